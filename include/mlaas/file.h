@@ -1,0 +1,117 @@
+/* Reading ROOT files: a file lists tables (TTree, RNTuple), a table has columns, a reader decodes entry ranges of
+ * columns into Arrow arrays.
+ *
+ * Files and tables are immutable after opening and may be used by several threads; a reader or a stream belongs to one
+ * thread at a time. A table holds its file, a reader holds its table: closing in any order is fine.
+ *
+ * Arrow types: scalars are primitive (bool, int8 ... uint64, float, double); counted arrays and std::vector are
+ * list<...> (32-bit offsets); std::vector of std::vector is list<list<...>>; strings are utf8 with the bytes as stored;
+ * fixed dimensions are fixed_size_list; a leaf list of several leaves is a struct. All byte order is the machine's.
+ */
+#ifndef MLAAS_FILE_H
+#define MLAAS_FILE_H
+
+#include <mlaas/arrow.h>
+#include <mlaas/context.h>
+#include <stdbool.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct mlaas_file;
+struct mlaas_table;
+struct mlaas_reader;
+
+/* ---- file -------------------------------------------------------------------------------------- */
+
+/* Opens `url` (a path, or file://...). Reads header, key lists and streamer info; no tree yet.
+ * Errors: NOT_FOUND, IO, FORMAT, CHECKSUM, UNSUPPORTED (scheme), LIMIT, MEMORY. */
+MLAAS_API MLAAS_NODISCARD enum mlaas_status mlaas_file_open(struct mlaas_context *context, const char *url,
+                                                            struct mlaas_file **file, struct mlaas_error *error);
+MLAAS_API void mlaas_file_close(struct mlaas_file *file);
+
+struct mlaas_file_info {
+  const char *url;
+  const char *id;        /* UUID of the TFile and its size, "UUID:SIZE"; the same for every copy of the file */
+  int32_t version;       /* ROOT version that wrote it, e.g. 62804 */
+  int32_t compression;   /* 100 x algorithm + level, as the header says (a hint) */
+  int64_t size;          /* bytes */
+  int64_t bytes_read;    /* so far, by every handle */
+  int64_t read_requests; /* so far */
+};
+/* Strings live as long as the file. */
+MLAAS_API void mlaas_file_info(const struct mlaas_file *file, struct mlaas_file_info *info);
+
+struct mlaas_table_info {
+  const char *path;       /* with directory and cycle: "dir/tree;1" */
+  const char *class_name; /* TTree, TNtuple, ROOT::RNTuple ... */
+};
+/* Tables in the file's order, every cycle of every name. */
+MLAAS_API size_t mlaas_file_num_tables(const struct mlaas_file *file);
+MLAAS_API void mlaas_file_table(const struct mlaas_file *file, size_t i, struct mlaas_table_info *info);
+
+/* ---- table ------------------------------------------------------------------------------------- */
+
+/* `path` with or without ";cycle" (highest cycle then); NULL: the file's only table (ARGUMENT if there are several).
+ * Errors: NOT_FOUND (names the nearest), FORMAT, CHECKSUM, UNSUPPORTED, LIMIT, MEMORY. */
+MLAAS_API MLAAS_NODISCARD enum mlaas_status mlaas_table_open(struct mlaas_file *file, const char *path,
+                                                             struct mlaas_table **table, struct mlaas_error *error);
+MLAAS_API void mlaas_table_close(struct mlaas_table *table);
+
+MLAAS_API struct mlaas_file *mlaas_table_file(const struct mlaas_table *table); /* borrowed */
+MLAAS_API const char *mlaas_table_path(const struct mlaas_table *table);        /* with cycle */
+MLAAS_API const char *mlaas_table_title(const struct mlaas_table *table);
+MLAAS_API int64_t mlaas_table_num_entries(const struct mlaas_table *table);
+/* First entries of the clusters, ascending from 0; *count of them. Ranges between them share no basket where the writer
+ * flushed by cluster. At least one when there are entries. The array lives as long as the table. */
+MLAAS_API const int64_t *mlaas_table_clusters(const struct mlaas_table *table, size_t *count);
+
+struct mlaas_column_info {
+  const char *name;        /* full path, "/" between a branch and its sub-branches */
+  const char *type_name;   /* as ROOT says it: "float", "std::vector<float>", "Int_t[nJets]" */
+  const char *title;
+  const char *counter;     /* name of the counter column of a counted array, else NULL */
+  const char *unsupported; /* why it cannot be read, NULL where it can */
+  int64_t stored_bytes;    /* compressed, as in the file */
+  int64_t raw_bytes;       /* decompressed */
+  int64_t num_baskets;
+  int32_t compression;     /* 100 x algorithm + level; -1 unknown */
+};
+/* Columns in the tree's order: every branch that holds data, and every branch that cannot be read. */
+MLAAS_API size_t mlaas_table_num_columns(const struct mlaas_table *table);
+MLAAS_API void mlaas_table_column(const struct mlaas_table *table, size_t i, struct mlaas_column_info *info);
+/* Index of the column called `name`, or NOT_FOUND with the nearest name in the message. */
+MLAAS_API MLAAS_NODISCARD enum mlaas_status mlaas_table_find(const struct mlaas_table *table, const char *name,
+                                                             size_t *column, struct mlaas_error *error);
+/* A struct schema of the given columns in the given order; the caller releases it. columns == NULL: all readable ones.
+ * A counted column carries the key "mlaas.counter" in its metadata. Errors: UNSUPPORTED, MEMORY. */
+MLAAS_API MLAAS_NODISCARD enum mlaas_status mlaas_table_schema(const struct mlaas_table *table, const size_t *columns,
+                                                               size_t num_columns, struct ArrowSchema *schema,
+                                                               struct mlaas_error *error);
+
+/* ---- reading ----------------------------------------------------------------------------------- */
+
+/* A reader of some columns (NULL: all readable). It keeps the baskets that one range shares with the next, as far as
+ * the ceiling allows. Errors: UNSUPPORTED, ARGUMENT, MEMORY. */
+MLAAS_API MLAAS_NODISCARD enum mlaas_status mlaas_reader_open(struct mlaas_table *table, const size_t *columns,
+                                                              size_t num_columns, struct mlaas_reader **reader,
+                                                              struct mlaas_error *error);
+MLAAS_API void mlaas_reader_close(struct mlaas_reader *reader);
+/* Decodes entries [start, stop) on the context's threads into a struct array of stop - start rows, one child per
+ * column; the caller releases it (from any thread). The result does not depend on the number of threads.
+ * Errors: ARGUMENT (range), IO, FORMAT, CHECKSUM, LIMIT (the range does not fit under the ceiling: ask for less). */
+MLAAS_API MLAAS_NODISCARD enum mlaas_status mlaas_reader_read(struct mlaas_reader *reader, int64_t start, int64_t stop,
+                                                              struct ArrowArray *array, struct mlaas_error *error);
+
+/* An Arrow C Stream of [start, stop) in batches of `batch_rows` entries (0: whole clusters, cut to fit the ceiling).
+ * It holds the table. columns == NULL: all readable ones. */
+MLAAS_API MLAAS_NODISCARD enum mlaas_status mlaas_table_stream(struct mlaas_table *table, const size_t *columns,
+                                                               size_t num_columns, int64_t start, int64_t stop,
+                                                               int64_t batch_rows, struct ArrowArrayStream *stream,
+                                                               struct mlaas_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

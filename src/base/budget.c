@@ -1,0 +1,181 @@
+/* A ceiling on memory shared by threads. Large blocks are mapped, and kept for reuse while nobody needs the room:
+ * fresh pages cost more than decoding into them. Must not know what the memory is for.
+ */
+#include "base/error.h"
+#include "base/memory.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+enum { LARGE = 256 << 10, GRAIN = 64 << 10, KEPT = 256 };
+
+struct kept {
+  void *data;
+  int64_t capacity;
+};
+
+struct mlaas_budget {
+  pthread_mutex_t lock;
+  int64_t ceiling, held, idle, peak; /* held + idle <= ceiling; peak is of held + idle */
+  long count;
+  size_t num_kept;
+  struct kept kept[KEPT];
+};
+
+struct mlaas_budget *mlaas_budget_new(int64_t ceiling) {
+  struct mlaas_budget *budget = mlaas_alloc(sizeof *budget);
+  if (!budget)
+    return NULL;
+  pthread_mutex_init(&budget->lock, NULL);
+  budget->ceiling = ceiling;
+  budget->count = 1;
+  return budget;
+}
+
+struct mlaas_budget *mlaas_budget_get(struct mlaas_budget *budget) {
+  __atomic_add_fetch(&budget->count, 1, __ATOMIC_RELAXED);
+  return budget;
+}
+
+/* Unmaps kept blocks until `wanted` bytes fit below the ceiling. The lock is held. */
+static void make_room(struct mlaas_budget *budget, int64_t wanted) {
+  while (budget->num_kept && budget->held + budget->idle > budget->ceiling - wanted) {
+    struct kept *last = &budget->kept[--budget->num_kept];
+    budget->idle -= last->capacity;
+    munmap(last->data, (size_t)last->capacity);
+  }
+}
+
+void mlaas_budget_put(struct mlaas_budget *budget) {
+  if (!budget || __atomic_sub_fetch(&budget->count, 1, __ATOMIC_ACQ_REL) > 0)
+    return;
+  make_room(budget, INT64_MAX);
+  pthread_mutex_destroy(&budget->lock);
+  mlaas_free(budget);
+}
+
+static int64_t read_locked(struct mlaas_budget *budget, const int64_t *field) {
+  pthread_mutex_lock(&budget->lock);
+  int64_t value = *field;
+  pthread_mutex_unlock(&budget->lock);
+  return value;
+}
+
+int64_t mlaas_budget_ceiling(const struct mlaas_budget *budget) { return budget->ceiling; }
+int64_t mlaas_budget_held(struct mlaas_budget *budget) { return read_locked(budget, &budget->held); }
+int64_t mlaas_budget_peak(struct mlaas_budget *budget) { return read_locked(budget, &budget->peak); }
+
+static void count_in(struct mlaas_budget *budget, int64_t size) {
+  budget->held += size;
+  if (budget->held + budget->idle > budget->peak)
+    budget->peak = budget->held + budget->idle;
+}
+
+enum mlaas_status mlaas_budget_claim(struct mlaas_budget *budget, int64_t size, struct mlaas_error *error) {
+  pthread_mutex_lock(&budget->lock);
+  bool fits = size <= budget->ceiling - budget->held;
+  int64_t held = budget->held;
+  if (fits) {
+    make_room(budget, size);
+    count_in(budget, size);
+  }
+  pthread_mutex_unlock(&budget->lock);
+  if (fits)
+    return MLAAS_OK;
+  return mlaas_fail(error, MLAAS_LIMIT,
+                    "%lld bytes more do not fit: %lld of %lld are held; raise the memory ceiling or ask for less",
+                    (long long)size, (long long)held, (long long)budget->ceiling);
+}
+
+void mlaas_budget_return(struct mlaas_budget *budget, int64_t size) {
+  pthread_mutex_lock(&budget->lock);
+  budget->held -= size;
+  pthread_mutex_unlock(&budget->lock);
+}
+
+/* A kept block of at least `capacity` bytes and at most an eighth more, or NULL. */
+static void *take_kept(struct mlaas_budget *budget, int64_t *capacity) {
+  void *data = NULL;
+  pthread_mutex_lock(&budget->lock);
+  for (size_t i = budget->num_kept; i-- > 0 && !data;) {
+    struct kept *kept = &budget->kept[i];
+    if (kept->capacity < *capacity || kept->capacity > *capacity + *capacity / 8)
+      continue;
+    data = kept->data;
+    *capacity = kept->capacity;
+    budget->idle -= kept->capacity;
+    count_in(budget, kept->capacity);
+    *kept = budget->kept[--budget->num_kept];
+  }
+  pthread_mutex_unlock(&budget->lock);
+  return data;
+}
+
+static void *map(int64_t capacity) {
+  void *data = mmap(NULL, (size_t)capacity, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return data == MAP_FAILED ? NULL : data;
+}
+
+enum mlaas_status mlaas_block_new(struct mlaas_budget *budget, int64_t size, struct mlaas_block *block,
+                                  struct mlaas_error *error) {
+  *block = (struct mlaas_block){0};
+  if (size < 0 || size > INT64_MAX / 4)
+    return mlaas_fail(error, MLAAS_LIMIT, "a block of %lld bytes was asked for", (long long)size);
+  if (mlaas_memory_fails_now())
+    return mlaas_fail(error, MLAAS_MEMORY, "no memory for %lld bytes", (long long)size);
+  bool large = size > LARGE - 64; /* so that every small capacity stays below LARGE */
+  int64_t grain = large ? GRAIN : 64, capacity = (size + grain - 1) / grain * grain;
+  if (capacity == 0)
+    capacity = grain;
+  void *data = large ? take_kept(budget, &capacity) : NULL;
+  if (!data) {
+    MLAAS_TRY(mlaas_budget_claim(budget, capacity, error));
+    data = large ? map(capacity) : aligned_alloc(64, (size_t)capacity);
+  }
+  if (!data) {
+    mlaas_budget_return(budget, capacity);
+    return mlaas_fail(error, MLAAS_MEMORY, "no memory for %lld bytes", (long long)size);
+  }
+  *block = (struct mlaas_block){data, size, capacity, mlaas_budget_get(budget)};
+  return MLAAS_OK;
+}
+
+enum mlaas_status mlaas_block_grow(struct mlaas_block *block, int64_t size, struct mlaas_error *error) {
+  if (size <= block->capacity) {
+    if (size > block->size)
+      block->size = size;
+    return MLAAS_OK;
+  }
+  struct mlaas_block larger;
+  int64_t doubled = block->capacity > INT64_MAX / 8 ? size : block->capacity * 2;
+  if (doubled <= size || mlaas_block_new(block->budget, doubled, &larger, NULL) != MLAAS_OK)
+    MLAAS_TRY(mlaas_block_new(block->budget, size, &larger, error));
+  memcpy(larger.data, block->data, (size_t)block->size);
+  larger.size = size;
+  mlaas_block_reset(block);
+  *block = larger;
+  return MLAAS_OK;
+}
+
+void mlaas_block_reset(struct mlaas_block *block) {
+  struct mlaas_budget *budget = block->budget;
+  if (!budget)
+    return;
+  void *unmapped = block->data;
+  pthread_mutex_lock(&budget->lock);
+  budget->held -= block->capacity;
+  if (block->capacity >= LARGE && budget->num_kept < KEPT) {
+    budget->kept[budget->num_kept++] = (struct kept){block->data, block->capacity};
+    budget->idle += block->capacity;
+    unmapped = NULL;
+  }
+  pthread_mutex_unlock(&budget->lock);
+  if (unmapped && block->capacity >= LARGE)
+    munmap(unmapped, (size_t)block->capacity);
+  else if (unmapped)
+    free(unmapped);
+  *block = (struct mlaas_block){0};
+  mlaas_budget_put(budget);
+}

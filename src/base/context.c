@@ -1,0 +1,66 @@
+/* A context: the budget and the pool that one job's handles share. */
+#define _GNU_SOURCE
+#include "base/context.h"
+
+#include "base/error.h"
+
+#include <sched.h>
+
+enum { DEFAULT_MEMORY = 1 << 30, MOST_THREADS = 1024 };
+
+struct mlaas_context {
+  long count;
+  struct mlaas_budget *budget;
+  struct mlaas_pool *pool;
+};
+
+static int available_cores(void) {
+  cpu_set_t set;
+  int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+  return n > 0 ? n : 1;
+}
+
+enum mlaas_status mlaas_context_new(const struct mlaas_context_options *options, struct mlaas_context **context,
+                                    struct mlaas_error *error) {
+  int64_t memory = options && options->memory ? options->memory : DEFAULT_MEMORY;
+  int threads = options && options->threads ? options->threads : available_cores();
+  if (memory < 0)
+    return mlaas_fail(error, MLAAS_ARGUMENT, "the memory ceiling is %lld bytes; it must be positive",
+                      (long long)memory);
+  if (threads < 0 || threads > MOST_THREADS)
+    return mlaas_fail(error, MLAAS_ARGUMENT, "%d threads were asked for; 1 to %d are possible", threads, MOST_THREADS);
+  struct mlaas_context *made = mlaas_alloc(sizeof *made);
+  if (!made)
+    return mlaas_fail(error, MLAAS_MEMORY, "no memory for a context");
+  made->count = 1;
+  made->budget = mlaas_budget_new(memory);
+  made->pool = mlaas_pool_new(threads);
+  if (!made->budget || !made->pool) {
+    mlaas_context_put(made);
+    return mlaas_fail(error, MLAAS_MEMORY, "no memory for a context");
+  }
+  *context = made;
+  return MLAAS_OK;
+}
+
+struct mlaas_context *mlaas_context_get(struct mlaas_context *context) {
+  __atomic_add_fetch(&context->count, 1, __ATOMIC_RELAXED);
+  return context;
+}
+
+void mlaas_context_put(struct mlaas_context *context) {
+  if (!context || __atomic_sub_fetch(&context->count, 1, __ATOMIC_ACQ_REL) > 0)
+    return;
+  mlaas_pool_free(context->pool);
+  mlaas_budget_put(context->budget);
+  mlaas_free(context);
+}
+
+struct mlaas_budget *mlaas_context_budget(const struct mlaas_context *context) { return context->budget; }
+struct mlaas_pool *mlaas_context_pool(const struct mlaas_context *context) { return context->pool; }
+int64_t mlaas_context_memory_held(const struct mlaas_context *context) { return mlaas_budget_held(context->budget); }
+int64_t mlaas_context_memory_peak(const struct mlaas_context *context) { return mlaas_budget_peak(context->budget); }
+int64_t mlaas_context_memory_ceiling(const struct mlaas_context *context) {
+  return mlaas_budget_ceiling(context->budget);
+}
+int mlaas_context_threads(const struct mlaas_context *context) { return mlaas_pool_threads(context->pool); }

@@ -1,0 +1,13 @@
+/* The inside of a context: budget and pool, for the floors above. */
+#ifndef MLAAS_BASE_CONTEXT_H
+#define MLAAS_BASE_CONTEXT_H
+
+#include "base/memory.h"
+#include "base/pool.h"
+
+#include <mlaas/context.h>
+
+struct mlaas_budget *mlaas_context_budget(const struct mlaas_context *context); /* borrowed */
+struct mlaas_pool *mlaas_context_pool(const struct mlaas_context *context);     /* borrowed */
+
+#endif

@@ -1,0 +1,51 @@
+/* params.json as a checked struct. The table of keys in params.c is the only list of parameters there is. */
+#ifndef MLAAS_DATASET_PARAMS_H
+#define MLAAS_DATASET_PARAMS_H
+
+#include "base/memory.h"
+
+#include <jansson.h>
+#include <mlaas/dataset.h>
+
+enum mlaas_scaler { MLAAS_SCALER_STANDARD, MLAAS_SCALER_MINMAX, MLAAS_SCALER_NONE };
+enum mlaas_class_norm { MLAAS_CLASS_NORM_NONE, MLAAS_CLASS_NORM_EQUAL };
+enum mlaas_negative { MLAAS_NEGATIVE_KEEP, MLAAS_NEGATIVE_ABS, MLAAS_NEGATIVE_DROP };
+
+struct mlaas_names {
+  const char **names;
+  size_t count;
+};
+
+/* What the data layers need of the effective parameters; training keys stay in `json` for whoever trains. Strings and
+ * lists live as long as the struct. */
+struct mlaas_params {
+  json_t *json;          /* effective, every key present */
+  int64_t nevents;       /* -1: all */
+  int64_t batch_size, shuffle_buffer; /* shuffle_buffer in rows; 0: as the ceiling allows */
+  bool shuffle;
+  uint64_t seed;
+  double shares[3];      /* train, validation, test; sum 1 */
+  const char *table;     /* key `branch`: path of the tree; NULL: the only one */
+  struct mlaas_names identifier, selected, exclude, split_by;
+  enum mlaas_scaler scaler;
+  bool clip;
+  double clip_low, clip_high;     /* after scaling */
+  float pad;                      /* after scaling */
+  double *missing;                /* sentinels */
+  size_t num_missing;
+  double width_quantile;          /* 0.999; 1: the longest list; used where width_fixed is 0 */
+  int64_t width_fixed;
+  const json_t *widths, *sort_by; /* per collection, borrowed from json; NULL where not given */
+  const json_t *inputs;           /* list of {"name", "kind", "collection" | "branches"}, NULL: one flat input "x" */
+  const char *weight_branch;      /* NULL without */
+  double *weight_of_file;         /* or one number per file */
+  size_t num_weights;
+  enum mlaas_class_norm class_norm;
+  enum mlaas_negative negative;
+};
+
+/* Errors as mlaas_params_check. reset is legal on a zeroed struct. */
+enum mlaas_status mlaas_params_init(struct mlaas_params *params, const char *json, struct mlaas_error *error);
+void mlaas_params_reset(struct mlaas_params *params);
+
+#endif
