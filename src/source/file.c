@@ -1,0 +1,87 @@
+/* Files of the local disk, by pread: no position, so threads share one descriptor. Must not know what the bytes mean.
+ */
+#include "source/scheme.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct file {
+  int descriptor;
+};
+
+/* "file:///a/b", "file://localhost/a/b" or a plain path. */
+static const char *path_of(const char *url) {
+  if (strncmp(url, "file://", 7) != 0)
+    return url;
+  const char *path = url + 7;
+  return strncmp(path, "localhost/", 10) == 0 ? path + 9 : path;
+}
+
+static enum mlaas_status check_kind(int descriptor, const char *path, int64_t *size, struct mlaas_error *error) {
+  struct stat status;
+  if (fstat(descriptor, &status) != 0)
+    return mlaas_fail_errno(error, errno, "cannot look at '%s'", path);
+  if (!S_ISREG(status.st_mode))
+    return mlaas_fail(error, MLAAS_IO, "'%s' is %s, not a file", path,
+                      S_ISDIR(status.st_mode) ? "a directory" : "a pipe or device");
+  *size = status.st_size;
+  return MLAAS_OK;
+}
+
+static enum mlaas_status open_file(const char *url, void **state, int64_t *size, struct mlaas_error *error) {
+  const char *path = path_of(url);
+  int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* opening a pipe must not wait for its writer */
+  if (descriptor < 0)
+    return mlaas_fail_errno(error, errno, "cannot open '%s'", path);
+  enum mlaas_status status = check_kind(descriptor, path, size, error);
+  struct file *file = status == MLAAS_OK ? mlaas_alloc(sizeof *file) : NULL;
+  if (status == MLAAS_OK && !file)
+    status = mlaas_fail(error, MLAAS_MEMORY, "no memory to open '%s'", path);
+  if (status != MLAAS_OK) {
+    close(descriptor);
+    return status;
+  }
+  file->descriptor = descriptor;
+  *state = file;
+  return MLAAS_OK;
+}
+
+static enum mlaas_status read_range(int descriptor, const struct mlaas_range *range, int64_t *requests,
+                                    struct mlaas_error *error) {
+  int64_t done = 0;
+  while (done < range->length) {
+    ssize_t n = pread(descriptor, (char *)range->data + done, (size_t)(range->length - done), range->offset + done);
+    (*requests)++;
+    if (n < 0 && errno == EINTR)
+      continue;
+    if (n < 0)
+      return mlaas_fail_errno(error, errno, "reading %lld bytes at %lld failed", (long long)range->length,
+                              (long long)range->offset);
+    if (n == 0)
+      return mlaas_fail_at(error, MLAAS_IO, range->offset + done, "the file ended here: it became shorter while open");
+    done += n;
+  }
+  return MLAAS_OK;
+}
+
+static enum mlaas_status read_file(void *state, const struct mlaas_range *ranges, size_t count, int64_t *requests,
+                                   struct mlaas_error *error) {
+  const struct file *file = state;
+  for (size_t i = 0; i < count; i++)
+    MLAAS_TRY(read_range(file->descriptor, &ranges[i], requests, error));
+  return MLAAS_OK;
+}
+
+static void close_file(void *state) {
+  struct file *file = state;
+  close(file->descriptor);
+  mlaas_free(file);
+}
+
+const struct mlaas_source_scheme mlaas_source_scheme_file = {"file", open_file, read_file, close_file};
