@@ -48,8 +48,8 @@ MLAAS_API MLAAS_NODISCARD enum mlaas_status mlaas_specs_format(const struct mlaa
 MLAAS_API MLAAS_NODISCARD enum mlaas_status mlaas_specs_format_global(const struct mlaas_specs *specs, char **json,
                                                                       struct mlaas_error *error);
 /* Adds `other` to `specs`. Errors: SCHEMA (another table or type), ARGUMENT (a file is in both). */
-MLAAS_API MLAAS_NODISCARD enum mlaas_status mlaas_specs_merge(struct mlaas_specs *specs, const struct mlaas_specs *other,
-                                                              struct mlaas_error *error);
+MLAAS_API MLAAS_NODISCARD enum mlaas_status
+mlaas_specs_merge(struct mlaas_specs *specs, const struct mlaas_specs *other, struct mlaas_error *error);
 MLAAS_API void mlaas_specs_free(struct mlaas_specs *specs);
 
 /* ---- data set ---------------------------------------------------------------------------------- */
@@ -66,9 +66,8 @@ MLAAS_API void mlaas_dataset_close(struct mlaas_dataset *dataset);
 MLAAS_API MLAAS_NODISCARD enum mlaas_status mlaas_dataset_scan(struct mlaas_dataset *dataset, mlaas_progress *progress,
                                                                void *progress_context, struct mlaas_error *error);
 /* Takes specs made earlier (copied): STALE if they are of other files, another table or lack a branch. */
-MLAAS_API MLAAS_NODISCARD enum mlaas_status mlaas_dataset_set_specs(struct mlaas_dataset *dataset,
-                                                                    const struct mlaas_specs *specs,
-                                                                    struct mlaas_error *error);
+MLAAS_API MLAAS_NODISCARD enum mlaas_status
+mlaas_dataset_set_specs(struct mlaas_dataset *dataset, const struct mlaas_specs *specs, struct mlaas_error *error);
 /* Applies a recipe made earlier, instead of specs: prediction. Only its branches are read; `rename` is JSON
  * {"branch of the recipe": "branch in these files"} or NULL. */
 MLAAS_API MLAAS_NODISCARD enum mlaas_status mlaas_dataset_set_recipe(struct mlaas_dataset *dataset,
@@ -85,16 +84,16 @@ MLAAS_API MLAAS_NODISCARD enum mlaas_status mlaas_dataset_describe(const struct 
 /* ---- loader ------------------------------------------------------------------------------------ */
 
 struct mlaas_loader_options {
-  size_t size;       /* sizeof(struct mlaas_loader_options) */
-  const char *split; /* "train", "validation", "test" or "all" */
-  int shuffle;       /* 1, 0, or -1: as params say (for "train"; the other splits come in order) */
-  int rank, world;   /* this loader's shard: rank of world (0 of 1) */
+  size_t size;        /* sizeof(struct mlaas_loader_options) */
+  const char *split;  /* "train", "validation", "test" or "all" */
+  int shuffle;        /* 1, 0, or -1: as params say (for "train"; the other splits come in order) */
+  int rank, world;    /* this loader's shard: rank of world (0 of 1) */
   int64_t batch_rows; /* 0: as params say */
 };
 
 struct mlaas_batch_input {
-  float *x;       /* rows x slots x features, 64-byte aligned, writable */
-  uint8_t *mask;  /* same shape */
+  float *x;      /* rows x slots x features, 64-byte aligned, writable */
+  uint8_t *mask; /* same shape */
   int64_t slots, features;
 };
 
@@ -103,11 +102,11 @@ struct mlaas_batch {
   int64_t rows, index; /* index in the epoch */
   size_t num_inputs;
   const struct mlaas_batch_input *inputs;
-  float *y, *w;    /* label and training weight (1 without `weight`) of each row */
-  float *raw_w;    /* weight as in the file, signed */
-  int32_t *file;   /* index into the data set's files */
+  float *y, *w;  /* label and training weight (1 without `weight`) of each row */
+  float *raw_w;  /* weight as in the file, signed */
+  int32_t *file; /* index into the data set's files */
   int64_t *entry;
-  int8_t *part;    /* 0 train, 1 validation, 2 test, -1 not in the training data */
+  int8_t *part; /* 0 train, 1 validation, 2 test, -1 not in the training data */
 };
 
 /* Errors: STATE (no recipe yet), ARGUMENT, LIMIT (names the smallest ceiling that would do), MEMORY. */
@@ -122,8 +121,8 @@ MLAAS_API int64_t mlaas_loader_num_batches(const struct mlaas_loader *loader);
 MLAAS_API MLAAS_NODISCARD enum mlaas_status mlaas_loader_set_epoch(struct mlaas_loader *loader, int64_t epoch,
                                                                    struct mlaas_error *error);
 /* Waits at most timeout_ms (-1: as long as it takes) for the next batch: *batch is NULL at the end of the epoch; then
- * the next epoch starts at the next call. Errors: TIMEOUT (call again), CANCELLED, LIMIT (every batch that fits is held by
- * the caller: release some), and those of reading. After an error other than TIMEOUT the loader is finished. */
+ * the next epoch starts at the next call. Errors: TIMEOUT (call again), CANCELLED, LIMIT (every batch that fits is held
+ * by the caller: release some), and those of reading. After an error other than TIMEOUT the loader is finished. */
 MLAAS_API MLAAS_NODISCARD enum mlaas_status mlaas_loader_next(struct mlaas_loader *loader, int timeout_ms,
                                                               struct mlaas_batch **batch, struct mlaas_error *error);
 MLAAS_API void mlaas_batch_release(struct mlaas_batch *batch);

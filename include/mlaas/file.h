@@ -68,15 +68,15 @@ MLAAS_API int64_t mlaas_table_num_entries(const struct mlaas_table *table);
 MLAAS_API const int64_t *mlaas_table_clusters(const struct mlaas_table *table, size_t *count);
 
 struct mlaas_column_info {
-  const char *name;        /* full path, "/" between a branch and its sub-branches */
-  const char *type_name;   /* as ROOT says it: "float", "std::vector<float>", "Int_t[nJets]" */
+  const char *name;      /* full path, "/" between a branch and its sub-branches */
+  const char *type_name; /* as ROOT says it: "float", "std::vector<float>", "Int_t[nJets]" */
   const char *title;
   const char *counter;     /* name of the counter column of a counted array, else NULL */
   const char *unsupported; /* why it cannot be read, NULL where it can */
   int64_t stored_bytes;    /* compressed, as in the file */
   int64_t raw_bytes;       /* decompressed */
   int64_t num_baskets;
-  int32_t compression;     /* 100 x algorithm + level; -1 unknown */
+  int32_t compression; /* 100 x algorithm + level; -1 unknown */
 };
 /* Columns in the tree's order: every branch that holds data, and every branch that cannot be read. */
 MLAAS_API size_t mlaas_table_num_columns(const struct mlaas_table *table);

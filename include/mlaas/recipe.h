@@ -70,10 +70,10 @@ MLAAS_API MLAAS_NODISCARD enum mlaas_status mlaas_filler_new(struct mlaas_recipe
                                                              struct mlaas_filler **filler, struct mlaas_error *error);
 MLAAS_API void mlaas_filler_free(struct mlaas_filler *filler);
 
-/* For each i < count: row rows[i] of `array` (NULL: row i) goes to x[k * count + i] and mask[k * count + i], pointers to
- * the first float and mask byte of the row's place in input k (slots * features of each). `truncated` (may be NULL) has
- * one counter per branch of the recipe and is added to: entries whose list was longer than the width.
- * Errors: SCHEMA, ARGUMENT (row outside the array). */
+/* For each i < count: row rows[i] of `array` (NULL: row i) goes to x[k * count + i] and mask[k * count + i], pointers
+ * to the first float and mask byte of the row's place in input k (slots * features of each). `truncated` (may be NULL)
+ * has one counter per branch of the recipe and is added to: entries whose list was longer than the width. Errors:
+ * SCHEMA, ARGUMENT (row outside the array). */
 MLAAS_API MLAAS_NODISCARD enum mlaas_status mlaas_filler_fill(const struct mlaas_filler *filler,
                                                               const struct ArrowArray *array, const int64_t *rows,
                                                               size_t count, float *const *x, uint8_t *const *mask,

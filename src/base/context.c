@@ -56,8 +56,12 @@ void mlaas_context_put(struct mlaas_context *context) {
   mlaas_free(context);
 }
 
-struct mlaas_budget *mlaas_context_budget(const struct mlaas_context *context) { return context->budget; }
-struct mlaas_pool *mlaas_context_pool(const struct mlaas_context *context) { return context->pool; }
+struct mlaas_budget *mlaas_context_budget(const struct mlaas_context *context) {
+  return context->budget;
+}
+struct mlaas_pool *mlaas_context_pool(const struct mlaas_context *context) {
+  return context->pool;
+}
 int64_t mlaas_context_memory_held(const struct mlaas_context *context) { return mlaas_budget_held(context->budget); }
 int64_t mlaas_context_memory_peak(const struct mlaas_context *context) { return mlaas_budget_peak(context->budget); }
 int64_t mlaas_context_memory_ceiling(const struct mlaas_context *context) {

@@ -33,9 +33,7 @@ bool mlaas_memory_fails_now(void) {
 
 void *mlaas_alloc(size_t size) { return mlaas_memory_fails_now() ? NULL : calloc(1, size ? size : 1); }
 
-void *mlaas_realloc(void *old, size_t size) {
-  return mlaas_memory_fails_now() ? NULL : realloc(old, size ? size : 1);
-}
+void *mlaas_realloc(void *old, size_t size) { return mlaas_memory_fails_now() ? NULL : realloc(old, size ? size : 1); }
 
 void mlaas_free(void *pointer) { free(pointer); }
 

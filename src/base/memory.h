@@ -9,7 +9,7 @@
 
 /* ---- plain heap, for small things of fixed size; may be made to fail ---- */
 
-void *mlaas_alloc(size_t size);             /* zeroed; NULL when out of memory */
+void *mlaas_alloc(size_t size);              /* zeroed; NULL when out of memory */
 void *mlaas_realloc(void *old, size_t size); /* content kept, new part not zeroed; old stays valid on NULL */
 void mlaas_free(void *pointer);
 char *mlaas_strdup(const char *text);
