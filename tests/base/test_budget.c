@@ -1,0 +1,184 @@
+/* The ceiling on memory: it is kept, also by many threads at once, and freed blocks come back. */
+#include "base/memory.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { MIB = 1 << 20 };
+
+static void blocks_are_counted_and_aligned(void **state) {
+  (void)state;
+  struct mlaas_budget *budget = mlaas_budget_new(64 * MIB);
+  const int64_t sizes[] = {0, 1, 64, 65, 100000, (256 << 10) - 64, (256 << 10) - 63, MIB, 5 * MIB + 1};
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    struct mlaas_block block;
+    assert_int_equal(mlaas_block_new(budget, sizes[i], &block, NULL), MLAAS_OK);
+    assert_non_null(block.data);
+    assert_int_equal((uintptr_t)block.data % 64, 0);
+    assert_int_equal(block.size, sizes[i]);
+    assert_true(block.capacity >= sizes[i]);
+    assert_int_equal(mlaas_budget_held(budget), block.capacity);
+    memset(block.data, 0x5a, (size_t)block.capacity);
+    mlaas_block_reset(&block);
+    assert_null(block.data);
+    mlaas_block_reset(&block);
+    assert_int_equal(mlaas_budget_held(budget), 0);
+  }
+  mlaas_budget_put(budget);
+}
+
+static void the_ceiling_is_an_error_with_numbers(void **state) {
+  (void)state;
+  struct mlaas_budget *budget = mlaas_budget_new(MIB);
+  struct mlaas_block first, second;
+  struct mlaas_error error;
+  assert_int_equal(mlaas_block_new(budget, 700000, &first, NULL), MLAAS_OK);
+  assert_int_equal(mlaas_block_new(budget, 700000, &second, &error), MLAAS_LIMIT);
+  assert_non_null(strstr(error.message, "of 1048576 are held"));
+  assert_non_null(strstr(error.message, "raise the memory ceiling"));
+  mlaas_block_reset(&second);
+  mlaas_block_reset(&first);
+  assert_int_equal(mlaas_block_new(budget, -1, &first, &error), MLAAS_LIMIT);
+  assert_int_equal(mlaas_block_new(budget, INT64_MAX, &first, &error), MLAAS_LIMIT);
+  assert_int_equal(mlaas_block_new(budget, 700000, &second, NULL), MLAAS_OK);
+  mlaas_block_reset(&second);
+  mlaas_budget_put(budget);
+}
+
+static void kept_blocks_never_break_the_ceiling(void **state) {
+  (void)state;
+  struct mlaas_budget *budget = mlaas_budget_new(10 * MIB);
+  struct mlaas_block blocks[4];
+  for (int round = 0; round < 3; round++) {
+    for (int i = 0; i < 4; i++)
+      assert_int_equal(mlaas_block_new(budget, 2 * MIB + round * MIB / 8, &blocks[i], NULL), MLAAS_OK);
+    for (int i = 0; i < 4; i++)
+      mlaas_block_reset(&blocks[i]);
+    assert_int_equal(mlaas_budget_held(budget), 0);
+  }
+  struct mlaas_block whole;
+  assert_int_equal(mlaas_block_new(budget, 10 * MIB, &whole, NULL), MLAAS_OK);
+  mlaas_block_reset(&whole);
+  assert_true(mlaas_budget_peak(budget) <= mlaas_budget_ceiling(budget));
+  mlaas_budget_put(budget);
+}
+
+static void a_freed_block_is_used_again(void **state) {
+  (void)state;
+  struct mlaas_budget *budget = mlaas_budget_new(64 * MIB);
+  struct mlaas_block block;
+  assert_int_equal(mlaas_block_new(budget, 4 * MIB, &block, NULL), MLAAS_OK);
+  void *data = block.data;
+  mlaas_block_reset(&block);
+  assert_int_equal(mlaas_block_new(budget, 4 * MIB - 1000, &block, NULL), MLAAS_OK);
+  assert_ptr_equal(block.data, data);
+  mlaas_block_reset(&block);
+  mlaas_budget_put(budget);
+}
+
+static void growing_keeps_the_content(void **state) {
+  (void)state;
+  struct mlaas_budget *budget = mlaas_budget_new(MIB);
+  struct mlaas_block block;
+  assert_int_equal(mlaas_block_new(budget, 5, &block, NULL), MLAAS_OK);
+  memcpy(block.data, "jets", 5);
+  assert_int_equal(mlaas_block_grow(&block, 300000, NULL), MLAAS_OK);
+  assert_string_equal((char *)block.data, "jets");
+  assert_int_equal(block.size, 300000);
+  struct mlaas_error error;
+  assert_int_equal(mlaas_block_grow(&block, 2 * MIB, &error), MLAAS_LIMIT);
+  assert_string_equal((char *)block.data, "jets");
+  mlaas_memory_fail(1, true);
+  assert_int_equal(mlaas_block_grow(&block, 600000, &error), MLAAS_MEMORY);
+  mlaas_memory_fail(0, false);
+  assert_string_equal((char *)block.data, "jets");
+  mlaas_block_reset(&block);
+  assert_int_equal(mlaas_budget_held(budget), 0);
+  mlaas_budget_put(budget);
+}
+
+static void claims_count_like_blocks(void **state) {
+  (void)state;
+  struct mlaas_budget *budget = mlaas_budget_new(1000);
+  assert_int_equal(mlaas_budget_claim(budget, 600, NULL), MLAAS_OK);
+  assert_int_equal(mlaas_budget_claim(budget, 600, NULL), MLAAS_LIMIT);
+  assert_int_equal(mlaas_budget_held(budget), 600);
+  mlaas_budget_return(budget, 600);
+  assert_int_equal(mlaas_budget_held(budget), 0);
+  assert_int_equal(mlaas_budget_peak(budget), 600);
+  mlaas_budget_put(budget);
+}
+
+/* A block outlives whoever made the budget. */
+static void a_block_holds_its_budget(void **state) {
+  (void)state;
+  struct mlaas_budget *budget = mlaas_budget_new(MIB);
+  struct mlaas_block block;
+  assert_int_equal(mlaas_block_new(budget, 300000, &block, NULL), MLAAS_OK);
+  mlaas_budget_put(budget);
+  memset(block.data, 1, 300000);
+  mlaas_block_reset(&block);
+}
+
+struct taker {
+  struct mlaas_budget *budget;
+  unsigned seed;
+  long refused;
+};
+
+static void *take_and_give(void *argument) {
+  struct taker *taker = argument;
+  struct mlaas_block blocks[4] = {{0}};
+  for (int i = 0; i < 4000; i++) {
+    taker->seed = taker->seed * 1664525u + 1013904223u;
+    struct mlaas_block *block = &blocks[taker->seed >> 30];
+    mlaas_block_reset(block);
+    int64_t size = (taker->seed >> 8) % (600 << 10);
+    if (mlaas_block_new(taker->budget, size, block, NULL) != MLAAS_OK)
+      taker->refused++;
+    else if (size > 0)
+      *(volatile char *)block->data = 1;
+  }
+  for (int i = 0; i < 4; i++)
+    mlaas_block_reset(&blocks[i]);
+  return NULL;
+}
+
+static void many_threads_keep_the_ceiling(void **state) {
+  (void)state;
+  struct mlaas_budget *budget = mlaas_budget_new(3 * MIB);
+  struct taker takers[4];
+  pthread_t threads[4];
+  for (unsigned i = 0; i < 4; i++) {
+    takers[i] = (struct taker){budget, i + 1, 0};
+    assert_int_equal(pthread_create(&threads[i], NULL, take_and_give, &takers[i]), 0);
+  }
+  long refused = 0;
+  for (int i = 0; i < 4; i++) {
+    pthread_join(threads[i], NULL);
+    refused += takers[i].refused;
+  }
+  assert_true(refused > 0);
+  assert_int_equal(mlaas_budget_held(budget), 0);
+  assert_true(mlaas_budget_peak(budget) <= 3 * MIB);
+  mlaas_budget_put(budget);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(blocks_are_counted_and_aligned),
+      cmocka_unit_test(the_ceiling_is_an_error_with_numbers),
+      cmocka_unit_test(kept_blocks_never_break_the_ceiling),
+      cmocka_unit_test(a_freed_block_is_used_again),
+      cmocka_unit_test(growing_keeps_the_content),
+      cmocka_unit_test(claims_count_like_blocks),
+      cmocka_unit_test(a_block_holds_its_budget),
+      cmocka_unit_test(many_threads_keep_the_ceiling),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,139 @@
+/* The parallel for: every item once, the error of the lowest failed item, scratch by worker, no use after fork. */
+#include "base/error.h"
+#include "base/pool.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <pthread.h>
+
+enum { ITEMS = 5000, MOST = 8 };
+
+struct work {
+  atomic_int seen[ITEMS];
+  atomic_int busy[MOST]; /* 1 while a worker of this index runs */
+  atomic_int overlaps;
+  size_t first_bad, bad_step; /* items that fail */
+};
+
+static enum mlaas_status visit(void *context, size_t i, int worker, struct mlaas_error *error) {
+  struct work *work = context;
+  if (worker < 0 || worker >= MOST || atomic_exchange(&work->busy[worker], 1))
+    atomic_fetch_add(&work->overlaps, 1);
+  atomic_fetch_add(&work->seen[i], 1);
+  bool bad = work->bad_step && i >= work->first_bad && (i - work->first_bad) % work->bad_step == 0;
+  if (worker >= 0 && worker < MOST)
+    atomic_store(&work->busy[worker], 0);
+  return bad ? mlaas_fail(error, MLAAS_FORMAT, "item %zu", i) : MLAAS_OK;
+}
+
+static struct work the_work;
+
+static void clear_work(void) { memset(&the_work, 0, sizeof the_work); }
+
+static void every_item_runs_once(void **state) {
+  (void)state;
+  for (int threads = 1; threads <= MOST; threads++) {
+    struct mlaas_pool *pool = mlaas_pool_new(threads);
+    assert_int_equal(mlaas_pool_threads(pool), threads);
+    for (size_t count = 0; count <= ITEMS; count = count * 7 + 1) {
+      clear_work();
+      assert_int_equal(mlaas_pool_run(pool, count, visit, &the_work, NULL), MLAAS_OK);
+      for (size_t i = 0; i < ITEMS; i++)
+        assert_int_equal(atomic_load(&the_work.seen[i]), i < count);
+      assert_int_equal(atomic_load(&the_work.overlaps), 0);
+    }
+    mlaas_pool_free(pool);
+  }
+}
+
+static void the_lowest_error_wins(void **state) {
+  (void)state;
+  for (int threads = 1; threads <= MOST; threads++) {
+    struct mlaas_pool *pool = mlaas_pool_new(threads);
+    for (int round = 0; round < 20; round++) {
+      clear_work();
+      the_work.first_bad = (size_t)round * 13;
+      the_work.bad_step = 3;
+      struct mlaas_error error;
+      char expected[32];
+      snprintf(expected, sizeof expected, "item %zu", the_work.first_bad);
+      assert_int_equal(mlaas_pool_run(pool, ITEMS, visit, &the_work, &error), MLAAS_FORMAT);
+      assert_string_equal(error.message, expected);
+      assert_int_equal(atomic_load(&the_work.seen[ITEMS - 1]), 0);
+    }
+    clear_work();
+    assert_int_equal(mlaas_pool_run(pool, 100, visit, &the_work, NULL), MLAAS_OK);
+    mlaas_pool_free(pool);
+  }
+}
+
+static void *run_in_turn(void *argument) {
+  struct mlaas_pool *pool = argument;
+  struct work *own = calloc(1, sizeof *own);
+  bool right = true;
+  for (int round = 0; round < 30; round++)
+    right = right && mlaas_pool_run(pool, 50, visit, own, NULL) == MLAAS_OK;
+  for (int i = 0; i < 50; i++)
+    right = right && atomic_load(&own->seen[i]) == 30;
+  free(own);
+  return right ? pool : NULL;
+}
+
+static void several_callers_take_turns(void **state) {
+  (void)state;
+  struct mlaas_pool *pool = mlaas_pool_new(3);
+  pthread_t callers[4];
+  for (int i = 0; i < 4; i++)
+    assert_int_equal(pthread_create(&callers[i], NULL, run_in_turn, pool), 0);
+  for (int i = 0; i < 4; i++) {
+    void *result = NULL;
+    pthread_join(callers[i], &result);
+    assert_ptr_equal(result, pool);
+  }
+  mlaas_pool_free(pool);
+}
+
+static void a_forked_child_is_refused(void **state) {
+  (void)state;
+  struct mlaas_pool *pool = mlaas_pool_new(2);
+  clear_work();
+  assert_int_equal(mlaas_pool_run(pool, 10, visit, &the_work, NULL), MLAAS_OK);
+  pid_t child = fork();
+  if (child == 0) {
+    struct mlaas_error error;
+    enum mlaas_status status = mlaas_pool_run(pool, 10, visit, &the_work, &error);
+    mlaas_pool_free(pool); /* must not wait for threads that this process does not have */
+    _exit(status == MLAAS_STATE && strstr(error.message, "fork()") ? 0 : 1);
+  }
+  int result = -1;
+  assert_int_equal(waitpid(child, &result, 0), child);
+  assert_int_equal(result, 0);
+  mlaas_pool_free(pool);
+}
+
+static void silly_sizes_are_allowed(void **state) {
+  (void)state;
+  struct mlaas_pool *pool = mlaas_pool_new(-3);
+  assert_int_equal(mlaas_pool_threads(pool), 1);
+  mlaas_pool_free(pool);
+  mlaas_pool_free(NULL);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(every_item_runs_once),       cmocka_unit_test(the_lowest_error_wins),
+      cmocka_unit_test(several_callers_take_turns), cmocka_unit_test(a_forked_child_is_refused),
+      cmocka_unit_test(silly_sizes_are_allowed),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
