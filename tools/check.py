@@ -1,0 +1,231 @@
+"""Runs the test suite: builds, C tests, sanitizers, Python tests, lint (`make check`; `make check-fast`: the quick part).
+
+Prints one line a stage, the output of what failed, and one plain closing line with the sums. Uses the standard library
+only. A stage returns the counts of passed, failed and skipped tests; a build that fails counts as one failed test.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as xml
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared"
+MESON, NINJA = str(ROOT / ".venv/bin/meson"), str(ROOT / ".venv/bin/ninja")
+BIN = os.pathsep.join([str(ROOT / ".venv/bin"), os.environ.get("PATH", "")])
+
+SANITIZER_ENVIRONMENT = {
+    "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1:allocator_may_return_null=1",
+    "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+    "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1",
+}
+
+
+class Counts:
+    """Passed, failed and skipped tests, and the log to show when something failed."""
+
+    def __init__(self, passed=0, failed=0, skipped=0, log="", reasons=()):
+        self.passed, self.failed, self.skipped, self.log, self.reasons = passed, failed, skipped, log, list(reasons)
+
+    def add(self, other):
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+        self.log += other.log
+        self.reasons += other.reasons
+
+
+def run(command, **environment):
+    """Runs a command without standard input; returns its exit code and all that it printed."""
+    env = {**os.environ, "PATH": BIN, **environment}
+    done = subprocess.run(
+        command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    return done.returncode, done.stdout.decode(errors="replace")
+
+
+def build(directory, options=(), **environment):
+    """Sets the build up where needed and compiles; None when all went well, else the Counts of a failure."""
+    if not (ROOT / directory / "build.ninja").exists():
+        code, output = run([MESON, "setup", *options, directory], **environment)
+        if code:
+            return Counts(failed=1, log=output)
+    code, output = run([NINJA, "--quiet", "-C", directory], **environment)
+    return Counts(failed=1, log=output) if code else None
+
+
+# ---- C tests ----
+
+
+def cmocka_counts(text):
+    """What cmocka's closing lines in a test program's output add up to."""
+    counts = {"PASSED": 0, "FAILED": 0, "SKIPPED": 0}
+    for word, number in re.findall(r"\[ +(PASSED|FAILED|SKIPPED) +\] (\d+) test\(s\)", text):
+        counts[word] += int(number)
+    return Counts(counts["PASSED"], counts["FAILED"], counts["SKIPPED"])
+
+
+def c_tests(directory, arguments=(), **environment):
+    """Runs meson's tests of a build directory; one that died without a count is one failure."""
+    code, output = run([MESON, "test", "-C", directory, "--no-rebuild", *arguments], **environment)
+    log = ROOT / directory / "meson-logs/testlog.json"
+    total = Counts()
+    for line in log.read_text().splitlines() if log.exists() else ():
+        test = json.loads(line)
+        text = (test.get("stdout") or "") + (test.get("stderr") or "")
+        counts = cmocka_counts(text)
+        good = test["result"] in ("OK", "SKIP", "EXPECTEDFAIL")
+        if good and counts.passed + counts.skipped == 0:
+            counts.passed = 1
+        if not good:
+            counts.failed = max(counts.failed, 1)
+            counts.log = f"---- {test['name']}: {test['result']}\n{text}\n"
+        total.add(counts)
+    if code and not total.failed:
+        total.add(Counts(failed=1, log=output))
+    return total
+
+
+def c_stage(directory, options=(), test_arguments=(), tests=True, **environment):
+    """A stage that builds in its own directory and runs the C tests there."""
+
+    def stage():
+        failure = build(directory, options, **environment)
+        if failure:
+            return failure
+        if not tests:
+            return Counts(passed=1)
+        return c_tests(directory, test_arguments, **SANITIZER_ENVIRONMENT)
+
+    return stage
+
+
+# ---- Python tests ----
+
+
+def junit_counts(path, log):
+    """The sums of a JUnit file, and the reasons of what was skipped."""
+    total = Counts()
+    for case in xml.parse(path).getroot().iter("testcase"):
+        kinds = {child.tag for child in case}
+        if kinds & {"failure", "error"}:
+            total.failed += 1
+        elif "skipped" in kinds:
+            total.skipped += 1
+            total.reasons.append(case.find("skipped").get("message", ""))
+        else:
+            total.passed += 1
+    if total.failed:
+        total.log = log
+    return total
+
+
+def python_stage(environment, build_directory, arguments):
+    """A stage that runs pytest of an environment on the package in a build directory."""
+
+    def stage():
+        if not list((ROOT / "tests/python").glob("test_*.py")):
+            return Counts()
+        report = ROOT / build_directory / f"pytest-{environment.strip('.')}.xml"
+        report.unlink(missing_ok=True)
+        command = [f"{environment}/bin/python", "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider"]
+        code, output = run(
+            [*command, f"--junitxml={report}", *arguments],
+            PYTHONPATH=str(ROOT / build_directory / "python"),
+            MLAAS_BUILD=str(ROOT / build_directory),
+            TF_CPP_MIN_LOG_LEVEL="3",
+            MPLBACKEND="Agg",
+        )
+        if not report.exists():
+            return Counts() if code == 5 else Counts(failed=1, log=output)
+        counts = junit_counts(report, output)
+        if code not in (0, 5) and not counts.failed:
+            counts.add(Counts(failed=1, log=output))
+        return counts
+
+    return stage
+
+
+def lint_stage(build_directory):
+    """Each check of tools/lint.py counts as a test."""
+
+    def stage():
+        code, output = run([str(ROOT / ".venv/bin/python"), "tools/lint.py", build_directory])
+        found = re.search(r"lint: (\d+) passed, (\d+) failed", output)
+        if not found:
+            return Counts(failed=1, log=output)
+        return Counts(int(found[1]), int(found[2]), log=output if code else "")
+
+    return stage
+
+
+# ---- the suite ----
+
+TORCH_FILES = "tests/python/test_torch*.py"
+
+
+def torch_files():
+    return [str(path.relative_to(ROOT)) for path in sorted(ROOT.glob(TORCH_FILES))]
+
+
+def fast_stages():
+    torch = [f"--ignore={name}" for name in torch_files()]
+    return [
+        ("build and C tests (gcc)", c_stage("build", ["-Dbuildtype=release"])),
+        ("lint", lint_stage("build")),
+        ("Python tests, the quick ones", python_stage(".venv", "build", ["-m", "not slow", *torch, "tests/python"])),
+    ]
+
+
+def full_stages():
+    strict = ["-Dwerror=true"]
+    plain = [*strict, "-Dbuildtype=debugoptimized", "-Dpython=false", "-Db_lundef=false", "-Ddefault_library=static"]
+    torch = [f"--ignore={name}" for name in torch_files()]
+    stages = [
+        ("build and C tests (gcc, warnings are errors)", c_stage("build-check", strict)),
+        ("build (clang, warnings are errors)", c_stage("build-clang", strict, tests=False, CC="clang")),
+        (
+            "C tests under ASan and UBSan",
+            c_stage("build-asan", [*plain, "-Db_sanitize=address,undefined"], ["-t", "4"]),
+        ),
+        (
+            "C tests with threads under TSan",
+            c_stage("build-tsan", [*plain, "-Db_sanitize=thread"], ["-t", "6", "--suite", "threads"]),
+        ),
+        ("lint", lint_stage("build-check")),
+        ("Python tests", python_stage(".venv", "build-check", [*torch, "tests/python"])),
+    ]
+    if torch_files():
+        stages.append(("Python tests with PyTorch", python_stage(".venv-torch", "build-check", torch_files())))
+    return stages
+
+
+def main(level):
+    total, began = Counts(), time.monotonic()
+    for name, stage in full_stages() if level == "full" else fast_stages():
+        start = time.monotonic()
+        counts = stage()
+        total.add(counts)
+        word = "FAILED" if counts.failed else "ok"
+        print(
+            f"{word:6} {name}: {counts.passed} passed, {counts.failed} failed, {counts.skipped} skipped "
+            f"({time.monotonic() - start:.0f} s)",
+            flush=True,
+        )
+        if counts.failed:
+            print(counts.log[-20000:].rstrip(), flush=True)
+    for reason in sorted(set(total.reasons)):
+        print(f"skipped ({total.reasons.count(reason)}): {reason}")
+    if not SHARED.is_dir():
+        print("The larger tests were left out: there is no folder ../shared with the corpus and the full samples.")
+    print(f"took {time.monotonic() - began:.0f} s")
+    print(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped")
+    return 1 if total.failed or not total.passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1] if len(sys.argv) > 1 else "full"))
