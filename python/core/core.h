@@ -1,0 +1,101 @@
+/* What the files of the extension module share. One file per Python type; none of them decides anything about data:
+ * they turn handles of the library into Python objects, give up the GIL while the library works, and turn its errors
+ * into exceptions.
+ *
+ * Rules that hold everywhere: limited API only; a handle remembers the process it was made in and is never closed in
+ * another one (after fork() the threads behind it do not exist); a handle that is busy in one thread refuses another.
+ */
+#ifndef MLAAS_PYTHON_CORE_H
+#define MLAAS_PYTHON_CORE_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <mlaas/context.h>
+#include <mlaas/dataset.h>
+#include <mlaas/file.h>
+#include <mlaas/recipe.h>
+#include <mlaas/status.h>
+#include <stdbool.h>
+#include <unistd.h>
+
+/* ---- errors.c ---- */
+
+/* Sets the exception of mlaas._errors that belongs to the error; returns NULL. */
+PyObject *core_raise(const struct mlaas_error *error);
+/* The same with a status and message of our own, as from the library. */
+PyObject *core_raise_status(enum mlaas_status status, const char *message);
+/* True (exception set) when `owner` is not this process: the handle was made before a fork(). */
+bool core_forked(pid_t owner);
+/* Tuple of (name, text, exception class, exit code) of every status. */
+PyObject *core_statuses(void);
+
+/* ---- buffer.c: memory that somebody else owns, for NumPy ---- */
+
+enum { CORE_MOST_DIMENSIONS = 3 };
+
+struct core_layout {
+  const char *format; /* as in the struct module; static storage */
+  Py_ssize_t item;    /* bytes per value */
+  int dimensions;
+  Py_ssize_t shape[CORE_MOST_DIMENSIONS];
+  bool readonly;
+};
+/* `owner` is held until the last view of the buffer dies. */
+PyObject *core_buffer_new(PyObject *owner, const void *data, const struct core_layout *layout);
+
+/* ---- capsule.c: the Arrow PyCapsule protocol ---- */
+
+/* A capsule with an empty struct in it, whose destructor releases what was put there and not moved out. */
+PyObject *core_schema_capsule(struct ArrowSchema **schema);
+PyObject *core_array_capsule(struct ArrowArray **array);
+PyObject *core_stream_capsule(struct ArrowArrayStream **stream);
+/* The struct in a capsule of that kind, or NULL with TypeError. Still the capsule's. */
+struct ArrowSchema *core_schema_of(PyObject *capsule);
+struct ArrowArray *core_array_of(PyObject *capsule);
+
+/* ---- array.c: one Arrow batch as a Python object ---- */
+
+/* Takes both structs over (also on failure). */
+PyObject *core_array_new(struct ArrowSchema *schema, struct ArrowArray *array);
+
+/* ---- file.c, table.c, stream.c ---- */
+
+/* The handle behind a Python object, borrowed; NULL with an exception if it is closed or from before a fork(). */
+struct mlaas_file *core_file_handle(PyObject *file);
+struct mlaas_table *core_table_handle(PyObject *table);
+/* Makes a context; `memory` and `threads` as in mlaas_context_options. NULL with an exception. */
+struct mlaas_context *core_context_new(long long memory, int threads);
+/* Iterator of Array over [start, stop) of the columns (NULL: all readable). */
+PyObject *core_stream_new(PyObject *table, const size_t *columns, size_t num_columns, int64_t start, int64_t stop,
+                          int64_t batch_rows);
+
+/* ---- recipe.c, params.c, dataset.c, loader.c, batch.c ---- */
+
+/* Text of the library as str; frees it. */
+PyObject *core_text(char *text);
+/* Holds one more count of the recipe. */
+PyObject *core_recipe_new(struct mlaas_recipe *recipe);
+struct mlaas_recipe *core_recipe_handle(PyObject *recipe);
+const struct mlaas_specs *core_specs_handle(PyObject *specs);
+struct mlaas_dataset *core_dataset_handle(PyObject *dataset);
+/* Takes the batch over. */
+PyObject *core_batch_new(struct mlaas_batch *batch);
+/* ---- module.c: what all share ---- */
+
+/* Names of a file need not be UTF-8: other bytes become lone surrogates, and back. core_str takes a const char * (NULL:
+ * None) and is a converter for Py_BuildValue's "O&"; core_name makes a bytes object of a str. */
+PyObject *core_str(void *text);
+PyObject *core_name(PyObject *text);
+
+/* ---- types: created once by module.c ---- */
+
+extern PyTypeObject *core_buffer_type, *core_array_type, *core_file_type, *core_table_type, *core_stream_type;
+extern PyTypeObject *core_recipe_type, *core_specs_type, *core_dataset_type, *core_loader_type, *core_batch_type;
+extern PyType_Spec core_buffer_spec, core_array_spec, core_file_spec, core_table_spec, core_stream_spec;
+extern PyType_Spec core_recipe_spec, core_specs_spec, core_dataset_spec, core_loader_spec, core_batch_spec;
+
+/* Frees an object of a heap type and gives its type back: the end of every dealloc. */
+void core_object_free(PyObject *self);
+
+#endif

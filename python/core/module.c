@@ -1,0 +1,78 @@
+/* The module mlaas._core: its types and functions. What each does is in the file of its noun. */
+#include "core.h"
+
+#include <string.h>
+
+void core_object_free(PyObject *self) {
+  PyTypeObject *type = Py_TYPE(self);
+  freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
+  release(self);
+  Py_DECREF(type);
+}
+
+PyObject *core_str(void *text) {
+  if (!text)
+    return Py_NewRef(Py_None);
+  return PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text), "surrogateescape");
+}
+
+PyObject *core_name(PyObject *text) {
+  if (!PyUnicode_Check(text))
+    return PyErr_Format(PyExc_TypeError, "a name must be a str");
+  return PyUnicode_AsEncodedString(text, "utf-8", "surrogateescape");
+}
+
+static const struct {
+  const char *name;
+  PyType_Spec *spec;
+  PyTypeObject **type;
+} types[] = {
+    {"Buffer", &core_buffer_spec, &core_buffer_type},    {"Array", &core_array_spec, &core_array_type},
+#ifdef HAVE_MLAAS_READER_OPEN
+    {"File", &core_file_spec, &core_file_type},          {"Table", &core_table_spec, &core_table_type},
+    {"Stream", &core_stream_spec, &core_stream_type},
+#endif
+#ifdef HAVE_MLAAS_RECIPE_PARSE
+    {"Recipe", &core_recipe_spec, &core_recipe_type},
+#endif
+#ifdef HAVE_MLAAS_SPECS_PARSE
+    {"Specs", &core_specs_spec, &core_specs_type},
+#endif
+#ifdef HAVE_MLAAS_DATASET_OPEN
+    {"Dataset", &core_dataset_spec, &core_dataset_type},
+#endif
+#ifdef HAVE_MLAAS_LOADER_OPEN
+    {"Loader", &core_loader_spec, &core_loader_type},    {"Batch", &core_batch_spec, &core_batch_type},
+#endif
+};
+
+static int add_types(PyObject *module) {
+  for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+    PyObject *type = PyType_FromSpec(types[i].spec);
+    if (!type || PyModule_AddObjectRef(module, types[i].name, type) < 0)
+      return -1;
+    *types[i].type = (PyTypeObject *)type;
+  }
+  return 0;
+}
+
+static struct PyModuleDef definition = {
+    .m_base = PyModuleDef_HEAD_INIT,
+    .m_name = "mlaas._core",
+    .m_doc = "The library behind the package mlaas. Not a public interface: use the package.",
+    .m_size = -1, /* handles and NumPy know one interpreter only */
+};
+
+PyMODINIT_FUNC PyInit__core(void);
+
+PyMODINIT_FUNC PyInit__core(void) {
+  PyObject *module = PyModule_Create(&definition);
+  if (!module)
+    return NULL;
+  PyObject *statuses = core_statuses();
+  if (!statuses || PyModule_AddObjectRef(module, "statuses", statuses) < 0 ||
+      PyModule_AddStringConstant(module, "__version__", mlaas_version()) < 0 || add_types(module) < 0)
+    Py_CLEAR(module);
+  Py_XDECREF(statuses);
+  return module;
+}

@@ -1,0 +1,54 @@
+"""ROOT files to tensors to trained models.
+
+    f = mlaas.open("events.root")             # list and read trees
+    t = f["events"]; pyarrow.table(t)         # any Arrow library takes a table
+    for batch in mlaas.Loader(files, labels, params):
+        batch.x, batch.mask, batch.y, batch.w # NumPy views, ready to train on
+
+Sizes in bytes may be given as numbers or as "300 MB". Everything that fails raises a subclass of mlaas.Error.
+"""
+try:
+    from . import _core
+except ImportError as error:
+    raise ImportError(
+        f"the extension module mlaas._core cannot be loaded ({error}). Build it with `meson setup build && ninja -C build` "
+        "and put build/python on PYTHONPATH, or install the package with `pip install .` in its source folder."
+    ) from error
+
+from ._core import __version__
+from ._errors import (
+    ArgumentError,
+    CancelledError,
+    ChecksumError,
+    Error,
+    FormatError,
+    InternalError,
+    IOError,
+    LimitError,
+    MemoryError,
+    NotFoundError,
+    SchemaError,
+    StaleError,
+    StateError,
+    TimeoutError,
+    UnsupportedError,
+)
+
+__all__ = [
+    "ArgumentError",
+    "CancelledError",
+    "ChecksumError",
+    "Error",
+    "FormatError",
+    "IOError",
+    "InternalError",
+    "LimitError",
+    "MemoryError",
+    "NotFoundError",
+    "SchemaError",
+    "StaleError",
+    "StateError",
+    "TimeoutError",
+    "UnsupportedError",
+    "__version__",
+]
