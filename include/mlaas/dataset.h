@@ -26,7 +26,7 @@ typedef int mlaas_progress(void *context, int64_t done, int64_t total);
 
 struct mlaas_param {
   const char *name, *synonyms; /* synonyms separated by blanks, "" for none */
-  const char *type;            /* "int", "number", "bool", "text", "list", "object", "choice a|b|c" */
+  const char *type;            /* of int, number, bool, text, list, object, choice a|b|c; several joined by " or " */
   const char *fallback;        /* the default as JSON */
   const char *help;            /* one sentence */
 };

@@ -7,6 +7,8 @@
 #include <jansson.h>
 #include <mlaas/dataset.h>
 
+enum { MLAAS_WIDEST = 1 << 20 }; /* ceiling on the slots of a collection */
+
 enum mlaas_scaler { MLAAS_SCALER_STANDARD, MLAAS_SCALER_MINMAX, MLAAS_SCALER_NONE };
 enum mlaas_class_norm { MLAAS_CLASS_NORM_NONE, MLAAS_CLASS_NORM_EQUAL };
 enum mlaas_negative { MLAAS_NEGATIVE_KEEP, MLAAS_NEGATIVE_ABS, MLAAS_NEGATIVE_DROP };
@@ -35,13 +37,17 @@ struct mlaas_params {
   size_t num_missing;
   double width_quantile;          /* 0.999; 1: the longest list; used where width_fixed is 0 */
   int64_t width_fixed;
-  const json_t *widths, *sort_by; /* per collection, borrowed from json; NULL where not given */
+  const json_t *widths, *sort_by; /* objects keyed by collection or a branch of it, borrowed; NULL where not given */
   const json_t *inputs;           /* list of {"name", "kind", "collection" | "branches"}, NULL: one flat input "x" */
+  const char *label_branch;       /* set by the data set when labels are a branch: never a feature */
   const char *weight_branch;      /* NULL without */
   double *weight_of_file;         /* or one number per file */
   size_t num_weights;
   enum mlaas_class_norm class_norm;
   enum mlaas_negative negative;
+  int64_t memory;                 /* ceiling in bytes */
+  int threads;                    /* 0: one per core */
+  bool compat;                    /* takes, order, formula and split of MLaaS4HEP */
 };
 
 /* Errors as mlaas_params_check. reset is legal on a zeroed struct. */
