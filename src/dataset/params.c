@@ -108,7 +108,8 @@ static bool fits_one(const json_t *value, const char *type, size_t length) {
   if (strncmp(word, choice, sizeof choice - 1) == 0)
     return json_is_string(value) && has_word(word + sizeof choice - 1, '|', json_string_value(value));
   return (strcmp(word, "int") == 0 && json_is_integer(value)) ||
-         (strcmp(word, "number") == 0 && json_is_number(value)) || (strcmp(word, "bool") == 0 && json_is_boolean(value)) ||
+         (strcmp(word, "number") == 0 && json_is_number(value)) ||
+         (strcmp(word, "bool") == 0 && json_is_boolean(value)) ||
          (strcmp(word, "text") == 0 && json_is_string(value)) || (strcmp(word, "list") == 0 && json_is_array(value)) ||
          (strcmp(word, "object") == 0 && json_is_object(value));
 }
@@ -227,7 +228,7 @@ enum mlaas_status mlaas_params_effective(const char *json, json_t **effective, s
   enum mlaas_status status = result ? assign(given, values, error) : mlaas_fail(error, MLAAS_MEMORY, "out of memory");
   for (size_t i = 0; status == MLAAS_OK && i < NUM_ROWS; i++) {
     json_t *value = is_default(&rows[i], values[i]) ? json_loads(rows[i].param.fallback, JSON_DECODE_ANY, NULL)
-                                          : json_deep_copy(values[i]);
+                                                    : json_deep_copy(values[i]);
     status = put_value(result, &rows[i], value, error);
   }
   if (status == MLAAS_OK)

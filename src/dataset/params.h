@@ -21,21 +21,21 @@ struct mlaas_names {
 /* What the data layers need of the effective parameters; training keys stay in `json` for whoever trains. Strings and
  * lists live as long as the struct. */
 struct mlaas_params {
-  json_t *json;          /* effective, every key present */
-  int64_t nevents;       /* -1: all */
+  json_t *json;                       /* effective, every key present */
+  int64_t nevents;                    /* -1: all */
   int64_t batch_size, shuffle_buffer; /* shuffle_buffer in rows; 0: as the ceiling allows */
   bool shuffle;
   uint64_t seed;
-  double shares[3];      /* train, validation, test; sum 1 */
-  const char *table;     /* key `branch`: path of the tree; NULL: the only one */
+  double shares[3];  /* train, validation, test; sum 1 */
+  const char *table; /* key `branch`: path of the tree; NULL: the only one */
   struct mlaas_names identifier, selected, exclude, split_by;
   enum mlaas_scaler scaler;
   bool clip;
-  double clip_low, clip_high;     /* after scaling */
-  float pad;                      /* after scaling */
-  double *missing;                /* sentinels */
+  double clip_low, clip_high; /* after scaling */
+  float pad;                  /* after scaling */
+  double *missing;            /* sentinels */
   size_t num_missing;
-  double width_quantile;          /* 0.999; 1: the longest list; used where width_fixed is 0 */
+  double width_quantile; /* 0.999; 1: the longest list; used where width_fixed is 0 */
   int64_t width_fixed;
   const json_t *widths, *sort_by; /* objects keyed by collection or a branch of it, borrowed; NULL where not given */
   const json_t *inputs;           /* list of {"name", "kind", "collection" | "branches"}, NULL: one flat input "x" */
@@ -45,9 +45,9 @@ struct mlaas_params {
   size_t num_weights;
   enum mlaas_class_norm class_norm;
   enum mlaas_negative negative;
-  int64_t memory;                 /* ceiling in bytes */
-  int threads;                    /* 0: one per core */
-  bool compat;                    /* takes, order, formula and split of MLaaS4HEP */
+  int64_t memory; /* ceiling in bytes */
+  int threads;    /* 0: one per core */
+  bool compat;    /* takes, order, formula and split of MLaaS4HEP */
 };
 
 /* Errors as mlaas_params_check. reset is legal on a zeroed struct. */

@@ -27,7 +27,9 @@ static enum mlaas_status take_numbers(const json_t *list, double **numbers, size
   return MLAAS_OK;
 }
 
-static const char *text_of(const json_t *json, const char *key) { return json_string_value(json_object_get(json, key)); }
+static const char *text_of(const json_t *json, const char *key) {
+  return json_string_value(json_object_get(json, key));
+}
 static int64_t int_of(const json_t *json, const char *key) { return json_integer_value(json_object_get(json, key)); }
 static bool bool_of(const json_t *json, const char *key) { return json_is_true(json_object_get(json, key)); }
 static double item(const json_t *list, size_t i) { return json_number_value(json_array_get(list, i)); }

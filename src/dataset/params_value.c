@@ -106,8 +106,8 @@ enum mlaas_status mlaas_value_names_or_file(const char *name, json_t **value, st
 enum mlaas_status mlaas_value_weight(const char *name, json_t **value, struct mlaas_error *error) {
   for (size_t i = 0; i < json_array_size(*value); i++)
     if (!json_is_number(json_array_get(*value, i)))
-      return mlaas_fail(error, MLAAS_ARGUMENT, "parameter \"%s\": item %zu is no number; give one number per file", name,
-                        i + 1);
+      return mlaas_fail(error, MLAAS_ARGUMENT, "parameter \"%s\": item %zu is no number; give one number per file",
+                        name, i + 1);
   return MLAAS_OK;
 }
 
@@ -148,8 +148,8 @@ enum mlaas_status mlaas_value_split(const char *name, json_t **value, struct mla
   }
   double sum = shares[0] + shares[1] + shares[2];
   if (!(shares[0] >= 0 && shares[1] >= 0 && shares[2] >= 0 && fabs(sum - 1) < 1e-6))
-    return mlaas_fail(error, MLAAS_ARGUMENT, "parameter \"%s\": the shares %g, %g, %g have to sum to 1, not to %g", name,
-                      shares[0], shares[1], shares[2], sum);
+    return mlaas_fail(error, MLAAS_ARGUMENT, "parameter \"%s\": the shares %g, %g, %g have to sum to 1, not to %g",
+                      name, shares[0], shares[1], shares[2], sum);
   return replace(value, json_pack("[fff]", shares[0], shares[1], shares[2]), error);
 }
 

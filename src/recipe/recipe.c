@@ -33,8 +33,8 @@ double mlaas_json_value(const json_t *value) {
 
 bool mlaas_json_is_number(const json_t *value) {
   const char *text = json_string_value(value);
-  return json_is_number(value) || (text && (strcmp(text, "NaN") == 0 || strcmp(text, "Infinity") == 0 ||
-                                            strcmp(text, "-Infinity") == 0));
+  return json_is_number(value) ||
+         (text && (strcmp(text, "NaN") == 0 || strcmp(text, "Infinity") == 0 || strcmp(text, "-Infinity") == 0));
 }
 
 /* ---- life ---- */
@@ -63,8 +63,8 @@ enum mlaas_status mlaas_recipe_from_json(json_t *json, struct mlaas_recipe **rec
   made->json = json;
   made->budget = mlaas_budget_new(RECIPE_MEMORY);
   mlaas_arena_init(&made->arena, made->budget);
-  enum mlaas_status status = made->budget ? mlaas_recipe_build(made, error)
-                                          : mlaas_fail(error, MLAAS_MEMORY, "out of memory for a recipe");
+  enum mlaas_status status =
+      made->budget ? mlaas_recipe_build(made, error) : mlaas_fail(error, MLAAS_MEMORY, "out of memory for a recipe");
   if (status == MLAAS_OK)
     *recipe = made;
   else
@@ -95,7 +95,8 @@ size_t mlaas_recipe_num_inputs(const struct mlaas_recipe *recipe) { return recip
 
 void mlaas_recipe_input(const struct mlaas_recipe *recipe, size_t input, struct mlaas_input_info *info) {
   const struct mlaas_recipe_input *in = &recipe->inputs[input];
-  *info = (struct mlaas_input_info){.name = in->name, .padded = in->padded, .slots = in->slots, .features = in->features};
+  *info =
+      (struct mlaas_input_info){.name = in->name, .padded = in->padded, .slots = in->slots, .features = in->features};
 }
 
 const char *mlaas_recipe_feature(const struct mlaas_recipe *recipe, size_t input, int64_t i) {
@@ -136,8 +137,7 @@ enum mlaas_status mlaas_recipe_split(const struct mlaas_recipe *recipe, const ch
     return mlaas_fail(error, MLAAS_ARGUMENT, "no range of entries: %lld rows from %lld", (long long)rows,
                       (long long)first_entry);
   if (recipe->num_split_by && !identifiers)
-    return mlaas_fail(error, MLAAS_ARGUMENT, "the recipe splits by \"%s\": its values are needed",
-                      recipe->split_by[0]);
+    return mlaas_fail(error, MLAAS_ARGUMENT, "the recipe splits by \"%s\": its values are needed", recipe->split_by[0]);
   const struct mlaas_recipe_file *file = find_file(recipe, file_id);
   if (!file) {
     memset(part, -1, (size_t)rows);

@@ -8,11 +8,11 @@
 #include <mlaas/recipe.h>
 
 enum {
-  MLAAS_RECIPE_INPUTS = 64,          /* ceilings on what a recipe may ask for */
-  MLAAS_RECIPE_COLUMNS = 1 << 20,    /* columns of an input */
-  MLAAS_RECIPE_SLOTS = 1 << 20,      /* slots of a collection */
-  MLAAS_RECIPE_ROW = 1 << 24,        /* floats of a row, all inputs together */
-  MLAAS_RECIPE_MISSING = 256,        /* sentinels */
+  MLAAS_RECIPE_INPUTS = 64,       /* ceilings on what a recipe may ask for */
+  MLAAS_RECIPE_COLUMNS = 1 << 20, /* columns of an input */
+  MLAAS_RECIPE_SLOTS = 1 << 20,   /* slots of a collection */
+  MLAAS_RECIPE_ROW = 1 << 24,     /* floats of a row, all inputs together */
+  MLAAS_RECIPE_MISSING = 256,     /* sentinels */
 };
 
 /* How a value is scaled: (x - center) / scale in double, rounded once. */
@@ -23,9 +23,9 @@ enum mlaas_arithmetic {
 
 /* One branch of an input. */
 struct mlaas_recipe_column {
-  size_t branch;        /* index into the recipe's branches */
-  size_t sort;          /* branch whose values order the slots, SIZE_MAX: file order */
-  char format[8];       /* Arrow format of the values when the recipe was made */
+  size_t branch;  /* index into the recipe's branches */
+  size_t sort;    /* branch whose values order the slots, SIZE_MAX: file order */
+  char format[8]; /* Arrow format of the values when the recipe was made */
   bool jagged;
   int64_t first;        /* flat input: index of its first feature; padded input: its feature */
   int64_t width;        /* slots; 1 for flat branches */
@@ -55,7 +55,7 @@ struct mlaas_recipe_file {
 };
 
 struct mlaas_recipe {
-  long count; /* atomic */
+  long count;   /* atomic */
   json_t *json; /* as written; names point into it */
   struct mlaas_budget *budget;
   struct mlaas_arena arena; /* all arrays below */

@@ -271,7 +271,8 @@ static enum mlaas_status read_ranges(struct mlaas_recipe *recipe, const json_t *
   if (all)
     file->ranges[0].stop = file->entries;
   for (size_t i = 0; !all && i < file->num_ranges; i++) {
-    const json_t *range = json_array_get(ranges, i), *start = json_array_get(range, 0), *stop = json_array_get(range, 1);
+    const json_t *range = json_array_get(ranges, i), *start = json_array_get(range, 0),
+                 *stop = json_array_get(range, 1);
     file->ranges[i] = (struct mlaas_recipe_range){json_integer_value(start), json_integer_value(stop)};
     int64_t least = i ? file->ranges[i - 1].stop : 0;
     if (json_array_size(range) != 2 || !json_is_integer(start) || !json_is_integer(stop) ||
@@ -314,8 +315,9 @@ static enum mlaas_status read_shares(struct mlaas_recipe *recipe, const json_t *
       return fail_key(error, "shares", "three numbers that sum to 1");
     sum += recipe->shares[i];
   }
-  return json_array_size(shares) == 3 && fabs(sum - 1) < 1e-6 ? MLAAS_OK
-                                                             : fail_key(error, "shares", "three numbers that sum to 1");
+  return json_array_size(shares) == 3 && fabs(sum - 1) < 1e-6
+             ? MLAAS_OK
+             : fail_key(error, "shares", "three numbers that sum to 1");
 }
 
 static enum mlaas_status read_split(struct mlaas_recipe *recipe, struct mlaas_error *error) {
@@ -344,7 +346,7 @@ static enum mlaas_status read_split(struct mlaas_recipe *recipe, struct mlaas_er
 /* ---- the whole ---- */
 
 static enum mlaas_status read_head(struct mlaas_recipe *recipe, struct mlaas_error *error) {
-  static const char *const keys[] = {"format", "version", "table", "arithmetic", "pad",
+  static const char *const keys[] = {"format", "version", "table",  "arithmetic",  "pad",
                                      "clip",   "missing", "inputs", "collections", "split"};
   static const char *const arithmetics[] = {"double", "compat"};
   const char *format = json_string_value(json_object_get(recipe->json, "format"));
