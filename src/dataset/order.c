@@ -1,4 +1,4 @@
-/* Seeded order of units, shares of the ranks, windows. Knows nothing of entries' values or of memory for rows. */
+/* Lanes, their seeded order, the shares of ranks, windows. Knows nothing of values or of memory for rows. */
 #include "dataset/order.h"
 
 #include "base/error.h"
@@ -18,47 +18,75 @@ int64_t mlaas_order_num_rows(const struct mlaas_plan *plan, unsigned set, int64_
   return rows / world;
 }
 
-/* How many of the first `rows` rows are of each file. */
-static void count_rows(const struct mlaas_order *order, const int64_t *sizes, int64_t rows, int64_t *taken) {
-  if (order->options.shuffle) {
-    mlaas_plan_interleave(sizes, order->plan->num_files, rows, taken);
-    return;
+/* ---- lanes ---- */
+
+/* lane_of[i] of every file; returns how many lanes there are. */
+static size_t assign_lanes(const struct mlaas_plan *plan, bool shuffle, size_t *lane_of) {
+  size_t members[MLAAS_LANES / 2] = {0}, seen[MLAAS_LANES / 2] = {0}, base[MLAAS_LANES / 2], groups = 0, lanes = 0;
+  for (size_t i = 0; i < plan->num_files; i++)
+    if (plan->files[i].group >= groups)
+      groups = plan->files[i].group + 1;
+  bool grouped = groups <= MLAAS_LANES / 2;
+  for (size_t i = 0; i < plan->num_files; i++)
+    members[grouped ? plan->files[i].group : 0]++;
+  size_t extra = MLAAS_LANES - (grouped ? groups : 1);
+  for (size_t g = 0; g < (grouped ? groups : 1); g++) {
+    base[g] = lanes;
+    lanes += members[g] ? 1 + members[g] * extra / plan->num_files : 0;
   }
-  for (size_t i = 0; i < order->plan->num_files; i++) {
-    taken[i] = rows < sizes[i] ? rows : sizes[i];
-    rows -= taken[i];
+  for (size_t i = 0; i < plan->num_files; i++) {
+    size_t g = grouped ? plan->files[i].group : 0, width = 1 + members[g] * extra / plan->num_files;
+    if (!shuffle)
+      lane_of[i] = 0;
+    else
+      lane_of[i] = plan->num_files <= MLAAS_LANES ? i : base[g] + seen[g]++ * width / members[g];
   }
+  return !shuffle ? 1 : plan->num_files <= MLAAS_LANES ? plan->num_files : lanes;
 }
 
-/* The pieces of one file: its units in a shuffled order, the pieces of a unit as they stand. */
-static void order_file(struct mlaas_order *order, size_t index, int32_t *units) {
+/* The pieces of one lane: the units of its files in a shuffled order, the pieces of a unit as they stand. Returns the
+ * place behind the last. */
+static size_t order_lane(struct mlaas_order *order, size_t lane, const size_t *lane_of, size_t *units,
+                         int32_t *places) {
   const struct mlaas_plan *plan = order->plan;
-  const struct mlaas_plan_file *file = &plan->files[index];
-  struct mlaas_random random = mlaas_random_new(order->options.seed, order->options.epoch, index);
-  mlaas_random_permutation(&random, units, (int32_t)file->num_units);
+  size_t num_units = 0, at = order->lanes[lane].first;
+  for (size_t f = 0; f < plan->num_files; f++)
+    for (size_t u = 0; lane_of[f] == lane && u < plan->files[f].num_units; u++)
+      units[num_units++] = plan->files[f].first_unit + u;
+  struct mlaas_random random = mlaas_random_new(order->options.seed, order->options.epoch, lane);
+  mlaas_random_permutation(&random, places, (int32_t)num_units);
   int64_t rows = 0;
-  size_t at = file->first_piece;
-  for (size_t i = 0; i < file->num_units; i++) {
-    const struct mlaas_unit *unit = &plan->units[file->first_unit + (order->options.shuffle ? (size_t)units[i] : i)];
+  for (size_t i = 0; i < num_units; i++) {
+    const struct mlaas_unit *unit = &plan->units[units[order->options.shuffle ? (size_t)places[i] : i]];
     for (size_t j = 0; j < unit->count; j++, at++) {
       rows += rows_in_set(&plan->pieces[unit->first + j], order->options.set);
       order->pieces[at] = unit->first + j;
       order->ends[at] = rows;
     }
   }
-  order->sizes[index] = rows;
+  order->lanes[lane].count = at - order->lanes[lane].first;
+  order->sizes[lane] = rows;
+  return at;
 }
+
+/* ---- the order ---- */
 
 /* From the rows of the whole epoch to those of this rank. */
 static void take_share(struct mlaas_order *order) {
-  size_t count = order->plan->num_files;
   int64_t first = order->options.rank * order->rows;
-  count_rows(order, order->sizes, first, order->before);
-  count_rows(order, order->sizes, first + order->rows, order->after);
-  for (size_t i = 0; i < count; i++) {
+  mlaas_plan_interleave(order->sizes, order->num_lanes, first, order->before);
+  mlaas_plan_interleave(order->sizes, order->num_lanes, first + order->rows, order->after);
+  for (size_t i = 0; i < order->num_lanes; i++) {
     order->offsets[i] = order->before[i];
     order->sizes[i] = order->after[i] - order->before[i];
   }
+}
+
+/* NULL once one allocation has failed. */
+static void *take(struct mlaas_arena *arena, bool *failed, size_t count, size_t size, struct mlaas_error *error) {
+  void *array = *failed ? NULL : mlaas_arena_alloc(arena, count, size, error);
+  *failed = !array;
+  return array;
 }
 
 enum mlaas_status mlaas_order_init(struct mlaas_order *order, const struct mlaas_plan *plan,
@@ -67,18 +95,26 @@ enum mlaas_status mlaas_order_init(struct mlaas_order *order, const struct mlaas
   struct mlaas_error own;
   if (!error)
     error = &own;
+  bool failed = false;
   *order = (struct mlaas_order){.plan = plan, .options = *options};
-  int64_t **per_file[] = {&order->sizes, &order->offsets, &order->before, &order->after};
-  for (size_t i = 0; i < sizeof per_file / sizeof per_file[0]; i++)
-    if (!(*per_file[i] = mlaas_arena_alloc(arena, plan->num_files, sizeof(int64_t), error)))
-      return error->status;
-  order->pieces = mlaas_arena_alloc(arena, plan->num_pieces, sizeof *order->pieces, error);
-  order->ends = order->pieces ? mlaas_arena_alloc(arena, plan->num_pieces, sizeof *order->ends, error) : NULL;
-  int32_t *units = order->ends ? mlaas_arena_alloc(arena, plan->num_units, sizeof *units, error) : NULL;
-  if (!units)
+  order->sizes = take(arena, &failed, MLAAS_LANES, sizeof *order->sizes, error);
+  order->offsets = take(arena, &failed, MLAAS_LANES, sizeof *order->offsets, error);
+  order->before = take(arena, &failed, MLAAS_LANES, sizeof *order->before, error);
+  order->after = take(arena, &failed, MLAAS_LANES, sizeof *order->after, error);
+  order->lanes = take(arena, &failed, MLAAS_LANES, sizeof *order->lanes, error);
+  order->pieces = take(arena, &failed, plan->num_pieces, sizeof *order->pieces, error);
+  order->ends = take(arena, &failed, plan->num_pieces, sizeof *order->ends, error);
+  size_t *lane_of = take(arena, &failed, plan->num_files, sizeof *lane_of, error);
+  size_t *units = take(arena, &failed, plan->num_units, sizeof *units, error);
+  int32_t *places = take(arena, &failed, plan->num_units, sizeof *places, error);
+  if (failed)
     return error->status;
-  for (size_t i = 0; i < plan->num_files; i++)
-    order_file(order, i, units);
+  order->num_lanes = assign_lanes(plan, options->shuffle, lane_of);
+  size_t at = 0;
+  for (size_t lane = 0; lane < order->num_lanes; lane++) {
+    order->lanes[lane].first = at;
+    at = order_lane(order, lane, lane_of, units, places);
+  }
   order->rows = mlaas_order_num_rows(plan, options->set, options->world);
   take_share(order);
   return MLAAS_OK;
@@ -86,19 +122,19 @@ enum mlaas_status mlaas_order_init(struct mlaas_order *order, const struct mlaas
 
 void mlaas_order_window(struct mlaas_order *order, int64_t first, int64_t rows, const int64_t **from,
                         const int64_t **taken) {
-  count_rows(order, order->sizes, first, order->before);
-  count_rows(order, order->sizes, first + rows, order->after);
-  for (size_t i = 0; i < order->plan->num_files; i++)
+  mlaas_plan_interleave(order->sizes, order->num_lanes, first, order->before);
+  mlaas_plan_interleave(order->sizes, order->num_lanes, first + rows, order->after);
+  for (size_t i = 0; i < order->num_lanes; i++)
     order->after[i] -= order->before[i];
   *from = order->before;
   *taken = order->after;
 }
 
-struct mlaas_run mlaas_order_run(const struct mlaas_order *order, size_t file, int64_t from, int64_t rows) {
-  const struct mlaas_plan_file *f = &order->plan->files[file];
-  const int64_t *ends = &order->ends[f->first_piece];
-  int64_t row = order->offsets[file] + from;
-  size_t low = 0, high = f->num_pieces;
+struct mlaas_run mlaas_order_run(const struct mlaas_order *order, size_t lane, int64_t from, int64_t rows) {
+  const struct mlaas_lane *l = &order->lanes[lane];
+  const int64_t *ends = &order->ends[l->first];
+  int64_t row = order->offsets[lane] + from;
+  size_t low = 0, high = l->count;
   while (low < high) { /* the first piece that ends behind the row */
     size_t middle = (low + high) / 2;
     if (ends[middle] > row)
@@ -107,5 +143,5 @@ struct mlaas_run mlaas_order_run(const struct mlaas_order *order, size_t file, i
       low = middle + 1;
   }
   int64_t start = low ? ends[low - 1] : 0, left = ends[low] - row;
-  return (struct mlaas_run){file, order->pieces[f->first_piece + low], row - start, left < rows ? left : rows};
+  return (struct mlaas_run){order->pieces[l->first + low], row - start, left < rows ? left : rows};
 }

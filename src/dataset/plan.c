@@ -105,7 +105,7 @@ static int64_t unit_end(const struct mlaas_plan_source *source, size_t *next, in
 }
 
 /* Counts, or with a plan also writes, the units and pieces of a whole file. */
-static void cut_file(const struct mlaas_plan_source *source, struct mlaas_plan *plan, size_t *num_units,
+static void cut_file(const struct mlaas_plan_source *source, struct mlaas_plan *plan, size_t file, size_t *num_units,
                      size_t *num_pieces) {
   size_t next = 0;
   for (int64_t start = 0, stop; start < source->entries; start = stop) {
@@ -115,7 +115,8 @@ static void cut_file(const struct mlaas_plan_source *source, struct mlaas_plan *
       plan->units[*num_units] = (struct mlaas_unit){*num_pieces, (size_t)parts};
       for (int64_t i = 0; i < parts; i++)
         plan->pieces[*num_pieces + (size_t)i] = (struct mlaas_piece){.start = start + (stop - start) * i / parts,
-                                                                     .stop = start + (stop - start) * (i + 1) / parts};
+                                                                     .stop = start + (stop - start) * (i + 1) / parts,
+                                                                     .file = file};
     }
     ++*num_units;
     *num_pieces += (size_t)parts;
@@ -210,7 +211,7 @@ static enum mlaas_status lay_out_parts(struct mlaas_plan *plan, struct mlaas_err
 static enum mlaas_status make_room(struct mlaas_plan *plan, const struct mlaas_plan_source *sources, size_t num_files,
                                    struct mlaas_error *error) {
   for (size_t i = 0; i < num_files; i++)
-    cut_file(&sources[i], NULL, &plan->num_units, &plan->num_pieces);
+    cut_file(&sources[i], NULL, i, &plan->num_units, &plan->num_pieces);
   plan->num_files = num_files;
   plan->files = mlaas_arena_alloc(&plan->arena, num_files, sizeof *plan->files, error);
   if (plan->files)
@@ -232,8 +233,9 @@ enum mlaas_status mlaas_plan_init(struct mlaas_plan *plan, struct mlaas_budget *
   size_t units = 0, pieces = 0;
   for (size_t i = 0; i < num_files && status == MLAAS_OK; i++) {
     struct mlaas_plan_file *file = &plan->files[i];
-    *file = (struct mlaas_plan_file){.entries = sources[i].entries, .first_unit = units, .first_piece = pieces};
-    cut_file(&sources[i], plan, &units, &pieces);
+    *file = (struct mlaas_plan_file){
+        .entries = sources[i].entries, .group = sources[i].group, .first_unit = units, .first_piece = pieces};
+    cut_file(&sources[i], plan, i, &units, &pieces);
     file->num_units = units - file->first_unit;
     file->num_pieces = pieces - file->first_piece;
   }

@@ -19,6 +19,7 @@ struct mlaas_piece {
   int64_t start, stop;
   int64_t row;     /* of its first entry in the plan's table of parts; a multiple of 4 */
   int64_t rows[4]; /* of train, validation, test, none */
+  size_t file;
 };
 
 /* Pieces that are read one after the other. */
@@ -28,6 +29,7 @@ struct mlaas_unit {
 
 struct mlaas_plan_file {
   int64_t entries, quota;
+  size_t group;
   size_t first_unit, num_units, first_piece, num_pieces;
 };
 
@@ -40,11 +42,12 @@ struct mlaas_plan {
   uint8_t *parts; /* four rows a byte */
 };
 
-/* What is known of one file: the clusters' first entries, ascending from 0. */
+/* What is known of one file. Files of one group (a class) may be read one after the other, see order.h. */
 struct mlaas_plan_source {
   int64_t entries;
-  const int64_t *clusters;
+  const int64_t *clusters; /* first entries, ascending from 0 */
   size_t num_clusters;
+  size_t group;
 };
 
 /* Largest remainder: shares[i] is total * sizes[i] / sum, rounded so that the shares add up to min(total, sum); never

@@ -24,7 +24,7 @@ static int set_up(void **state) {
     size_t count = 0;
     for (int64_t start = 0; start < entries[f]; start += 20000)
       clusters[f][count++] = start;
-    sources[f] = (struct mlaas_plan_source){entries[f], clusters[f], count};
+    sources[f] = (struct mlaas_plan_source){entries[f], clusters[f], count, 0};
   }
   budget = mlaas_budget_new(64 << 20);
   if (mlaas_plan_init(&plan, budget, sources, FILES, -1, NULL) != MLAAS_OK)
@@ -69,15 +69,15 @@ static void walk(const struct mlaas_order_options *options, int64_t window, uint
     int64_t rows = window < order.rows - first ? window : order.rows - first, sum = 0;
     const int64_t *from, *taken;
     mlaas_order_window(&order, first, rows, &from, &taken);
-    for (size_t f = 0; f < FILES; f++) {
-      sum += taken[f];
-      if (options->shuffle) { /* in proportion to what the shard has of each file */
-        double exact = (double)rows * (double)order.sizes[f] / (double)order.rows;
-        assert_true((double)taken[f] > exact - 2 && (double)taken[f] < exact + 2);
-      }
-      for (int64_t at = from[f], left = taken[f]; left > 0;) {
-        struct mlaas_run run = mlaas_order_run(&order, f, at, left);
-        assert_true(run.take > 0 && run.take <= left && run.file == f);
+    assert_int_equal(order.num_lanes, options->shuffle ? FILES : 1);
+    for (size_t lane = 0; lane < order.num_lanes; lane++) {
+      sum += taken[lane]; /* in proportion to what the shard has of each lane */
+      double exact = (double)rows * (double)order.sizes[lane] / (double)order.rows;
+      assert_true((double)taken[lane] > exact - 2 && (double)taken[lane] < exact + 2);
+      for (int64_t at = from[lane], left = taken[lane]; left > 0;) {
+        struct mlaas_run run = mlaas_order_run(&order, lane, at, left);
+        size_t f = plan.pieces[run.piece].file;
+        assert_true(run.take > 0 && run.take <= left && (!options->shuffle || f == lane));
         int64_t start = entry_of(&run, options->set, 0), stop = entry_of(&run, options->set, run.take - 1);
         for (int64_t entry = start; entry <= stop; entry++)
           if (options->set >>
@@ -138,12 +138,15 @@ static void test_without_shuffle_the_order_is_the_files(void **state) {
   assert_int_equal(mlaas_order_init(&order, &plan, &options, &arena, NULL), MLAAS_OK);
   const int64_t *from, *taken;
   mlaas_order_window(&order, ENTRIES - 10, 30, &from, &taken);
+  assert_int_equal(order.num_lanes, 1);
   assert_int_equal(from[0], ENTRIES - 10);
-  assert_int_equal(taken[0], 10);
-  assert_int_equal(from[2], 0);
-  assert_int_equal(taken[2], 20);
   struct mlaas_run run = mlaas_order_run(&order, 0, from[0], taken[0]);
   assert_int_equal(entry_of(&run, MLAAS_PARTS_ALL, 0), ENTRIES - 10);
+  assert_int_equal(run.take, 10);
+  run = mlaas_order_run(&order, 0, from[0] + 10, taken[0] - 10);
+  assert_int_equal(plan.pieces[run.piece].file, 2);
+  assert_int_equal(entry_of(&run, MLAAS_PARTS_ALL, 0), 0);
+  assert_int_equal(run.take, 20);
   mlaas_arena_reset(&arena);
 }
 
@@ -160,6 +163,33 @@ static void test_epochs_differ_and_repeat(void **state) {
   assert_memory_equal(orders[0].pieces, orders[2].pieces, bytes);
   assert_memory_not_equal(orders[0].pieces, orders[1].pieces, bytes);
   mlaas_arena_reset(&arena);
+}
+
+/* A thousand files in two groups: few lanes, each of one group, and every window has its share of both. */
+static void test_many_files_share_lanes(void **state) {
+  (void)state;
+  enum { MANY = 1000, ROWS = 400 };
+  static struct mlaas_plan_source sources[MANY];
+  int64_t start = 0;
+  for (size_t f = 0; f < MANY; f++)
+    sources[f] = (struct mlaas_plan_source){ROWS + (int64_t)f, &start, 1, f % 10 == 0};
+  struct mlaas_plan many;
+  struct mlaas_arena arena;
+  struct mlaas_order order;
+  struct mlaas_order_options options = {.set = MLAAS_PARTS_ALL, .shuffle = true, .world = 1};
+  assert_int_equal(mlaas_plan_init(&many, budget, sources, MANY, -1, NULL), MLAAS_OK);
+  mlaas_arena_init(&arena, budget);
+  assert_int_equal(mlaas_order_init(&order, &many, &options, &arena, NULL), MLAAS_OK);
+  assert_in_range(order.num_lanes, 20, MLAAS_LANES);
+  size_t pieces = 0;
+  for (size_t lane = 0; lane < order.num_lanes; lane++) {
+    size_t group = many.files[many.pieces[order.pieces[order.lanes[lane].first]].file].group;
+    for (size_t i = 0; i < order.lanes[lane].count; i++, pieces++)
+      assert_int_equal(many.files[many.pieces[order.pieces[order.lanes[lane].first + i]].file].group, group);
+  }
+  assert_int_equal(pieces, many.num_pieces);
+  mlaas_arena_reset(&arena);
+  mlaas_plan_reset(&many);
 }
 
 static void test_permutations_are_uniform(void **state) {
@@ -183,6 +213,7 @@ int main(void) {
       cmocka_unit_test(test_shards_are_disjoint_and_equal),
       cmocka_unit_test(test_without_shuffle_the_order_is_the_files),
       cmocka_unit_test(test_epochs_differ_and_repeat),
+      cmocka_unit_test(test_many_files_share_lanes),
       cmocka_unit_test(test_permutations_are_uniform),
   };
   return cmocka_run_group_tests(tests, set_up, tear_down);
