@@ -1,4 +1,4 @@
-"""Runs the test suite: builds, C tests, sanitizers, Python tests, lint (`make check`; `make check-fast`: the quick part).
+"""Runs the test suite: builds, C tests, sanitizers, Python tests, lint. Usage: check.py full | fast
 
 Prints one line a stage, the output of what failed, and one plain closing line with the sums. Uses the standard library
 only. A stage returns the counts of passed, failed and skipped tests; a build that fails counts as one failed test.

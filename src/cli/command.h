@@ -1,0 +1,98 @@
+/* Commands and their options as data: parsing, help, man pages, completion and docs/cli.md all come from these records.
+ * One command per file; command.c lists them. Nothing here knows how a command does its work.
+ */
+#ifndef MLAAS_CLI_COMMAND_H
+#define MLAAS_CLI_COMMAND_H
+
+#include <mlaas/status.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+enum mlaas_option_type {
+  MLAAS_OPTION_FLAG, /* takes no argument */
+  MLAAS_OPTION_TEXT,
+  MLAAS_OPTION_FILE,      /* an existing file, or a list of them: completed by file name */
+  MLAAS_OPTION_DIRECTORY, /* completed by directory name */
+  MLAAS_OPTION_COUNT,     /* a whole number, not negative */
+  MLAAS_OPTION_SIZE,      /* bytes: 300000000, 300MB, 1GiB */
+  MLAAS_OPTION_CHOICE     /* one of `choices` */
+};
+
+struct mlaas_option {
+  const char *name; /* without dashes */
+  enum mlaas_option_type type;
+  const char *argument; /* how help calls the value; NULL for flags */
+  const char *choices;  /* "root|parquet|csv" */
+  const char *fallback; /* the default as help says it; NULL: none worth saying */
+  const char *help;     /* one sentence without full stop */
+  bool required, repeats;
+};
+
+/* What every command that reads entries takes. */
+#define MLAAS_OPTIONS_OF_WORK                                                                                          \
+  {.name = "memory",                                                                                                   \
+   .type = MLAAS_OPTION_SIZE,                                                                                          \
+   .argument = "SIZE",                                                                                                 \
+   .fallback = "1GiB",                                                                                                 \
+   .help = "Ceiling on the memory for reading and batches, such as 300MB"},                                            \
+      {.name = "threads",                                                                                              \
+       .type = MLAAS_OPTION_COUNT,                                                                                     \
+       .argument = "N",                                                                                                \
+       .fallback = "one per core",                                                                                     \
+       .help = "Threads that read and make batches"},                                                                  \
+  {                                                                                                                    \
+    .name = "quiet", .help = "Show no progress"                                                                        \
+  }
+
+struct mlaas_arguments;
+
+struct mlaas_command {
+  const char *name;
+  const char *operands;               /* "FILE...", as help shows them; "" for none */
+  const char *summary;                /* one line without full stop */
+  const char *text;                   /* paragraphs, separated by an empty line */
+  const char *examples;               /* lines: a command line, then what it does behind "  # " */
+  const struct mlaas_option *options; /* ends with a NULL name; NULL: none */
+  int least_operands, most_operands;  /* most: -1 for any number */
+  enum mlaas_status (*run)(const struct mlaas_arguments *arguments, struct mlaas_error *error);
+};
+
+/* ---- the table of commands ---- */
+
+const struct mlaas_command *mlaas_command_at(size_t i); /* NULL past the end */
+/* ARGUMENT with the nearest name when there is no such command. */
+enum mlaas_status mlaas_command_find(const char *name, const struct mlaas_command **command, struct mlaas_error *error);
+
+extern const struct mlaas_command mlaas_command_inspect, mlaas_command_specs, mlaas_command_train,
+    mlaas_command_predict, mlaas_command_help, mlaas_command_version, mlaas_command_completion;
+
+/* ---- what the user typed ---- */
+
+/* Parses `argv` (without program and command name). "--name value", "--name=value", "--" ends the options. Errors:
+ * ARGUMENT, with the nearest option for an unknown one. The result borrows argv. *help is set by --help or -h, and then
+ * nothing else is checked. */
+enum mlaas_status mlaas_arguments_parse(const struct mlaas_command *command, int argc, char **argv,
+                                        struct mlaas_arguments **arguments, bool *help, struct mlaas_error *error);
+void mlaas_arguments_free(struct mlaas_arguments *arguments);
+
+const struct mlaas_command *mlaas_arguments_command(const struct mlaas_arguments *arguments);
+size_t mlaas_arguments_num_operands(const struct mlaas_arguments *arguments);
+const char *const *mlaas_arguments_operands(const struct mlaas_arguments *arguments);
+/* The options by name, which must be in the command's table. text: the last value given, or NULL. */
+bool mlaas_arguments_flag(const struct mlaas_arguments *arguments, const char *name);
+const char *mlaas_arguments_text(const struct mlaas_arguments *arguments, const char *name);
+size_t mlaas_arguments_count(const struct mlaas_arguments *arguments, const char *name);
+const char *mlaas_arguments_nth(const struct mlaas_arguments *arguments, const char *name, size_t i);
+/* The number behind an option of type COUNT or SIZE, or `fallback`. */
+int64_t mlaas_arguments_number(const struct mlaas_arguments *arguments, const char *name, int64_t fallback);
+
+/* ---- pages made from the tables ---- */
+
+void mlaas_help_program(FILE *out);
+void mlaas_help_command(const struct mlaas_command *command, FILE *out);
+/* kind: "markdown" (all commands), "man" (of `command`, NULL: the program), "bash", "zsh". False for another kind. */
+bool mlaas_page_write(const char *kind, const struct mlaas_command *command, FILE *out);
+void mlaas_completion_bash(FILE *out);
+void mlaas_completion_zsh(FILE *out);
+
+#endif

@@ -1,0 +1,163 @@
+/* The user's files. Knows no command. */
+#include "cli/files.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { LARGEST_TEXT = 64 << 20 };
+
+static enum mlaas_status append(struct mlaas_list *list, const char *name, size_t length, struct mlaas_error *error) {
+  char **names = mlaas_realloc(list->names, (list->count + 1) * sizeof *names);
+  if (names)
+    list->names = names;
+  char *copy = names ? mlaas_alloc(length + 1) : NULL;
+  if (!copy)
+    return mlaas_fail(error, MLAAS_MEMORY, "no memory for the list of files");
+  memcpy(copy, name, length);
+  list->names[list->count++] = copy;
+  return MLAAS_OK;
+}
+
+/* Adds what stands between `separators`, without blanks around it, empty pieces and comments. */
+static enum mlaas_status add_pieces(struct mlaas_list *list, const char *text, const char *separators,
+                                    struct mlaas_error *error) {
+  while (*text) {
+    size_t whole = strcspn(text, separators), length = whole;
+    const char *piece = text;
+    while (length && strchr(" \t\r", piece[0])) {
+      piece++;
+      length--;
+    }
+    while (length && strchr(" \t\r", piece[length - 1]))
+      length--;
+    if (length && piece[0] != '#')
+      MLAAS_TRY(append(list, piece, length, error));
+    text += whole;
+    text += *text != 0;
+  }
+  return MLAAS_OK;
+}
+
+static bool ends_with(const char *text, const char *end) {
+  size_t length = strlen(text), tail = strlen(end);
+  return length >= tail && strcasecmp(text + length - tail, end) == 0;
+}
+
+/* A ROOT file by another name. */
+static bool begins_like_root(const char *path) {
+  char begin[5] = "";
+  FILE *in = fopen(path, "rb");
+  if (!in)
+    return false;
+  size_t got = fread(begin, 1, sizeof begin, in);
+  fclose(in);
+  return got == sizeof begin && memcmp(begin, "root", 4) == 0 && (unsigned char)begin[4] < ' ';
+}
+
+enum mlaas_status mlaas_list_add(struct mlaas_list *list, const char *text, struct mlaas_error *error) {
+  if (strchr(text, ',') && access(text, F_OK) != 0)
+    return add_pieces(list, text, ",", error);
+  if (ends_with(text, ".root") || strstr(text, "://"))
+    return append(list, text, strlen(text), error);
+  if (begins_like_root(text))
+    return append(list, text, strlen(text), error);
+  char *content = NULL;
+  MLAAS_TRY(mlaas_text_read(text, &content, error));
+  size_t before = list->count;
+  enum mlaas_status status = add_pieces(list, content, "\n", error);
+  mlaas_free(content);
+  if (status == MLAAS_OK && list->count == before)
+    return mlaas_fail(error, MLAAS_ARGUMENT, "%s names no files; it must have one name a line", text);
+  return status;
+}
+
+void mlaas_list_reset(struct mlaas_list *list) {
+  for (size_t i = 0; i < list->count; i++)
+    mlaas_free(list->names[i]);
+  mlaas_free(list->names);
+  *list = (struct mlaas_list){0};
+}
+
+enum mlaas_status mlaas_file_check(const char *what, const char *path, struct mlaas_error *error) {
+  struct stat about;
+  if (access(path, R_OK) != 0 || stat(path, &about) != 0)
+    return mlaas_fail_errno(error, errno, "%s %s cannot be read", what, path);
+  if (S_ISDIR(about.st_mode))
+    return mlaas_fail(error, MLAAS_ARGUMENT, "%s %s is a folder; a file is expected", what, path);
+  return MLAAS_OK;
+}
+
+static enum mlaas_status read_all(FILE *in, const char *path, char **text, struct mlaas_error *error) {
+  size_t used = 0, room = 0;
+  char *buffer = NULL;
+  for (;;) {
+    if (used + 1 >= room) {
+      room = room ? room * 2 : 4096;
+      char *larger = room <= LARGEST_TEXT ? mlaas_realloc(buffer, room) : NULL;
+      if (!larger) {
+        mlaas_free(buffer);
+        return mlaas_fail(error, MLAAS_LIMIT, "%s is too large for a text file", path);
+      }
+      buffer = larger;
+    }
+    size_t got = fread(buffer + used, 1, room - used - 1, in);
+    used += got;
+    if (got == 0)
+      break;
+  }
+  buffer[used] = 0;
+  if (ferror(in)) {
+    mlaas_free(buffer);
+    return mlaas_fail_errno(error, errno ? errno : EIO, "%s cannot be read", path);
+  }
+  *text = buffer;
+  return MLAAS_OK;
+}
+
+enum mlaas_status mlaas_text_read(const char *path, char **text, struct mlaas_error *error) {
+  MLAAS_TRY(mlaas_file_check("the file", path, error));
+  FILE *in = fopen(path, "rb");
+  if (!in)
+    return mlaas_fail_errno(error, errno, "%s cannot be opened", path);
+  enum mlaas_status status = read_all(in, path, text, error);
+  fclose(in);
+  return status;
+}
+
+static enum mlaas_status write_new(const char *path, const char *text, struct mlaas_error *error) {
+  FILE *out = fopen(path, "wbx");
+  if (!out)
+    return mlaas_fail_errno(error, errno, "%s cannot be written", path);
+  size_t length = strlen(text);
+  bool good = fwrite(text, 1, length, out) == length && fflush(out) == 0 && fsync(fileno(out)) == 0;
+  int reason = errno;
+  good = fclose(out) == 0 && good;
+  if (good)
+    return MLAAS_OK;
+  unlink(path);
+  return mlaas_fail_errno(error, reason, "%s cannot be written", path);
+}
+
+enum mlaas_status mlaas_text_write(const char *path, const char *text, struct mlaas_error *error) {
+  if (strcmp(path, "-") == 0)
+    return fputs(text, stdout) >= 0 ? MLAAS_OK : mlaas_fail(error, MLAAS_IO, "standard output could not be written");
+  char other[PATH_MAX];
+  int length = snprintf(other, sizeof other, "%s.%ld.new", path, (long)getpid());
+  if (length < 0 || (size_t)length >= sizeof other)
+    return mlaas_fail(error, MLAAS_ARGUMENT, "the name %s is too long", path);
+  MLAAS_TRY(write_new(other, text, error));
+  if (rename(other, path) == 0)
+    return MLAAS_OK;
+  int reason = errno;
+  unlink(other);
+  return mlaas_fail_errno(error, reason, "%s cannot be written", path);
+}

@@ -1,0 +1,85 @@
+/* Handing a command over to the Python package. */
+#include "cli/python.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Run instead of -m, so that a missing package gets a sentence and not a stack of calls. */
+static const char bootstrap[] =
+    "import importlib.util, sys\n"
+    "if importlib.util.find_spec('mlaas') is None:\n"
+    "    print(f'mlaas {sys.argv[1]}: the Python at {sys.executable} does not have the package mlaas. Install it from "
+    "'\n"
+    "          f'the source folder with \"{sys.executable} -m pip install .\", or name the interpreter that has it: '\n"
+    "          'MLAAS_PYTHON=/path/to/python3', file=sys.stderr)\n"
+    "    sys.exit(3)\n"
+    "import runpy\n"
+    "runpy.run_module('mlaas.run', run_name='__main__', alter_sys=True)\n";
+
+static json_t *value_of(const struct mlaas_arguments *arguments, const struct mlaas_option *option) {
+  if (option->type == MLAAS_OPTION_FLAG)
+    return json_true();
+  if (option->type == MLAAS_OPTION_COUNT || option->type == MLAAS_OPTION_SIZE)
+    return json_integer(mlaas_arguments_number(arguments, option->name, 0));
+  if (!option->repeats)
+    return json_string(mlaas_arguments_text(arguments, option->name));
+  json_t *list = json_array();
+  for (size_t i = 0; i < mlaas_arguments_count(arguments, option->name); i++)
+    json_array_append_new(list, json_string(mlaas_arguments_nth(arguments, option->name, i)));
+  return list;
+}
+
+json_t *mlaas_python_options(const struct mlaas_arguments *arguments) {
+  json_t *options = json_object();
+  const struct mlaas_command *command = mlaas_arguments_command(arguments);
+  for (const struct mlaas_option *option = command->options; option && option->name; option++) {
+    if (mlaas_arguments_count(arguments, option->name) == 0)
+      continue;
+    char key[64];
+    snprintf(key, sizeof key, "%s", option->name);
+    for (char *dash = key; (dash = strchr(dash, '-')) != NULL;)
+      *dash = '_';
+    if (json_object_set_new(options, key, value_of(arguments, option)) != 0) {
+      json_decref(options);
+      return NULL;
+    }
+  }
+  return options;
+}
+
+/* A python3 in the folder of this program, as in a virtual environment; false when there is none. */
+static bool python_beside(char *path, size_t size) {
+  ssize_t length = readlink("/proc/self/exe", path, size - 1);
+  if (length <= 0)
+    return false;
+  path[length] = 0;
+  char *slash = strrchr(path, '/');
+  if (!slash || (size_t)(slash - path) + sizeof "/python3" > size)
+    return false;
+  memcpy(slash, "/python3", sizeof "/python3");
+  return access(path, X_OK) == 0;
+}
+
+enum mlaas_status mlaas_python_run(const char *command, json_t *options, struct mlaas_error *error) {
+  char beside[PATH_MAX];
+  const char *python = getenv("MLAAS_PYTHON");
+  if (!python || !python[0])
+    python = python_beside(beside, sizeof beside) ? beside : "python3";
+  char *text = options ? json_dumps(options, JSON_COMPACT) : NULL;
+  json_decref(options);
+  if (!text)
+    return mlaas_fail(error, MLAAS_MEMORY, "no memory for the options, or one of them is not UTF-8");
+  fflush(stdout);
+  fflush(stderr);
+  execlp(python, python, "-c", bootstrap, command, text, (char *)NULL);
+  int reason = errno;
+  free(text);
+  return mlaas_fail_errno(error, reason, "%s needs Python, and '%s' could not be started (MLAAS_PYTHON names another)",
+                          command, python);
+}
