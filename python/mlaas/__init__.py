@@ -15,7 +15,6 @@ except ImportError as error:
         "and put build/python on PYTHONPATH, or install the package with `pip install .` in its source folder."
     ) from error
 
-from ._arrays import Jagged
 from ._core import __version__
 from ._errors import (
     ArgumentError,
@@ -34,27 +33,22 @@ from ._errors import (
     TimeoutError,
     UnsupportedError,
 )
-from ._file import File, Table, open
 
 __all__ = [
     "ArgumentError",
     "CancelledError",
     "ChecksumError",
     "Error",
-    "File",
     "FormatError",
     "IOError",
     "InternalError",
-    "Jagged",
     "LimitError",
     "MemoryError",
     "NotFoundError",
     "SchemaError",
     "StaleError",
     "StateError",
-    "Table",
     "TimeoutError",
     "UnsupportedError",
     "__version__",
-    "open",
 ]
