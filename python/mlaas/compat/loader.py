@@ -89,7 +89,7 @@ class CompatLoader:
         self.warnings: list[str] = []
         self._tree = params.get("branch", "Events")
         self._dtype = np.dtype(dtype)
-        self._opener = opener or _open
+        self._opener = opener
         self._store = _SpecStore(folder)
         self._entries: dict[str, int] = {}
         self._readers: dict[str, EventReader] = {}
@@ -191,18 +191,23 @@ class CompatLoader:
 
     def _table(self, name: str) -> Any:
         """Opens a file and its tree, and makes its reader."""
-        if "://" not in name and not os.path.exists(name):
-            text = "no such file, and a bare name is not looked up at a redirector (write the whole root:// URL)"
-            raise failure("NotFoundError", "ImportError", text, name)
-        file = self._opener(name)
-        try:
-            table = file[self._tree]
-        except (KeyError, _errors.NotFoundError) as error:
-            text = f"no tree {self._tree!r} (key `branch` of params): {error}"
-            raise failure("NotFoundError", "KeyError", text, name) from error
+        table = open_table(name, self._tree, self._opener)
         self._entries[name] = table.num_entries
         self._readers[name] = EventReader(table, name, self.selection, self.chunk_size)
         return table
+
+
+def open_table(name: str, tree: str, opener: Callable[[str], Any] | None = None) -> Any:
+    """The tree of a file, or the original's failures."""
+    if "://" not in name and not os.path.exists(name):
+        text = "no such file, and a bare name is not looked up at a redirector (write the whole root:// URL)"
+        raise failure("NotFoundError", "ImportError", text, name)
+    file = (opener or _open)(name)
+    try:
+        return file[tree]
+    except (KeyError, _errors.NotFoundError) as error:
+        text = f"no tree {tree!r} (key `branch` of params): {error}"
+        raise failure("NotFoundError", "KeyError", text, name) from error
 
 
 class _SpecStore:

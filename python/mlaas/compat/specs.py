@@ -97,18 +97,9 @@ class FileSpecs:
 
 def lists_of(value: Any) -> tuple[np.ndarray, np.ndarray] | None:
     """(offsets, values) of a column of lists of numbers; None for anything else."""
-    if isinstance(value, tuple) and len(value) == 2:
-        offsets, values = value
-    else:
-        offsets, values = getattr(value, "offsets", None), getattr(value, "values", None)
-    if (
-        isinstance(offsets, np.ndarray)
-        and isinstance(values, np.ndarray)
-        and values.dtype.kind in "biuf"
-        and values.ndim == 1
-    ):
-        return offsets, values
-    return None
+    if not isinstance(value, tuple) or not is_numbers(value[1]) or value[1].ndim != 1:
+        return None
+    return value[0], value[1]
 
 
 def is_numbers(value: Any) -> bool:
@@ -156,9 +147,10 @@ def _steps(table: Any, names: Sequence[str], step: int, stop: int) -> Iterator[d
 
 
 def slice_column(value: Any, start: int, stop: int) -> Any:
+    """Rows of a column; what is neither numbers nor lists of them comes back as it is."""
     lists = lists_of(value)
     if lists is None:
-        return value[start:stop]
+        return value[start:stop] if isinstance(value, np.ndarray) else value
     offsets = lists[0][start : stop + 1]
     return offsets - offsets[0], lists[1][offsets[0] : offsets[-1]]
 
