@@ -27,6 +27,7 @@ struct mlaas_recipe_column {
   size_t sort;    /* branch whose values order the slots, SIZE_MAX: file order */
   char format[8]; /* Arrow format of the values when the recipe was made */
   bool jagged;
+  bool first_use;       /* the first column of its branch: it counts what is cut */
   int64_t first;        /* flat input: index of its first feature; padded input: its feature */
   int64_t width;        /* slots; 1 for flat branches */
   double center, scale; /* min and max - min, or mean and sd, or 0 and 1 */

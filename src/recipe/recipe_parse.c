@@ -235,6 +235,20 @@ static enum mlaas_status collect_branches(struct mlaas_recipe *recipe, const jso
   return MLAAS_OK;
 }
 
+/* Which columns are the first of their branch. */
+static enum mlaas_status mark_first_uses(struct mlaas_recipe *recipe, struct mlaas_error *error) {
+  bool *seen = mlaas_arena_alloc(&recipe->arena, recipe->num_branches, sizeof *seen, error);
+  if (!seen)
+    return MLAAS_MEMORY;
+  for (size_t k = 0; k < recipe->num_inputs; k++)
+    for (size_t i = 0; i < recipe->inputs[k].num_columns; i++) {
+      struct mlaas_recipe_column *column = &recipe->inputs[k].columns[i];
+      column->first_use = !seen[column->branch];
+      seen[column->branch] = true;
+    }
+  return MLAAS_OK;
+}
+
 static enum mlaas_status read_inputs(struct mlaas_recipe *recipe, struct mlaas_error *error) {
   const json_t *inputs;
   int64_t row = 0;
@@ -253,7 +267,7 @@ static enum mlaas_status read_inputs(struct mlaas_recipe *recipe, struct mlaas_e
       if (strcmp(recipe->inputs[k].name, recipe->inputs[i].name) == 0)
         return mlaas_fail(error, MLAAS_FORMAT, "two inputs are called \"%s\"", recipe->inputs[i].name);
   }
-  return MLAAS_OK;
+  return mark_first_uses(recipe, error);
 }
 
 /* ---- split ---- */
