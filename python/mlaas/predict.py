@@ -1,0 +1,279 @@
+"""Prediction on files: streams them through recipe and model and writes scores beside every input, entry by entry.
+
+Per input one STEM.scores.root (tree `mlaas`, as many entries as the input, in its order, so that ROOT's AddFriend fits),
+or .parquet, .csv, .npz. Each file appears whole or not at all.
+"""
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+
+from ._errors import ArgumentError, IOError, NotFoundError
+from .progress import make as make_progress
+
+FORMATS = ("root", "parquet", "csv", "npz")
+TREE = "mlaas"
+CHUNK_ROWS = 65_536
+NEVER_SEEN = -1
+
+
+def file_list(files) -> list:
+    """Names from a list, a text file with one a line, a comma list or one name."""
+    if isinstance(files, os.PathLike):
+        files = os.fspath(files)
+    if not isinstance(files, str):
+        return [os.fspath(name) for name in files]
+    if files.endswith(".root") or ".root," in files:
+        return [name for name in files.split(",") if name]
+    if os.path.isfile(files):
+        with open(files, encoding="utf-8") as stream:
+            lines = [line.strip() for line in stream]
+        return [line for line in lines if line and not line.startswith("#")]
+    return [name for name in files.split(",") if name]
+
+
+def _open(bundle, files, rename, batch_size, memory=None, threads=None):
+    from . import Dataset
+
+    dataset = Dataset(files, None, {}, recipe=bundle.recipe, rename=rename, memory=memory, threads=threads)
+    return dataset, dataset.loader("all", shuffle=False, batch_size=batch_size)
+
+
+def stream_scores(bundle, files, *, rename=None, batch_size=8192, memory=None, threads=None):
+    """Yields (batch, scores) over all entries of all files in order."""
+    _, loader = _open(bundle, file_list(files), rename, batch_size, memory, threads)
+    try:
+        for batch in loader:
+            yield batch, bundle.model.predict(batch.inputs)
+    finally:
+        loader.close()
+
+
+def score_names(bundle, tag=None) -> list:
+    """Names of the score columns: `score`, or `score_CLASS` for each of several classes; `_TAG` behind."""
+    end = f"_{tag}" if tag else ""
+    shape = [output["shape"] for output in bundle.info["outputs"] if output.get("dtype", "float32") == "float32"][-1]
+    classes = bundle.classes
+    if len(classes) > 2 or (len(shape) > 1 and shape[-1] > 1 and len(classes) > 2):
+        return [f"score_{value:g}{end}".replace("-", "m").replace(".", "p") for value in classes]
+    return ["score" + end]
+
+
+def _columns(names: list, scores) -> dict:
+    if scores.ndim == 1:
+        return {names[0]: scores}
+    if len(names) == 1:  # two outputs for two classes: the second is the signal
+        return {names[0]: np.ascontiguousarray(scores[:, -1])}
+    return {name: np.ascontiguousarray(scores[:, k]) for k, name in enumerate(names)}
+
+
+def out_paths(files: list, out: str, format: str, tag=None) -> list:
+    """One name per input in folder `out`; inputs of equal names get _2, _3 ... in their order."""
+    end = f".{tag}" if tag else ""
+    used, result = set(), []
+    for name in files:
+        stem = os.path.basename(name.split("?")[0]).removesuffix(".root")
+        candidate, number = stem, 1
+        while candidate in used:
+            number += 1
+            candidate = f"{stem}_{number}"
+        used.add(candidate)
+        result.append(os.path.join(out, f"{candidate}.scores{end}.{format}"))
+    return result
+
+
+# ---- writers: append(dict of arrays), close() ---------------------------------------------------
+
+
+class RootWriter:
+    """A TTree by uproot, one basket per chunk."""
+
+    def __init__(self, path):
+        import uproot
+
+        self.file, self.tree = uproot.recreate(path), None
+
+    def append(self, columns):
+        if self.tree is None:
+            self.tree = self.file.mktree(TREE, {name: values.dtype for name, values in columns.items()})
+        self.tree.extend(columns)
+
+    def close(self):
+        self.file.close()
+
+
+class ParquetWriter:
+    def __init__(self, path):
+        self.path, self.writer = path, None
+
+    def append(self, columns):
+        import pyarrow
+        import pyarrow.parquet
+
+        table = pyarrow.table(columns)
+        if self.writer is None:
+            self.writer = pyarrow.parquet.ParquetWriter(self.path, table.schema)
+        self.writer.write_table(table)
+
+    def close(self):
+        if self.writer:
+            self.writer.close()
+
+
+class CsvWriter:
+    def __init__(self, path):
+        self.stream, self.names = open(path, "w", encoding="utf-8", newline="\n"), None
+
+    def append(self, columns):
+        if self.names is None:
+            self.names = list(columns)
+            self.stream.write(",".join(self.names) + "\n")
+        texts = [[repr(v) for v in values.tolist()] if values.dtype != np.float32 else [str(v) for v in values]
+                 for values in columns.values()]
+        self.stream.writelines(",".join(row) + "\n" for row in zip(*texts))
+
+    def close(self):
+        self.stream.close()
+
+
+class NpzWriter:
+    """Arrays are only known to be complete at the end, so they are held: 13 bytes a row and the identifiers."""
+
+    def __init__(self, path):
+        self.path, self.parts = path, []
+
+    def append(self, columns):
+        self.parts.append(columns)
+
+    def close(self):
+        if self.parts:
+            with open(self.path, "wb") as stream:
+                np.savez_compressed(stream, **{name: np.concatenate([part[name] for part in self.parts])
+                                               for name in self.parts[0]})
+
+
+WRITERS = {"root": RootWriter, "parquet": ParquetWriter, "csv": CsvWriter, "npz": NpzWriter}
+
+
+@dataclass
+class Plan:
+    """What each input's output needs to know."""
+
+    bundle: object
+    names: list
+    identifiers: list
+    rename: dict
+
+
+def _identifiers(bundle, table, rename) -> list:
+    """Identifier branches of the training that this file has (under their names there)."""
+    wanted = bundle.info["training"]["params"].get("identifier") or []
+    wanted = [wanted] if isinstance(wanted, str) else wanted
+    return [name for name in wanted if rename.get(name, name) in table.columns]
+
+
+def _identifier_reader(file, plan):
+    """A function (start, stop) -> {identifier: values} for one file."""
+    from . import open as open_file
+
+    source = open_file(file)
+    table = source[plan.bundle.recipe.table]
+    names = _identifiers(plan.bundle, table, plan.rename)
+
+    def read(start, stop):
+        if not names:
+            return {}
+        arrays = table.arrays([plan.rename.get(name, name) for name in names], start, stop, library="np")
+        return {name: np.asarray(arrays[plan.rename.get(name, name)]) for name in names}
+
+    return read, source
+
+
+def _write_file(plan: Plan, file: str, path: str, format: str, step, batch_size, memory, threads):
+    """One input to one output; the output appears under its name only when it is complete."""
+    temporary = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.new-{os.getpid()}.{format}")
+    read_identifiers, source = _identifier_reader(file, plan)
+    entry = 0
+    try:
+        writer = WRITERS[format](temporary)
+        try:
+            held = []
+
+            def flush():
+                nonlocal entry
+                if not held:
+                    return
+                scores = np.concatenate([score for _, score in held])
+                part = np.concatenate([part for part, _ in held])
+                columns = {**read_identifiers(entry, entry + len(part)), **_columns(plan.names, scores), "split": part}
+                writer.append(columns)
+                entry += len(part)
+                held.clear()
+
+            for batch, score in stream_scores(plan.bundle, [file], rename=plan.rename, batch_size=batch_size,
+                                              memory=memory, threads=threads):
+                held.append((np.array(batch.part, dtype=np.int8), score))
+                step.update(len(score))
+                if sum(len(score) for _, score in held) >= CHUNK_ROWS:
+                    flush()
+            flush()
+            if not entry:
+                writer.append(_empty(plan, read_identifiers))
+        finally:
+            writer.close()
+        with open(temporary, "rb") as stream:
+            os.fsync(stream.fileno())
+        os.rename(temporary, path)
+    except OSError as error:
+        if isinstance(error, IOError):
+            raise
+        raise IOError(f"{path}: the scores cannot be written: {error}") from error
+    finally:
+        if os.path.exists(temporary):
+            os.unlink(temporary)
+        source.close()
+    return entry
+
+
+def _empty(plan, read_identifiers) -> dict:
+    columns = dict(read_identifiers(0, 0))
+    columns.update({name: np.zeros(0, np.float32) for name in plan.names})
+    return {**columns, "split": np.zeros(0, np.int8)}
+
+
+def predict(bundle, files, out=".", format="root", rename=None, tag=None, progress=None, *, batch_size=8192, memory=None,
+            threads=None) -> list:
+    """Writes the scores of every file into folder `out`; returns the paths in the order of the files.
+
+    bundle: a Bundle or its path. format: root, parquet, csv or npz. rename: {branch of the training: branch in these
+    files} for systematic variations, with `tag` behind the score's and the file's name. Columns: the identifiers,
+    `score` or `score_CLASS`, `split` (0 train, 1 validation, 2 test, -1 never seen in the training).
+    """
+    from . import bundle as bundles
+
+    if not isinstance(bundle, bundles.Bundle):
+        bundle = bundles.load(bundle)
+    if format not in WRITERS:
+        raise ArgumentError(f"format {format!r} is not known; it is one of {', '.join(FORMATS)}")
+    names = file_list(files)
+    if not names:
+        raise ArgumentError("no files to predict")
+    rename = dict(rename or {})
+    for branch in rename:
+        if branch not in bundle.recipe.branches and branch not in _known_identifiers(bundle):
+            raise NotFoundError(f"rename: the model does not use a branch {branch!r}; it uses "
+                                + ", ".join(bundle.recipe.branches[:20]))
+    os.makedirs(out, exist_ok=True)
+    progress, plan = make_progress(progress), Plan(bundle, score_names(bundle, tag), [], rename)
+    paths = out_paths(names, os.fspath(out), format, tag)
+    for file, path in zip(names, paths):
+        with progress.step(os.path.basename(path)) as step:
+            _write_file(plan, file, path, format, step, batch_size, memory, threads)
+    return paths
+
+
+def _known_identifiers(bundle) -> list:
+    wanted = bundle.info["training"]["params"].get("identifier") or []
+    return [wanted] if isinstance(wanted, str) else list(wanted)

@@ -1,0 +1,54 @@
+"""Shared by the Python tests: small samples, and the data set class (the library's, or the NumPy stand-in for it)."""
+from __future__ import annotations
+
+import os
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+sys.path.insert(0, os.path.dirname(__file__))
+
+import pytest
+from make_sample import write_sample
+
+FEATURES = ["a", "b", "c", "jet_pt", "jet_eta"]
+SMALL = {"identifier": ["run", "event"], "exclude_branches": ["genw", "njet"], "batch_size": 200, "epochs": 2}
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory):
+    """(files, labels) of a small made-up sample."""
+    return write_sample(tmp_path_factory.mktemp("sample"))
+
+
+@pytest.fixture(scope="session")
+def dataset_class():
+    import mlaas
+
+    if not hasattr(mlaas, "Dataset"):
+        import numpy_reference
+
+        mlaas.Dataset, mlaas.Recipe = numpy_reference.Dataset, numpy_reference.Recipe
+    return mlaas.Dataset
+
+
+@pytest.fixture
+def make_dataset(dataset_class, sample):
+    """make_dataset(**params) opens the small sample."""
+    def make(**params):
+        files, labels = sample
+        return dataset_class(files, labels, {**SMALL, **params})
+
+    return make
+
+
+@pytest.fixture
+def train_small(make_dataset, tmp_path):
+    """train_small(model, **params) trains on the small sample and returns the bundle."""
+    from mlaas.train._job import train_dataset
+    from mlaas.progress import Progress
+
+    def train(model, out="bundle", resume=False, progress=None, **params):
+        return train_dataset(make_dataset(**params), model, str(tmp_path / out), resume, progress or Progress())
+
+    return train
