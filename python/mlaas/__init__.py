@@ -33,9 +33,13 @@ from ._errors import (
     TimeoutError,
     UnsupportedError,
 )
+from .bundle import Bundle, load
+from .predict import predict
+from .train import train
 
 __all__ = [
     "ArgumentError",
+    "Bundle",
     "CancelledError",
     "ChecksumError",
     "Error",
@@ -51,4 +55,7 @@ __all__ = [
     "TimeoutError",
     "UnsupportedError",
     "__version__",
+    "load",
+    "predict",
+    "train",
 ]
