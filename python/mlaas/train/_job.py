@@ -125,18 +125,17 @@ def _about(user, task, dataset, params, trainer, history, seconds):
             "warnings": dataset.warnings, "classes": task.classes}
 
 
-def run(files, labels, model, params, out, resume, progress, memory, threads, more):
-    """See mlaas.train."""
+def run(files, labels, model, params, out, resume, progress, more, **how):
+    """See mlaas.train; `how`: memory, threads and specs for the data set."""
     from .. import Dataset
 
     start = time.monotonic()
-    progress = make_progress(progress)
     out = bundle.check_target(out)
-    dataset = Dataset(files, labels, read_params(params, more), memory=memory, threads=threads)
-    return train_dataset(dataset, model, out, resume, progress, bundle.parse_size(memory) or DEFAULT_MEMORY, start)
+    dataset = Dataset(files, labels, read_params(params, more), **how)
+    return train_dataset(dataset, model, out, resume, make_progress(progress), start)
 
 
-def train_dataset(dataset, model, out, resume, progress, memory=DEFAULT_MEMORY, start=None):
+def train_dataset(dataset, model, out, resume, progress, start=None):
     """The same for an open data set: what tests and notebooks with their own data set call."""
     start = time.monotonic() if start is None else start
     with progress.step("scan") as step:
@@ -155,7 +154,8 @@ def train_dataset(dataset, model, out, resume, progress, memory=DEFAULT_MEMORY, 
         log.write("start" if state is None else "resume", params=params, files=dataset.files, out=str(out),
                   columns=len(dataset.recipe.features()))
         sample, findings = _guard(dataset, params, progress, log)
-        course = _fit.Run(dataset, params, progress, log, checkpoint, memory, state=state)
+        course = _fit.Run(dataset, params, progress, log, checkpoint, bundle.parse_size(params.get("memory") or DEFAULT_MEMORY),
+                          state=state)
         trainer, history = _train(user, task, dataset, params, course)
         test, train, result = _evaluate(trainer, dataset, progress)
         about = _about(user, task, dataset, params, trainer, history, time.monotonic() - start)
