@@ -1,0 +1,76 @@
+/* What is known by heart: classes as ROOT 2.23 and as ROOT 5.34 to 6.40 stream them. One word for each member: a letter
+ * for its type, a colon and its name (only wanted members need theirs), another and the name of its counter.
+ * b bool, c char, h short, i int, u unsigned, l long, e float, d double, s TString, N TNamed, ^ a base, F anything to
+ * be skipped by its byte count, f TIOFeatures, I L counted arrays of int and long, A an array with its own count, o
+ * TObjArray, p pointer. */
+#include "rootio/layout_known.h"
+
+#include <string.h>
+
+#define BRANCH_FRONT "N F i:fCompress i:fBasketSize i:fEntryOffsetLen i:fWriteBasket l:fEntryNumber "
+#define BRANCH_MIDDLE "i:fOffset i:fMaxBaskets i:fSplitLevel l:fEntries l:fFirstEntry l:fTotBytes l:fZipBytes "
+#define BRANCH_BACK                                                                                                    \
+  "o:fBranches o:fLeaves o:fBaskets I:fBasketBytes:fMaxBaskets L:fBasketEntry:fMaxBaskets L:fBasketSeek:fMaxBaskets "  \
+  "s:fFileName"
+#define TREE_FRONT "N F F F l:fEntries l:fTotBytes l:fZipBytes l l d i i i i "
+
+static const struct {
+  const char *class_name;
+  int16_t version;
+  const char *words;
+} known[] = {
+    {"TTree", 4, "N l l l i i i d:fEntries d:fTotBytes d:fZipBytes i i o:fBranches o:fLeaves"},
+    {"TTree", 19,
+     TREE_FRONT "i:fNClusterRange l l l l l:fAutoFlush l L:fClusterRangeEnd:fNClusterRange "
+                "L:fClusterSize:fNClusterRange o:fBranches o:fLeaves"},
+    {"TTree", 20,
+     TREE_FRONT "i:fNClusterRange l l l l l:fAutoFlush l L:fClusterRangeEnd:fNClusterRange "
+                "L:fClusterSize:fNClusterRange f o:fBranches o:fLeaves"},
+    {"TNtuple", 2, "^:TTree"},
+    {"TNtupleD", 1, "^:TTree"},
+    {"TBranch", 5,
+     "N i:fCompress i:fBasketSize i:fEntryOffsetLen i:fMaxBaskets i:fWriteBasket i:fEntryNumber "
+     "d:fEntries d:fTotBytes d:fZipBytes i o:fBranches o:fLeaves o:fBaskets A:fBasketEntry "
+     "A:fBasketBytes A:fBasketSeek s:fFileName"},
+    {"TBranch", 12, BRANCH_FRONT BRANCH_MIDDLE BRANCH_BACK},
+    {"TBranch", 13, BRANCH_FRONT "f:fIOFeatures " BRANCH_MIDDLE BRANCH_BACK},
+    {"TBranchElement", 9,
+     "^:TBranch s:fClassName s:fParentName s:fClonesName u:fCheckSum i:fClassVersion i:fID i:fType "
+     "i:fStreamerType i:fMaximum p:fBranchCount p:fBranchCount2"},
+    {"TBranchElement", 10,
+     "^:TBranch s:fClassName s:fParentName s:fClonesName u:fCheckSum h:fClassVersion i:fID "
+     "i:fType i:fStreamerType i:fMaximum p:fBranchCount p:fBranchCount2"},
+    {"TBranchObject", 1, "^:TBranch s:fClassName"},
+    {"TLeaf", 1, "N i:fLen i:fLenType i:fOffset b:fIsRange b:fIsUnsigned p:fLeafCount"},
+    {"TLeaf", 2, "N i:fLen i:fLenType i:fOffset b:fIsRange b:fIsUnsigned p:fLeafCount"},
+    {"TLeafO", 1, "^:TLeaf b b:fMaximum"},
+    {"TLeafB", 1, "^:TLeaf c c:fMaximum"},
+    {"TLeafS", 1, "^:TLeaf h h:fMaximum"},
+    {"TLeafI", 1, "^:TLeaf i i:fMaximum"},
+    {"TLeafL", 1, "^:TLeaf l l:fMaximum"},
+    {"TLeafG", 1, "^:TLeaf l l:fMaximum"},
+    {"TLeafF", 1, "^:TLeaf"},
+    {"TLeafD", 1, "^:TLeaf"},
+    {"TLeafF16", 1, "^:TLeaf"},
+    {"TLeafD32", 1, "^:TLeaf"},
+    {"TLeafC", 1, "^:TLeaf i i:fMaximum"},
+    {"TLeafElement", 1, "^:TLeaf i:fID i:fType"},
+    {"TLeafObject", 4, "^:TLeaf"},
+};
+
+const char *mlaas_layout_known(const char *class_name, int16_t version, const char **name) {
+  for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+    if (known[i].version == version && strcmp(known[i].class_name, class_name) == 0) {
+      *name = known[i].class_name;
+      return known[i].words;
+    }
+  return NULL;
+}
+
+const char *mlaas_layout_known_base(const char *text) {
+  size_t length = strcspn(text, " ");
+  for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+    if (strlen(known[i].class_name) == length && strncmp(known[i].class_name, text, length) == 0)
+      return known[i].class_name;
+  return "";
+}
