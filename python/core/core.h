@@ -59,21 +59,24 @@ struct ArrowArray *core_array_of(PyObject *capsule);
 /* Takes both structs over (also on failure). */
 PyObject *core_array_new(struct ArrowSchema *schema, struct ArrowArray *array);
 
+/* ---- context.c ---- */
+
+/* Makes a context; `memory` and `threads` as in mlaas_context_options. NULL with an exception. */
+struct mlaas_context *core_context_new(long long memory, int threads);
+/* Dict of held, peak and ceiling in bytes, and threads. */
+PyObject *core_context_memory(const struct mlaas_context *context);
+
 /* ---- file.c, table.c, stream.c ---- */
 
 /* The handle behind a Python object, borrowed; NULL with an exception if it is closed or from before a fork(). */
 struct mlaas_file *core_file_handle(PyObject *file);
 struct mlaas_table *core_table_handle(PyObject *table);
-/* Makes a context; `memory` and `threads` as in mlaas_context_options. NULL with an exception. */
-struct mlaas_context *core_context_new(long long memory, int threads);
 /* Iterator of Array over [start, stop) of the columns (NULL: all readable). */
 PyObject *core_stream_new(PyObject *table, const size_t *columns, size_t num_columns, int64_t start, int64_t stop,
                           int64_t batch_rows);
 
 /* ---- recipe.c, params.c, dataset.c, loader.c, batch.c ---- */
 
-/* Text of the library as str; frees it. */
-PyObject *core_text(char *text);
 /* Holds one more count of the recipe. */
 PyObject *core_recipe_new(struct mlaas_recipe *recipe);
 struct mlaas_recipe *core_recipe_handle(PyObject *recipe);
@@ -81,8 +84,14 @@ const struct mlaas_specs *core_specs_handle(PyObject *specs);
 struct mlaas_dataset *core_dataset_handle(PyObject *dataset);
 /* Takes the batch over. */
 PyObject *core_batch_new(struct mlaas_batch *batch);
-/* ---- module.c: what all share ---- */
+/* Functions of the module: params_check(json) -> json, and param_table() -> rows of the table of parameters. */
+PyObject *core_params_check(PyObject *module, PyObject *text);
+PyObject *core_param_table(PyObject *module, PyObject *unused);
 
+/* ---- text.c ---- */
+
+/* Text of the library as str; frees it. */
+PyObject *core_text(char *text);
 /* Names of a file need not be UTF-8: other bytes become lone surrogates, and back. core_str takes a const char * (NULL:
  * None) and is a converter for Py_BuildValue's "O&"; core_name makes a bytes object of a str. */
 PyObject *core_str(void *text);

@@ -9,15 +9,6 @@ struct file {
 
 PyTypeObject *core_file_type;
 
-struct mlaas_context *core_context_new(long long memory, int threads) {
-  struct mlaas_context_options options = {sizeof options, memory, threads};
-  struct mlaas_context *context = NULL;
-  struct mlaas_error error;
-  if (mlaas_context_new(&options, &context, &error) != MLAAS_OK)
-    return (struct mlaas_context *)core_raise(&error);
-  return context;
-}
-
 struct mlaas_file *core_file_handle(PyObject *object) {
   struct file *self = (struct file *)object;
   if (!self->file)
@@ -103,13 +94,7 @@ static PyObject *file_tables(PyObject *object, PyObject *unused) {
 
 static PyObject *file_memory(PyObject *object, PyObject *unused) {
   (void)unused;
-  struct file *self = (struct file *)object;
-  if (!core_file_handle(object))
-    return NULL;
-  return Py_BuildValue("{sLsLsLsi}", "held", (long long)mlaas_context_memory_held(self->context), "peak",
-                       (long long)mlaas_context_memory_peak(self->context), "ceiling",
-                       (long long)mlaas_context_memory_ceiling(self->context), "threads",
-                       mlaas_context_threads(self->context));
+  return core_file_handle(object) ? core_context_memory(((struct file *)object)->context) : NULL;
 }
 
 static PyMethodDef file_methods[] = {

@@ -1,25 +1,11 @@
 /* The module mlaas._core: its types and functions. What each does is in the file of its noun. */
 #include "core.h"
 
-#include <string.h>
-
 void core_object_free(PyObject *self) {
   PyTypeObject *type = Py_TYPE(self);
   freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
   release(self);
   Py_DECREF(type);
-}
-
-PyObject *core_str(void *text) {
-  if (!text)
-    return Py_NewRef(Py_None);
-  return PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text), "surrogateescape");
-}
-
-PyObject *core_name(PyObject *text) {
-  if (!PyUnicode_Check(text))
-    return PyErr_Format(PyExc_TypeError, "a name must be a str");
-  return PyUnicode_AsEncodedString(text, "utf-8", "surrogateescape");
 }
 
 static const struct {
@@ -32,16 +18,16 @@ static const struct {
     {"File", &core_file_spec, &core_file_type},          {"Table", &core_table_spec, &core_table_type},
     {"Stream", &core_stream_spec, &core_stream_type},
 #endif
-#ifdef HAVE_MLAAS_RECIPE_PARSE
+#ifdef HAVE_MLAAS_FILLER_FILL
     {"Recipe", &core_recipe_spec, &core_recipe_type},
 #endif
-#ifdef HAVE_MLAAS_SPECS_PARSE
+#ifdef HAVE_MLAAS_SPECS_MERGE
     {"Specs", &core_specs_spec, &core_specs_type},
 #endif
-#ifdef HAVE_MLAAS_DATASET_OPEN
+#ifdef HAVE_MLAAS_DATASET_DESCRIBE
     {"Dataset", &core_dataset_spec, &core_dataset_type},
 #endif
-#ifdef HAVE_MLAAS_LOADER_OPEN
+#ifdef HAVE_MLAAS_LOADER_NEXT
     {"Loader", &core_loader_spec, &core_loader_type},    {"Batch", &core_batch_spec, &core_batch_type},
 #endif
 };
@@ -56,10 +42,19 @@ static int add_types(PyObject *module) {
   return 0;
 }
 
+static PyMethodDef functions[] = {
+#ifdef HAVE_MLAAS_PARAMS_CHECK
+    {"params_check", core_params_check, METH_O, "params_check(json) -> effective parameters as JSON."},
+    {"param_table", core_param_table, METH_NOARGS, "[(name, synonyms, type, default as JSON, help)]."},
+#endif
+    {0},
+};
+
 static struct PyModuleDef definition = {
     .m_base = PyModuleDef_HEAD_INIT,
     .m_name = "mlaas._core",
     .m_doc = "The library behind the package mlaas. Not a public interface: use the package.",
+    .m_methods = functions,
     .m_size = -1, /* handles and NumPy know one interpreter only */
 };
 

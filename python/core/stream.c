@@ -13,7 +13,7 @@ struct stream {
   size_t num_columns;
   int64_t next, stop, rows;
   pid_t owner;
-  bool busy;
+  bool busy, begun; /* begun: an empty range gives one empty batch, so that types are known */
 };
 
 PyTypeObject *core_stream_type;
@@ -87,8 +87,9 @@ static PyObject *stream_next(PyObject *object) {
     return NULL;
   if (self->busy)
     return core_raise_status(MLAAS_STATE, "another thread is reading from this stream; give each thread its own");
-  if (self->next >= self->stop)
+  if (self->begun && self->next >= self->stop)
     return NULL;
+  self->begun = true;
   struct ArrowSchema schema;
   struct ArrowArray array;
   struct mlaas_error error;

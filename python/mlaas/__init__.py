@@ -15,6 +15,7 @@ except ImportError as error:
         "and put build/python on PYTHONPATH, or install the package with `pip install .` in its source folder."
     ) from error
 
+from ._arrays import Jagged
 from ._core import __version__
 from ._errors import (
     ArgumentError,
@@ -33,6 +34,7 @@ from ._errors import (
     TimeoutError,
     UnsupportedError,
 )
+from ._file import File, Table, open
 from .bundle import Bundle, load
 from .predict import predict
 from .train import train
@@ -43,19 +45,23 @@ __all__ = [
     "CancelledError",
     "ChecksumError",
     "Error",
+    "File",
     "FormatError",
     "IOError",
     "InternalError",
+    "Jagged",
     "LimitError",
     "MemoryError",
     "NotFoundError",
     "SchemaError",
     "StaleError",
     "StateError",
+    "Table",
     "TimeoutError",
     "UnsupportedError",
     "__version__",
     "load",
+    "open",
     "predict",
     "train",
 ]

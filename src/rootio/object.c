@@ -126,7 +126,7 @@ enum mlaas_status mlaas_objects_begin(struct mlaas_objects *objects, struct mlaa
     return mlaas_cursor_fail(cursor, MLAAS_FORMAT, "an object refers to a class at %u that is not there",
                              (unsigned)(tag & ~OLD_CLASS));
   if (cursor->status == MLAAS_OK && ++objects->depth > MAX_NESTING)
-    return mlaas_cursor_fail(cursor, MLAAS_LIMIT, "objects are nested more than %d deep", MAX_NESTING);
+    return mlaas_cursor_fail(cursor, MLAAS_FORMAT, "objects are nested more than %d deep", MAX_NESTING);
   pointer->index = remember(objects, pointer->start + objects->origin + MAP_OFFSET);
   return cursor->status;
 }

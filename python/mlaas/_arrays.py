@@ -1,0 +1,240 @@
+"""Arrow batches as NumPy, Awkward or pandas, without an Arrow library.
+
+Batches are copied out one by one, so that the caller gets memory of its own and the library's ceiling holds however much
+is asked for. Knows Arrow's layout; does not know where the batches come from.
+"""
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ._errors import UnsupportedError
+
+
+class Jagged(NamedTuple):
+    """Lists of different length: row i is ``values[offsets[i]:offsets[i + 1]]``.
+
+    ``offsets`` is int64 with one entry more than there are rows, from 0. ``values`` is an array, or Jagged again for
+    lists of lists.
+    """
+
+    offsets: np.ndarray
+    values: Any
+
+    @property
+    def counts(self) -> np.ndarray:
+        """Length of each row, int64."""
+        return np.diff(self.offsets)
+
+    def row(self, i: int) -> Any:
+        """Values of row i: a view (of lists of lists: Jagged with copied offsets)."""
+        start, stop = int(self.offsets[i]), int(self.offsets[i + 1])
+        if isinstance(self.values, Jagged):
+            inner = self.values.offsets[start : stop + 1]
+            return Jagged(inner - inner[0], self.values.values[int(inner[0]) : int(inner[-1])])
+        return self.values[start:stop]
+
+
+# A node is what _core.Array.describe gives: (name, format, length, offset, null_count, buffers, children).
+
+def _bits(buffer: Any, start: int, count: int) -> np.ndarray:
+    whole = np.unpackbits(np.asarray(buffer)[start // 8 : (start + count + 7) // 8], bitorder="little")
+    return whole[start % 8 : start % 8 + count].view(np.bool_)
+
+
+def _no_nulls(node: tuple) -> None:
+    if node[4] and node[5] and node[5][0] is not None:
+        raise UnsupportedError(f"{node[0]}: missing lists cannot be shown as arrays; read this column through Arrow")
+
+
+class _Leaf:
+    """Numbers and bool; masked where the column has nulls."""
+
+    def __init__(self, node: tuple) -> None:
+        self.chunks: list[np.ndarray] = []
+        self.valid: list[np.ndarray] = []
+        self.nulls = False
+
+    def add(self, node: tuple, start: int, count: int) -> None:
+        _, form, _, offset, nulls, buffers, _ = node
+        start += offset
+        if form == "b":
+            self.chunks.append(_bits(buffers[1], start, count))
+        elif buffers[1] is None:
+            raise UnsupportedError(f"{node[0]}: Arrow type {form!r} cannot be shown as an array; use pyarrow.table()")
+        else:
+            self.chunks.append(np.asarray(buffers[1])[start : start + count].copy())
+        missing = bool(nulls) and buffers[0] is not None
+        self.nulls |= missing
+        self.valid.append(_bits(buffers[0], start, count) if missing else np.ones(count, np.bool_))
+
+    def numpy(self) -> np.ndarray:
+        values = _join(self.chunks)
+        return np.ma.MaskedArray(values, ~np.concatenate(self.valid)) if self.nulls else values
+
+    def awkward(self, ak: Any) -> Any:
+        content = ak.contents.NumpyArray(_join(self.chunks))
+        if not self.nulls:
+            return content
+        return ak.contents.ByteMaskedArray(ak.index.Index8(np.concatenate(self.valid).view(np.int8)), content, True)
+
+
+class _Offsets:
+    """Offsets of lists and strings, rebased so that the batches follow each other."""
+
+    def __init__(self) -> None:
+        self.chunks = [np.zeros(1, np.int64)]
+        self.total = 0
+
+    def add(self, node: tuple, start: int, count: int) -> tuple[int, int]:
+        """Takes rows [start, start + count); returns the range of their values."""
+        _no_nulls(node)
+        if count == 0:  # an empty array may come without offsets
+            return 0, 0
+        start += node[3]
+        offsets = np.asarray(node[5][1])[start : start + count + 1].astype(np.int64)
+        self.chunks.append(offsets[1:] + (self.total - offsets[0]))
+        self.total = int(self.chunks[-1][-1])
+        return int(offsets[0]), int(offsets[-1])
+
+    def whole(self) -> np.ndarray:
+        return _join(self.chunks)
+
+
+class _List:
+    def __init__(self, node: tuple) -> None:
+        self.offsets = _Offsets()
+        self.content = _collector(node[6][0])
+
+    def add(self, node: tuple, start: int, count: int) -> None:
+        first, last = self.offsets.add(node, start, count)
+        self.content.add(node[6][0], first, last - first)
+
+    def numpy(self) -> Jagged:
+        return Jagged(self.offsets.whole(), self.content.numpy())
+
+    def awkward(self, ak: Any) -> Any:
+        return ak.contents.ListOffsetArray(ak.index.Index64(self.offsets.whole()), self.content.awkward(ak))
+
+
+class _Text:
+    """Strings: bytes that are not UTF-8 become lone surrogates in str (errors="surrogateescape" turns them back)."""
+
+    def __init__(self, node: tuple) -> None:
+        self.offsets = _Offsets()
+        self.bytes: list[np.ndarray] = []
+        self.binary = node[1] in ("z", "Z")
+
+    def add(self, node: tuple, start: int, count: int) -> None:
+        first, last = self.offsets.add(node, start, count)
+        self.bytes.append(np.asarray(node[5][2])[first:last].copy())
+
+    def numpy(self) -> np.ndarray:
+        offsets, data = self.offsets.whole(), _join(self.bytes).tobytes()
+        out = np.empty(len(offsets) - 1, object)
+        for i in range(len(out)):
+            piece = data[offsets[i] : offsets[i + 1]]
+            out[i] = piece if self.binary else piece.decode("utf-8", "surrogateescape")
+        return out
+
+    def awkward(self, ak: Any) -> Any:
+        inner, outer = ("byte", "bytestring") if self.binary else ("char", "string")
+        content = ak.contents.NumpyArray(_join(self.bytes), parameters={"__array__": inner})
+        return ak.contents.ListOffsetArray(ak.index.Index64(self.offsets.whole()), content,
+                                           parameters={"__array__": outer})
+
+
+class _Fixed:
+    """A fixed number of values per row: one more dimension."""
+
+    def __init__(self, node: tuple) -> None:
+        self.size = int(node[1][3:])
+        self.rows = 0
+        self.content = _collector(node[6][0])
+
+    def add(self, node: tuple, start: int, count: int) -> None:
+        _no_nulls(node)
+        self.rows += count
+        self.content.add(node[6][0], (start + node[3]) * self.size, count * self.size)
+
+    def _shaped(self, values: Any) -> Any:
+        if isinstance(values, dict):
+            return {name: self._shaped(member) for name, member in values.items()}
+        if isinstance(values, Jagged):
+            return Jagged(np.arange(self.rows + 1, dtype=np.int64) * self.size, values)
+        return values.reshape((self.rows, self.size, *values.shape[1:]))
+
+    def numpy(self) -> Any:
+        return self._shaped(self.content.numpy())
+
+    def awkward(self, ak: Any) -> Any:
+        return ak.contents.RegularArray(self.content.awkward(ak), self.size, self.rows)
+
+
+class _Struct:
+    def __init__(self, node: tuple) -> None:
+        self.members = {child[0]: _collector(child) for child in node[6]}
+        self.rows = 0
+
+    def add(self, node: tuple, start: int, count: int) -> None:
+        _no_nulls(node)
+        self.rows += count
+        for child, member in zip(node[6], self.members.values()):
+            member.add(child, start + node[3], count)
+
+    def numpy(self) -> dict[str, Any]:
+        return {name: self.members[name].numpy() for name in self.members}
+
+    def awkward(self, ak: Any) -> Any:
+        return ak.contents.RecordArray([member.awkward(ak) for member in self.members.values()], list(self.members),
+                                       self.rows)
+
+
+_KINDS = {"+l": _List, "+L": _List, "+s": _Struct, "u": _Text, "U": _Text, "z": _Text, "Z": _Text}
+
+
+def _collector(node: tuple) -> Any:
+    return _Fixed(node) if node[1].startswith("+w:") else _KINDS.get(node[1], _Leaf)(node)
+
+
+def _join(chunks: list[np.ndarray]) -> np.ndarray:
+    """One array of all chunks; the list is emptied, so that at most one column is there twice."""
+    whole = chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
+    chunks[:] = [whole]
+    return whole
+
+
+def _frame(columns: dict[str, Any]) -> Any:
+    import pandas as pd
+
+    flat: dict[str, Any] = {}
+    for name, values in columns.items():
+        if isinstance(values, dict):
+            flat.update({f"{name}.{member}": inner for member, inner in values.items()})
+        else:
+            flat[name] = values
+    for name, values in flat.items():
+        if isinstance(values, Jagged) or values.ndim > 1:
+            rows = len(values.offsets) - 1 if isinstance(values, Jagged) else len(values)
+            series = np.empty(rows, object)
+            for i in range(rows):
+                series[i] = values.row(i) if isinstance(values, Jagged) else values[i]
+            flat[name] = series
+    return pd.DataFrame(flat)
+
+
+def collect(batches: Iterable[Any], library: str) -> Any:
+    """All rows of the batches (at least one, of _core.Array) as a dict of arrays ("np"), ak.Array or DataFrame."""
+    whole: Any = None
+    for batch in batches:
+        node = batch.describe()
+        whole = whole or _Struct(node)
+        whole.add(node, 0, len(batch))
+    if library == "ak":
+        import awkward as ak
+
+        return ak.Array(whole.awkward(ak))
+    columns = whole.numpy()
+    return columns if library == "np" else _frame(columns)

@@ -1,0 +1,297 @@
+"""Files and tables: what mlaas.open gives.
+
+A File has a memory ceiling and a pool of threads of its own. Files and tables may be used from several threads; after a
+fork() they open themselves again in the child at the first use, and a pickle of one opens it again where it is loaded.
+"""
+from __future__ import annotations
+
+import copy
+import html
+import os
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from . import _core
+from ._arrays import collect
+from ._errors import ArgumentError, StateError, UnsupportedError
+from ._units import parse_bytes, show_bytes
+
+if TYPE_CHECKING:
+    import pyarrow
+
+_LIBRARIES = ("np", "ak", "pd")
+
+
+class File:
+    """An open ROOT file; see mlaas.open."""
+
+    def __init__(self, path: str | os.PathLike[str], memory: int | str | None = None, threads: int | None = None) -> None:
+        self._state = (os.fsdecode(path), parse_bytes(memory), int(threads or 0))
+        self._core: Any = None
+        self._process = 0
+        self._closed = False
+        self._open()
+
+    def _open(self) -> Any:
+        """The handle of this process."""
+        if self._closed:
+            raise StateError("the file is closed; open it again", self._state[0])
+        if self._process != os.getpid():
+            self._core = _core.File(*self._state)
+            self._process = os.getpid()
+        return self._core
+
+    @property
+    def path(self) -> str:
+        """The path or URL that was opened."""
+        return self._state[0]
+
+    @property
+    def tables(self) -> list[str]:
+        """Paths of all trees and ntuples, with directory and cycle: "dir/tree;1"."""
+        return [path for path, _ in self._open().tables()]
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """url, id ("UUID:SIZE", the same for every copy), version (62804: ROOT 6.28/04), compression (100 x algorithm +
+        level), size (bytes), bytes_read and read_requests so far, memory (held, peak, ceiling in bytes; threads)."""
+        core = self._open()
+        return {**core.info(), "memory": core.memory()}
+
+    def __getitem__(self, path: str | None) -> Table:
+        """The table of that path, "dir/tree;1" or without the cycle (then the highest). NotFoundError, which is a
+        KeyError too, names the nearest path."""
+        return Table(self, path)
+
+    def __contains__(self, path: object) -> bool:
+        return any(path in (name, name.rpartition(";")[0]) for name in self.tables)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.tables)
+
+    def __len__(self) -> int:
+        return len(self.tables)
+
+    def keys(self) -> list[str]:
+        """The same as ``tables``."""
+        return self.tables
+
+    def close(self) -> None:
+        """Gives the file back. Tables made of it stay usable."""
+        if self._core is not None and self._process == os.getpid():
+            self._core.close()
+        self._core, self._process, self._closed = None, 0, True
+
+    def __enter__(self) -> File:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return File, (self._state[0], self._state[1] or None, self._state[2] or None)
+
+    def __repr__(self) -> str:
+        if self._closed:
+            return f"<mlaas.File {self.path!r}, closed>"
+        info, rows = self.info, self._open().tables()
+        names = ", ".join(path for path, _ in rows[:5]) + (", ..." if len(rows) > 5 else "")
+        tables = "1 table" if len(rows) == 1 else f"{len(rows)} tables"
+        return f"<mlaas.File {self.path!r}: {show_bytes(info['size'])}, {tables}{': ' if rows else ''}{names}>"
+
+    def _repr_html_(self) -> str:
+        rows = [] if self._closed else self._open().tables()
+        return _html_table(repr(self), ("table", "class"), rows)
+
+
+def open(path: str | os.PathLike[str], memory: int | str | None = None, threads: int | None = None) -> File:
+    """Opens a ROOT file (a path or file:// URL).
+
+    ``memory`` is the ceiling on everything the library holds for this file and its tables, batches that you still hold
+    included: bytes, or text like "300 MB" (default 1 GiB). ``threads`` decode, yours included (default: one per core).
+    Raises NotFoundError, IOError, FormatError, ChecksumError, UnsupportedError, LimitError.
+    """
+    return File(path, memory, threads)
+
+
+class Table:
+    """A tree or an ntuple, or a view of some of its columns and entries (``select``).
+
+    Any Arrow library takes it: ``pyarrow.table(t)``, ``polars.from_arrow(t)``, DuckDB. ``len(t)`` is its entries.
+    """
+
+    def __init__(self, file: File, path: str | None = None, columns: Sequence[str] | None = None, start: int = 0,
+                 stop: int | None = None) -> None:
+        self._file = file
+        self._core: Any = None
+        self._process = 0
+        self._wanted = path
+        core = self._open()
+        self._path, self._title, self._entries = core.info()
+        self._infos = {column["name"]: column for column in core.columns()}
+        self._columns: list[str] | None = None
+        self._indices: list[int] | None = None
+        if columns is not None:
+            self._choose(columns)
+        self._start, self._stop = _range(start, stop, self._entries)
+
+    def _open(self) -> Any:
+        if self._process != os.getpid():
+            file = self._file
+            if file._closed:  # a closed file comes back for its tables after fork()
+                file = self._file = File(*file.__reduce__()[1])
+            self._core = _core.Table(file._open(), self._wanted)
+            self._process = os.getpid()
+        return self._core
+
+    def _choose(self, columns: Sequence[str]) -> None:
+        if isinstance(columns, str):
+            raise ArgumentError(f"a list of column names was expected, not the text {columns!r}; write [{columns!r}]")
+        core = self._open()
+        self._columns = list(columns)
+        self._indices = [core.find(name) for name in self._columns]
+        for name in self._columns:
+            reason = self._infos[name]["unsupported"] if name in self._infos else None
+            if reason:
+                raise UnsupportedError(f"column {name!r} cannot be read: {reason}", f"{self._file.path}: {self._path}")
+
+    @property
+    def path(self) -> str:
+        """With directory and cycle: "dir/tree;1"."""
+        return self._path
+
+    @property
+    def title(self) -> str:
+        return self._title
+
+    @property
+    def file(self) -> File:
+        return self._file
+
+    @property
+    def num_entries(self) -> int:
+        """Entries of this table; of a view, those it shows."""
+        return self._stop - self._start
+
+    def __len__(self) -> int:
+        return self.num_entries
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the readable columns in the tree's order, "/" between a branch and its sub-branches; of a view, those
+        that were selected."""
+        if self._columns is not None:
+            return list(self._columns)
+        return [name for name, info in self._infos.items() if info["unsupported"] is None]
+
+    @property
+    def unsupported(self) -> dict[str, str]:
+        """The columns that cannot be read, and why."""
+        return {name: info["unsupported"] for name, info in self._infos.items() if info["unsupported"] is not None}
+
+    def column_info(self, name: str) -> dict[str, Any]:
+        """name, type (as ROOT says it), title, counter (column with the lengths of a counted array, or None), unsupported
+        (reason or None), stored_bytes and raw_bytes (compressed and not), num_baskets, compression (-1: unknown)."""
+        self._open().find(name)
+        return dict(self._infos[name])
+
+    @property
+    def clusters(self) -> list[int]:
+        """First entries of the clusters of the whole table: ranges between them share no basket."""
+        return self._open().clusters()
+
+    @property
+    def schema(self) -> pyarrow.Schema:
+        """The pyarrow.Schema of ``columns``. Without pyarrow use ``__arrow_c_schema__``."""
+        import pyarrow
+
+        return pyarrow.schema(self)
+
+    def select(self, columns: Sequence[str] | None = None, start: int = 0, stop: int | None = None) -> Table:
+        """A view of some columns (None: all of this one) and of entries [start, stop), counted in this view; nothing is
+        read yet. A stop beyond the end means the end. Raises NotFoundError (with the nearest name), UnsupportedError."""
+        first, last = _range(start, stop, self.num_entries)
+        chosen = self._columns if columns is None else columns
+        view = copy.copy(self)
+        if chosen is not None:
+            view._choose(chosen)
+        view._start, view._stop = self._start + first, self._start + last
+        return view
+
+    def batches(self, size: int | None = None) -> Iterator[pyarrow.RecordBatch]:
+        """Iterates over the rows in Arrow batches of ``size`` entries (None: whole clusters, cut to fit the memory
+        ceiling). Batches count against the ceiling while you hold them. pyarrow.RecordBatch where pyarrow is installed,
+        else objects with ``__arrow_c_array__``. An iterator belongs to one thread at a time."""
+        if size is not None and size <= 0:
+            raise ArgumentError(f"batches of {size} rows were asked for; the size must be positive")
+        return self._batches(size or 0)
+
+    def _batches(self, size: int) -> Iterator[Any]:
+        try:
+            from pyarrow import record_batch
+        except ImportError:
+            def record_batch(array: Any) -> Any:
+                return array
+        for array in self._open().batches(self._indices, self._start, self._stop, size):
+            if len(array):
+                yield record_batch(array)
+
+    def arrays(self, names: Sequence[str] | None = None, start: int = 0, stop: int | None = None,
+               library: str = "np") -> Any:
+        """Reads columns into memory of your own (not under the ceiling).
+
+        library="np": a dict of arrays. Numbers have shape (entries,), fixed arrays (entries, n ...), lists are
+        mlaas.Jagged(offsets, values), strings are str objects, leaf lists are dicts. Columns with missing values are
+        numpy.ma arrays. library="ak": one awkward.Array of records. library="pd": a pandas.DataFrame, lists as objects.
+        Raises what ``select`` raises, and IOError, FormatError, ChecksumError, LimitError.
+        """
+        if library not in _LIBRARIES:
+            raise ArgumentError(f"library {library!r} is not known; use one of {', '.join(map(repr, _LIBRARIES))}")
+        view = self if names is None and start == 0 and stop is None else self.select(names, start, stop)
+        return collect(view._open().batches(view._indices, view._start, view._stop, 0), library)
+
+    def __arrow_c_schema__(self) -> object:
+        return self._open().schema(self._indices)
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """The Arrow PyCapsule protocol: a stream of whole clusters. It holds the table in the library."""
+        return self._open().stream(self._indices, self._start, self._stop)
+
+    def __copy__(self) -> Table:
+        twin = object.__new__(Table)
+        twin.__dict__.update(self.__dict__)
+        return twin
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Table, (File(*self._file.__reduce__()[1]) if self._file._closed else self._file, self._path,
+                       self._columns, self._start, self._stop)
+
+    def __repr__(self) -> str:
+        missing = f" ({len(self.unsupported)} unsupported)" if self.unsupported and self._columns is None else ""
+        part = "" if self.num_entries == self._entries else f" [{self._start}:{self._stop}] of {self._entries}"
+        return (f"<mlaas.Table {self._path!r} of {self._file.path!r}: {self.num_entries} entries{part}, "
+                f"{len(self.columns)} columns{missing}>")
+
+    def _repr_html_(self) -> str:
+        rows = [(name, self._infos[name]["type"], self._infos[name]["title"], show_bytes(self._infos[name]["stored_bytes"]))
+                for name in self.columns if name in self._infos]
+        rows += [(name, self._infos[name]["type"], f"cannot be read: {reason}", "")
+                 for name, reason in self.unsupported.items() if self._columns is None]
+        return _html_table(repr(self), ("column", "type", "title", "stored"), rows)
+
+
+def _range(start: int, stop: int | None, entries: int) -> tuple[int, int]:
+    stop = entries if stop is None else min(int(stop), entries)
+    start = int(start)
+    if start < 0 or stop < 0:
+        raise ArgumentError(f"entries [{start}, {stop}) were asked for; both must be 0 or more")
+    return min(start, stop), stop
+
+
+def _html_table(caption: str, names: Sequence[str], rows: Sequence[Sequence[Any]], most: int = 1000) -> str:
+    def cells(row: Sequence[Any], tag: str) -> str:
+        return "<tr>" + "".join(f"<{tag} style='text-align:left'>{html.escape(str(cell))}</{tag}>" for cell in row) + "</tr>"
+
+    body = "".join(cells(row, "td") for row in rows[:most])
+    more = f"<tr><td>... {len(rows) - most} more</td></tr>" if len(rows) > most else ""
+    return f"<p><code>{html.escape(caption)}</code></p><table><thead>{cells(names, 'th')}</thead><tbody>{body}{more}</tbody></table>"
