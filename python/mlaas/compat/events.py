@@ -50,6 +50,11 @@ class EventReader:
         check_end(self.name, self.entries, self.position, events - have, self._chunk_size)
         return x
 
+    def types(self) -> dict[str, np.dtype]:
+        """Type of the values of each branch, as the file has it."""
+        columns = self._table.arrays(self._flat + self._jagged, 0, 1, library="np")
+        return {key: (lists_of(value) or (None, value))[1].dtype for key, value in columns.items()}
+
     def _fill(self, x: np.ndarray, row: int) -> int:
         """Rows of `x` from `row` on, as far as the decoded block goes; returns how many."""
         if not self._block[0] <= self.position < self._block[1]:

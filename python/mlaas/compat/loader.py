@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,7 @@ import numpy as np
 from .. import _errors
 from .events import EventReader, mask_of, stack
 from .failures import failure
+from .recipe import recipe_text
 from .specs import FileSpecs, Selection, merge_specs, merged_nans, scan_file, specs_text
 from .takes import Takes
 
@@ -61,9 +63,10 @@ class CompatLoader:
     """Chunks of mixed files exactly as the original's RootDataGenerator made them.
 
     files, labels: lists of equal length; params: the original's keys (nevts, chunk_size, branch, identifier,
-    selected_branches, exclude_branches, batch_size). specs: the content of a spec file. folder: where spec files are
-    read from and written to, as the original does in the current folder; None keeps them in memory. opener: from a path
-    to a file whose items are tables (default mlaas.open). dtype: of Chunk.x.
+    selected_branches, exclude_branches, batch_size; chunk_size -1: all in one chunk, as the original's fork does).
+    specs: the content of a spec file. folder: where spec files are read from and written to, as the original does in
+    the current folder; None keeps them in memory. opener: from a path to a file whose items are tables (default
+    mlaas.open). dtype: of Chunk.x.
 
     It can be iterated once. `done` counts the events read of each file, `warnings` tells what the original hides.
     """
@@ -84,6 +87,7 @@ class CompatLoader:
         self.labels = labels if isinstance(labels, str) else dict(zip(self.files, labels))
         self.nevts = params.get("nevts", -1)
         self.chunk_size = params.get("chunk_size", 1000)
+        self._step = sys.maxsize if self.chunk_size == -1 else self.chunk_size
         self.batch_size = params.get("batch_size", 256)
         self.selection = Selection.from_params(params)
         self.warnings: list[str] = []
@@ -133,6 +137,13 @@ class CompatLoader:
         """Row numbers of train, validation and test of a chunk."""
         return split_rows(chunk.y)
 
+    def recipe_text(self) -> str:
+        """recipe.json that makes this run's vectors, NaN as 0, of any table with the same branches."""
+        reader = next((self._readers[name] for name in self.files if self._entries[name]), None)
+        if reader is None or not self.columns:
+            raise _errors.ArgumentError("there is no event, or no column, so there is nothing a recipe could make")
+        return recipe_text(self.specs, self.selection.identifier, reader.types(), self._path)
+
     # ---- chunks ---------------------------------------------------------------------------------
 
     def _chunk(self) -> Chunk:
@@ -165,7 +176,9 @@ class CompatLoader:
         self.specs = FileSpecs.from_dict(self._store.read_global(), GLOBAL_SPECS)
         for reader in self._readers.values():
             reader.load_specs(self.specs)
-        self._takes = Takes(self.files, self._entries, self.nevts, self.chunk_size)
+        wanted = sum(self._entries[name] for name in self.files) if self.nevts == -1 else self.nevts
+        chunk_size = wanted if self.chunk_size == -1 else self.chunk_size
+        self._takes = Takes(self.files, self._entries, self.nevts, chunk_size)
 
     def _scan_all(self, given: Mapping[str, Any] | None) -> None:
         """First pass over all files; given or found specs take the place of the scan. Writes the spec files."""
@@ -177,7 +190,7 @@ class CompatLoader:
             if given:
                 specs = FileSpecs.from_dict(given)
             else:
-                specs = scan_file(table, self.selection, self.nevts, self.chunk_size, name)
+                specs = scan_file(table, self.selection, self.nevts, self._step, name)
             events[name] = table.num_entries
             events["total"] += table.num_entries
             if name == self.files[0]:
@@ -192,8 +205,9 @@ class CompatLoader:
     def _table(self, name: str) -> Any:
         """Opens a file and its tree, and makes its reader."""
         table = open_table(name, self._tree, self._opener)
+        self._path = self._tree or table.path.partition(";")[0]
         self._entries[name] = table.num_entries
-        self._readers[name] = EventReader(table, name, self.selection, self.chunk_size)
+        self._readers[name] = EventReader(table, name, self.selection, self._step)
         return table
 
 
