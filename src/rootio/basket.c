@@ -1,0 +1,86 @@
+/* Baskets: header, checks, where values and offsets lie. Must not know what the values mean. */
+#include "rootio/basket.h"
+
+#include "base/error.h"
+
+enum { HEADER_BYTES = 19, HAS_SIZES = 1 /* bit of fIOBits */, REGENERATE = 80 };
+
+enum mlaas_status mlaas_basket_head(const uint8_t *bytes, int64_t size, int64_t offset, struct mlaas_basket_head *head,
+                                    struct mlaas_error *error) {
+  struct mlaas_cursor cursor;
+  struct mlaas_key key = {0};
+  mlaas_cursor_init(&cursor, bytes, size, offset, error);
+  MLAAS_TRY(mlaas_key_decode(&cursor, &key));
+  *head = (struct mlaas_basket_head){.num_bytes = key.num_bytes, .object_len = key.object_len, .key_len = key.key_len};
+  head->version = mlaas_cursor_i16(&cursor);
+  mlaas_cursor_i32(&cursor); /* fBufferSize */
+  if (mlaas_cursor_i32(&cursor) < 0)
+    head->io_bits = mlaas_cursor_u8(&cursor);
+  head->entries = mlaas_cursor_i32(&cursor);
+  head->last = mlaas_cursor_i32(&cursor);
+  head->flag = mlaas_cursor_u8(&cursor);
+  head->position = cursor.position;
+  MLAAS_TRY(cursor.status);
+  if (cursor.position != key.key_len)
+    return mlaas_cursor_fail(&cursor, MLAAS_FORMAT, "the basket's header ends at byte %lld of its key of %d bytes",
+                             (long long)cursor.position, key.key_len);
+  if (head->entries < 0 || head->last < head->key_len)
+    return mlaas_cursor_fail(&cursor, MLAAS_FORMAT, "the basket says %d entries that end at byte %d of %d",
+                             head->entries, head->last, head->key_len);
+  return MLAAS_OK;
+}
+
+bool mlaas_basket_is_plain(const struct mlaas_basket_head *head, int64_t values) {
+  return head->object_len == values && head->last - head->key_len == values;
+}
+
+enum mlaas_status mlaas_basket_open(const struct mlaas_basket_head *head, const uint8_t *object,
+                                    struct mlaas_basket *basket, struct mlaas_error *error) {
+  int64_t size = (int64_t)head->last - head->key_len, rest = head->object_len - size;
+  int64_t array = 4 + 4 * ((int64_t)head->entries + 1);
+  *basket = (struct mlaas_basket){.entries = head->entries, .key_len = head->key_len, .data = object, .size = size};
+  if (rest == 2 * array)
+    return mlaas_fail(error, MLAAS_UNSUPPORTED, "the basket has displacements, which are not read yet");
+  if (rest != 0 && rest != array)
+    return mlaas_fail(error, MLAAS_FORMAT, "%lld bytes follow %lld bytes of values of %d entries; expected 0 or %lld",
+                      (long long)rest, (long long)size, head->entries, (long long)array);
+  if (rest == 0)
+    return MLAAS_OK;
+  struct mlaas_cursor cursor;
+  mlaas_cursor_init(&cursor, object + size, rest, -1, error);
+  int32_t count = mlaas_cursor_i32(&cursor);
+  if (count != head->entries + 1)
+    return mlaas_fail(error, MLAAS_FORMAT, "the basket has %d offsets for %d entries", count, head->entries);
+  basket->offsets = object + size + 4;
+  basket->offsets_are_sizes = (head->io_bits & HAS_SIZES) != 0;
+  return MLAAS_OK;
+}
+
+enum mlaas_status mlaas_basket_open_embedded(const struct mlaas_basket_ref *ref, struct mlaas_basket_head *head,
+                                             struct mlaas_basket *basket, struct mlaas_error *error) {
+  MLAAS_TRY(mlaas_basket_head(ref->embedded, ref->embedded_size, -1, head, error));
+  *basket = (struct mlaas_basket){.entries = head->entries, .key_len = head->key_len};
+  struct mlaas_cursor cursor;
+  mlaas_cursor_init(&cursor, ref->embedded, ref->embedded_size, -1, error);
+  mlaas_cursor_seek(&cursor, head->position);
+  bool regenerate = head->flag >= REGENERATE;
+  int32_t flag = regenerate ? head->flag - REGENERATE : head->flag;
+  if (flag == 0)
+    return head->entries == 0 ? cursor.status
+                              : mlaas_fail(error, MLAAS_FORMAT, "the basket in the tree's record has no values");
+  if (flag > 40)
+    return mlaas_fail(error, MLAAS_UNSUPPORTED, "the basket has displacements, which are not read yet");
+  if (!regenerate && flag % 10 != 2 && head->entries > 0) {
+    int32_t count = mlaas_cursor_i32(&cursor);
+    basket->offsets = mlaas_cursor_bytes(&cursor, 4 * (int64_t)count);
+    MLAAS_TRY(cursor.status);
+    if (count < head->entries)
+      return mlaas_fail(error, MLAAS_FORMAT, "the basket has %d offsets for %d entries", count, head->entries);
+  }
+  if (head->version < 2)
+    mlaas_cursor_i32(&cursor); /* the length, once more */
+  mlaas_cursor_skip(&cursor, head->key_len);
+  basket->size = (int64_t)head->last - head->key_len;
+  basket->data = mlaas_cursor_bytes(&cursor, basket->size);
+  return cursor.status;
+}

@@ -1,0 +1,33 @@
+/* How a branch is decoded: what its entries are made of, or the reason why it cannot be read. Reads no basket. */
+#ifndef MLAAS_ROOTIO_BRANCH_PLAN_H
+#define MLAAS_ROOTIO_BRANCH_PLAN_H
+
+#include "rootio/node.h"
+#include "rootio/tree.h"
+
+enum mlaas_layout {
+  MLAAS_LAYOUT_FLAT, /* every entry has the same bytes */
+  MLAAS_LAYOUT_LIST, /* one level of lists of plain items, `header_bytes` in front of each */
+  MLAAS_LAYOUT_WALK  /* all else: entry by entry */
+};
+
+struct mlaas_branch_plan {
+  const struct mlaas_branch *branch;
+  bool has_data;           /* false: a mere parent, no column */
+  const char *unsupported; /* then all below but type_name is zero */
+  const char *type_name;
+  enum mlaas_layout layout;
+  struct mlaas_node *root;
+  size_t num_buffers;
+  int32_t entry_bytes;                /* FLAT */
+  int32_t header_bytes;               /* LIST: 0; 1, a flag; 10, byte count, version and count */
+  int32_t item_bytes;                 /* LIST */
+  const struct mlaas_branch *counter; /* LIST without header: its entries are the counts */
+};
+
+/* Fills `plan`, strings and nodes from `arena`. Errors: MEMORY, LIMIT; what cannot be read is no error. */
+enum mlaas_status mlaas_branch_plan_make(const struct mlaas_branch *branch, const struct mlaas_streamers *streamers,
+                                         const struct mlaas_tree *tree, struct mlaas_arena *arena,
+                                         struct mlaas_branch_plan *plan, struct mlaas_error *error);
+
+#endif

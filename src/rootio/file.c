@@ -1,0 +1,95 @@
+/* A file: opened, and the list of its tables. Must not know how a table is decoded. */
+#include "rootio/table.h"
+
+#include "base/error.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct mlaas_file *mlaas_file_get(struct mlaas_file *file) {
+  __atomic_add_fetch(&file->count, 1, __ATOMIC_RELAXED);
+  return file;
+}
+
+void mlaas_file_close(struct mlaas_file *file) {
+  if (!file || __atomic_sub_fetch(&file->count, 1, __ATOMIC_ACQ_REL) > 0)
+    return;
+  mlaas_container_reset(&file->container);
+  mlaas_context_put(file->context);
+  mlaas_free(file);
+}
+
+static bool is_ntuple(const char *class_name) {
+  return strcmp(class_name, "ROOT::RNTuple") == 0 || strcmp(class_name, "ROOT::Experimental::RNTuple") == 0;
+}
+
+static enum mlaas_status add_table(struct mlaas_file *file, const struct mlaas_key *key, struct mlaas_error *error) {
+  struct mlaas_file_table *table = &file->tables[file->num_tables];
+  table->key = key;
+  table->is_ntuple = is_ntuple(key->class_name);
+  const char *directory = key->directory ? key->directory : "";
+  table->path = mlaas_arena_format(&file->container.arena, error, "%s%s%s;%d", directory, *directory ? "/" : "",
+                                   key->name, key->cycle);
+  if (!table->path)
+    return MLAAS_MEMORY;
+  file->num_tables++;
+  return MLAAS_OK;
+}
+
+static enum mlaas_status list_tables(struct mlaas_file *file, struct mlaas_error *error) {
+  struct mlaas_container *container = &file->container;
+  file->tables = mlaas_arena_alloc(&container->arena, container->num_keys, sizeof *file->tables, error);
+  if (!file->tables)
+    return MLAAS_MEMORY;
+  for (size_t i = 0; i < container->num_keys; i++) {
+    const struct mlaas_key *key = &container->keys[i];
+    if (is_ntuple(key->class_name) || mlaas_tree_is_tree(&file->streamers, key->class_name))
+      MLAAS_TRY(add_table(file, key, error));
+  }
+  return MLAAS_OK;
+}
+
+static enum mlaas_status open_file(struct mlaas_file *file, const char *url, struct mlaas_error *error) {
+  struct mlaas_source *source;
+  MLAAS_TRY(mlaas_source_open(url, &source, error));
+  MLAAS_TRY(mlaas_container_open(&file->container, source, mlaas_context_budget(file->context), error));
+  MLAAS_TRY(mlaas_streamers_read(&file->container, &file->streamers, error));
+  return list_tables(file, error);
+}
+
+enum mlaas_status mlaas_file_open(struct mlaas_context *context, const char *url, struct mlaas_file **file,
+                                  struct mlaas_error *error) {
+  struct mlaas_error local;
+  error = error ? error : &local;
+  struct mlaas_file *made = mlaas_alloc(sizeof *made);
+  if (!made)
+    return mlaas_fail(error, MLAAS_MEMORY, "no memory for a file");
+  made->count = 1;
+  made->context = mlaas_context_get(context);
+  if (open_file(made, url, error) != MLAAS_OK) {
+    enum mlaas_status status = error->status;
+    mlaas_file_close(made);
+    return strstr(error->where, url) ? status : mlaas_fail_in(error, status, "%s", url);
+  }
+  *file = made;
+  return MLAAS_OK;
+}
+
+void mlaas_file_info(const struct mlaas_file *file, struct mlaas_file_info *info) {
+  const struct mlaas_container *container = &file->container;
+  struct mlaas_source_counters counters;
+  mlaas_source_counters(container->source, &counters);
+  *info = (struct mlaas_file_info){.url = mlaas_source_url(container->source),
+                                   .id = container->id,
+                                   .version = container->version,
+                                   .compression = container->compression,
+                                   .size = mlaas_source_size(container->source),
+                                   .bytes_read = counters.bytes,
+                                   .read_requests = counters.requests};
+}
+
+size_t mlaas_file_num_tables(const struct mlaas_file *file) { return file->num_tables; }
+
+void mlaas_file_table(const struct mlaas_file *file, size_t i, struct mlaas_table_info *info) {
+  *info = (struct mlaas_table_info){.path = file->tables[i].path, .class_name = file->tables[i].key->class_name};
+}

@@ -1,0 +1,68 @@
+/* What one entry of a column is made of: a tree of values, texts, lists, fixed arrays and structs. It says both how
+ * the bytes lie in the file and which Arrow type comes out. Knows no basket and no branch.
+ */
+#ifndef MLAAS_ROOTIO_NODE_H
+#define MLAAS_ROOTIO_NODE_H
+
+#include "base/memory.h"
+
+#include <mlaas/arrow.h>
+#include <stdbool.h>
+
+enum mlaas_packing {
+  MLAAS_PACKED_BOOL,     /* any byte but 0 is true; one byte in memory until the column is finished */
+  MLAAS_PACKED_PLAIN,    /* big-endian */
+  MLAAS_PACKED_DOUBLE32, /* a float in the file, a double in memory */
+  MLAAS_PACKED_RANGE,    /* uint32 / factor + minimum */
+  MLAAS_PACKED_MANTISSA, /* one byte of exponent, two of mantissa and sign */
+  MLAAS_PACKED_FLAGS     /* TObject::fBits: 4 bytes, 2 more follow where the object is referenced */
+};
+
+struct mlaas_scalar {
+  enum mlaas_packing packing;
+  int32_t stored; /* bytes in the file; 0 where they vary */
+  int32_t width;  /* bytes in memory */
+  int32_t nbits;  /* MANTISSA */
+  double factor, minimum;
+};
+
+enum mlaas_node_kind { MLAAS_NODE_VALUE, MLAAS_NODE_TEXT, MLAAS_NODE_LIST, MLAAS_NODE_FIXED, MLAAS_NODE_STRUCT };
+
+/* How the length of a text or a list is known. */
+enum mlaas_extent {
+  MLAAS_EXTENT_COUNT, /* 4 bytes in front */
+  MLAAS_EXTENT_SHORT, /* texts: 1 byte in front, 255 means 4 more */
+  MLAAS_EXTENT_LEAF,  /* texts of TLeafC: as SHORT, but nothing at all where the text is empty */
+  MLAAS_EXTENT_REST   /* lists: up to the end of the entry; an empty entry is an empty list */
+};
+
+struct mlaas_node {
+  enum mlaas_node_kind kind;
+  enum mlaas_extent extent;
+  bool framed;        /* byte count and version stand in front */
+  const char *name;   /* of a struct's member, else "" */
+  const char *format; /* Arrow's */
+  struct mlaas_scalar value;
+  int32_t size;  /* FIXED */
+  size_t buffer; /* VALUE: its values; LIST: its offsets; TEXT: offsets, and the bytes are the next one */
+  struct mlaas_node *children;
+  size_t num_children;
+};
+
+/* Numbers the buffers, depth first; returns how many there are. */
+size_t mlaas_node_number(struct mlaas_node *node, size_t next);
+/* Goes down through fixed arrays; *per becomes the number of values in one `node`. */
+const struct mlaas_node *mlaas_node_inner(const struct mlaas_node *node, int64_t *per);
+/* Bytes of one `node` in the file; 0 where they vary. */
+int64_t mlaas_node_stored(const struct mlaas_node *node);
+/* Bytes of one element of buffer `buffer` in memory. */
+size_t mlaas_node_element(const struct mlaas_node *node, size_t buffer);
+/* True for the offsets of lists and texts, which have one element more than there are lists. */
+bool mlaas_node_is_offsets(const struct mlaas_node *node, size_t buffer);
+enum mlaas_status mlaas_node_schema(const struct mlaas_node *node, const char *name, struct ArrowSchema *schema,
+                                    struct mlaas_error *error);
+/* Builds the array of `length` rows over the blocks, by buffer number; used blocks are moved out, packed or not. */
+enum mlaas_status mlaas_node_array(const struct mlaas_node *node, int64_t length, struct mlaas_block *blocks,
+                                   struct ArrowArray *array, struct mlaas_error *error);
+
+#endif

@@ -1,0 +1,415 @@
+/* One read, step by step: list the baskets, learn their sizes, make room, decode. Must not know how bytes become
+ * values.
+ */
+#include "rootio/read_job.h"
+
+#include "base/error.h"
+
+#include <limits.h>
+#include <string.h>
+
+enum { HEAD_BYTES = 512, HEADS_AT_ONCE = 1024 };
+
+/* ---- which baskets ---- */
+
+static const struct mlaas_branch *branch_of(const struct mlaas_read_job *job, const struct mlaas_read_part *part) {
+  return job->columns[part->column].plan->branch;
+}
+
+static int64_t end_of_basket(const struct mlaas_branch *branch, size_t basket) {
+  return basket + 1 < branch->num_baskets ? branch->baskets[basket + 1].entry : branch->entry_number;
+}
+
+/* The last basket that begins at or before `entry`. */
+static size_t basket_at(const struct mlaas_branch *branch, int64_t entry) {
+  size_t low = 0, high = branch->num_baskets;
+  while (high - low > 1) {
+    size_t middle = low + (high - low) / 2;
+    if (branch->baskets[middle].entry <= entry)
+      low = middle;
+    else
+      high = middle;
+  }
+  return low;
+}
+
+static size_t count_parts(const struct mlaas_read_column *column) {
+  const struct mlaas_branch *branch = column->plan->branch;
+  if (column->start >= column->stop)
+    return 0;
+  return basket_at(branch, column->stop - 1) - basket_at(branch, column->start) + 1;
+}
+
+static enum mlaas_status fill_part(const struct mlaas_read_job *job, size_t column, size_t basket,
+                                   struct mlaas_read_part *part, struct mlaas_error *error) {
+  const struct mlaas_read_column *read = &job->columns[column];
+  const struct mlaas_branch *branch = read->plan->branch;
+  int64_t entry = branch->baskets[basket].entry, end = end_of_basket(branch, basket);
+  int64_t start = entry > read->start ? entry : read->start, stop = end < read->stop ? end : read->stop;
+  *part = (struct mlaas_read_part){.column = column, .basket = basket, .entry = entry, .items = -1};
+  if (end - entry > INT32_MAX)
+    return mlaas_read_where(
+        job, part, mlaas_fail(error, MLAAS_FORMAT, "a basket of %lld entries", (long long)(end - entry)), error);
+  part->entries = (int32_t)(end - entry);
+  part->start = (int32_t)(start - entry);
+  part->stop = (int32_t)(stop - entry);
+  part->whole = part->start == 0 && part->stop == part->entries && read->plan->layout != MLAAS_LAYOUT_WALK;
+  if (read->kept && read->kept->there && read->kept->basket == basket) {
+    part->piece = read->kept->piece;
+    read->kept->there = false;
+    part->whole = false;
+  }
+  return MLAAS_OK;
+}
+
+enum mlaas_status mlaas_read_parts(struct mlaas_read_job *job, struct mlaas_error *error) {
+  size_t most = 0;
+  for (size_t i = 0; i < job->num_columns; i++)
+    most += count_parts(&job->columns[i]);
+  job->parts = mlaas_arena_alloc(&job->arena, most, sizeof *job->parts, error);
+  if (!job->parts)
+    return error->status;
+  for (size_t i = 0; i < job->num_columns; i++) {
+    struct mlaas_read_column *column = &job->columns[i];
+    const struct mlaas_branch *branch = column->plan->branch;
+    column->first_part = job->num_parts;
+    size_t count = count_parts(column), first = count ? basket_at(branch, column->start) : 0;
+    for (size_t k = first; k < first + count; k++)
+      if (end_of_basket(branch, k) > branch->baskets[k].entry) { /* some are empty */
+        struct mlaas_read_part *part = &job->parts[job->num_parts++];
+        column->num_parts++;
+        MLAAS_TRY(fill_part(job, i, k, part, error));
+      }
+  }
+  return MLAAS_OK;
+}
+
+/* ---- headers ---- */
+
+static enum mlaas_status take_head(const struct mlaas_read_job *job, struct mlaas_read_part *part,
+                                   const struct mlaas_basket_head *head, struct mlaas_error *error) {
+  const struct mlaas_branch_plan *plan = job->columns[part->column].plan;
+  int64_t bytes = (int64_t)head->last - head->key_len;
+  part->items = mlaas_list_items(plan, part->entries, bytes);
+  part->uncounted = head->object_len == bytes && plan->header_bytes < 10;
+  if (head->entries != part->entries)
+    return mlaas_fail(error, MLAAS_FORMAT, "the basket has %d entries where the tree says %d", head->entries,
+                      part->entries);
+  return part->items >= 0
+             ? MLAAS_OK
+             : mlaas_fail(error, MLAAS_FORMAT, "%lld bytes of %d entries are no whole number of items of %d bytes",
+                          (long long)bytes, part->entries, plan->item_bytes);
+}
+
+/* A key longer than was expected is read once more, as long as it says. */
+static enum mlaas_status read_long_head(const struct mlaas_read_job *job, const struct mlaas_basket_ref *ref,
+                                        struct mlaas_basket_head *head, struct mlaas_error *error) {
+  struct mlaas_block block = {0};
+  int64_t size = ref->num_bytes < SHRT_MAX ? ref->num_bytes : SHRT_MAX;
+  MLAAS_TRY(mlaas_block_new(job->budget, size, &block, error));
+  enum mlaas_status status =
+      mlaas_source_read_at(job->table->file->container.source, ref->seek, size, block.data, error);
+  if (status == MLAAS_OK)
+    status = mlaas_basket_head(block.data, size, ref->seek, head, error);
+  mlaas_block_reset(&block);
+  return status;
+}
+
+static enum mlaas_status decode_head(const struct mlaas_read_job *job, struct mlaas_read_part *part,
+                                     const uint8_t *bytes, int64_t size, struct mlaas_error *error) {
+  const struct mlaas_basket_ref *ref = &branch_of(job, part)->baskets[part->basket];
+  struct mlaas_basket_head head;
+  enum mlaas_status status;
+  if (ref->embedded) {
+    struct mlaas_basket basket;
+    status = mlaas_basket_open_embedded(ref, &head, &basket, error);
+    head.object_len = (int32_t)basket.size + (basket.offsets ? 4 : 0);
+  } else {
+    status = mlaas_basket_head(bytes, size, ref->seek, &head, size < ref->num_bytes ? NULL : error);
+    if (status != MLAAS_OK && size < ref->num_bytes)
+      status = read_long_head(job, ref, &head, error);
+  }
+  if (status == MLAAS_OK)
+    status = take_head(job, part, &head, error);
+  return status == MLAAS_OK ? MLAAS_OK : mlaas_read_where(job, part, status, error);
+}
+
+static bool needs_head(const struct mlaas_read_job *job, const struct mlaas_read_part *part) {
+  return job->columns[part->column].plan->layout == MLAAS_LAYOUT_LIST && !part->piece.blocks;
+}
+
+struct heads {
+  struct mlaas_range *ranges;
+  struct mlaas_read_part **parts;
+  uint8_t *bytes;
+  size_t count;
+};
+
+static enum mlaas_status flush_heads(const struct mlaas_read_job *job, struct heads *heads, struct mlaas_error *error) {
+  struct mlaas_source *source = job->table->file->container.source;
+  enum mlaas_status status =
+      heads->count ? mlaas_source_read_many(source, heads->ranges, heads->count, error) : MLAAS_OK;
+  if (status != MLAAS_OK)
+    return mlaas_read_where(job, heads->parts[0], status, error);
+  for (size_t i = 0; i < heads->count; i++)
+    MLAAS_TRY(decode_head(job, heads->parts[i], heads->ranges[i].data, heads->ranges[i].length, error));
+  heads->count = 0;
+  return MLAAS_OK;
+}
+
+static enum mlaas_status add_head(const struct mlaas_read_job *job, struct heads *heads, struct mlaas_read_part *part,
+                                  struct mlaas_error *error) {
+  const struct mlaas_basket_ref *ref = &branch_of(job, part)->baskets[part->basket];
+  if (ref->embedded)
+    return decode_head(job, part, NULL, 0, error);
+  int64_t length = ref->num_bytes < HEAD_BYTES ? ref->num_bytes : HEAD_BYTES;
+  heads->ranges[heads->count] = (struct mlaas_range){ref->seek, length, heads->bytes + heads->count * HEAD_BYTES};
+  heads->parts[heads->count++] = part;
+  return heads->count == HEADS_AT_ONCE ? flush_heads(job, heads, error) : MLAAS_OK;
+}
+
+enum mlaas_status mlaas_read_heads(struct mlaas_read_job *job, struct mlaas_error *error) {
+  size_t count = 0;
+  for (size_t i = 0; i < job->num_parts; i++)
+    count += needs_head(job, &job->parts[i]);
+  if (count == 0)
+    return MLAAS_OK;
+  count = count < HEADS_AT_ONCE ? count : HEADS_AT_ONCE;
+  struct heads heads = {.ranges = mlaas_arena_alloc(&job->arena, count, sizeof *heads.ranges, error),
+                        .parts = mlaas_arena_alloc(&job->arena, count, sizeof(void *), error),
+                        .bytes = mlaas_arena_alloc(&job->arena, count, HEAD_BYTES, error)};
+  if (!heads.ranges || !heads.parts || !heads.bytes)
+    return error->status;
+  for (size_t i = 0; i < job->num_parts; i++)
+    if (needs_head(job, &job->parts[i]))
+      MLAAS_TRY(add_head(job, &heads, &job->parts[i], error));
+  return flush_heads(job, &heads, error);
+}
+
+/* ---- counts of lists without offsets ---- */
+
+static const struct mlaas_branch_plan *plan_of(const struct mlaas_table *table, const struct mlaas_branch *branch) {
+  for (size_t i = 0; branch && i < table->num_columns; i++)
+    if (table->columns[i].plan.branch == branch)
+      return &table->columns[i].plan;
+  return NULL;
+}
+
+static bool can_count(const struct mlaas_branch_plan *plan) {
+  return plan && !plan->unsupported && plan->layout == MLAAS_LAYOUT_FLAT && plan->root->kind == MLAAS_NODE_VALUE &&
+         plan->root->value.packing == MLAAS_PACKED_PLAIN && strchr("cCsSiIlL", plan->root->format[0]);
+}
+
+/* The counter's column in `counters`, made where it is not there yet, wide enough for the part's basket. */
+static enum mlaas_status want_counter(struct mlaas_read_job *job, const struct mlaas_read_part *part,
+                                      struct mlaas_error *error) {
+  const struct mlaas_branch_plan *plan = plan_of(job->table, job->columns[part->column].plan->counter);
+  struct mlaas_read_job *counters = job->counters;
+  if (!can_count(plan))
+    return mlaas_read_where(
+        job, part, mlaas_fail(error, MLAAS_UNSUPPORTED, "the basket has no offsets, and no branch says the counts"),
+        error);
+  size_t i = 0;
+  while (i < counters->num_columns && counters->columns[i].plan != plan)
+    i++;
+  struct mlaas_read_column *column = &counters->columns[i];
+  if (i == counters->num_columns) {
+    counters->num_columns++;
+    *column = (struct mlaas_read_column){.plan = plan, .start = part->entry, .stop = part->entry + part->entries};
+  }
+  if (part->entry < column->start)
+    column->start = part->entry;
+  if (part->entry + part->entries > column->stop)
+    column->stop = part->entry + part->entries;
+  return MLAAS_OK;
+}
+
+static int32_t as_count(const void *values, char format, int64_t i) {
+  int64_t value = 0;
+  switch (format) {
+  case 'c':
+    value = ((const int8_t *)values)[i];
+    break;
+  case 'C':
+    value = ((const uint8_t *)values)[i];
+    break;
+  case 's':
+    value = ((const int16_t *)values)[i];
+    break;
+  case 'S':
+    value = ((const uint16_t *)values)[i];
+    break;
+  case 'i':
+    value = ((const int32_t *)values)[i];
+    break;
+  case 'I':
+    value = ((const uint32_t *)values)[i];
+    break;
+  default:
+    value = ((const int64_t *)values)[i];
+  }
+  return value < 0 || value > INT32_MAX ? -1 : (int32_t)value;
+}
+
+static enum mlaas_status give_counts(struct mlaas_read_job *job, struct mlaas_read_part *part,
+                                     struct mlaas_error *error) {
+  const struct mlaas_branch_plan *plan = plan_of(job->table, job->columns[part->column].plan->counter);
+  const struct mlaas_read_column *column = job->counters->columns;
+  while (column->plan != plan)
+    column++;
+  int32_t *counts = mlaas_arena_alloc(&job->arena, (size_t)part->entries, sizeof *counts, error);
+  if (!counts)
+    return error->status;
+  for (int32_t i = 0; i < part->entries; i++)
+    counts[i] = as_count(column->blocks[0].data, plan->root->format[0], part->entry - column->start + i);
+  part->counts = counts;
+  return MLAAS_OK;
+}
+
+static enum mlaas_status make_counters(struct mlaas_read_job *job, size_t most, struct mlaas_error *error) {
+  job->counters = mlaas_arena_alloc(&job->arena, 1, sizeof *job->counters, error);
+  if (!job->counters)
+    return error->status;
+  struct mlaas_read_job *counters = job->counters;
+  counters->table = job->table;
+  counters->budget = job->budget;
+  counters->pool = job->pool;
+  counters->workers = job->workers;
+  mlaas_arena_init(&counters->arena, job->budget);
+  counters->columns = mlaas_arena_alloc(&job->arena, most, sizeof *counters->columns, error);
+  return counters->columns ? MLAAS_OK : error->status;
+}
+
+static enum mlaas_status read_counts(struct mlaas_read_job *job, struct mlaas_error *error) {
+  size_t most = 0;
+  for (size_t i = 0; i < job->num_parts; i++)
+    most += job->parts[i].uncounted;
+  if (most == 0)
+    return MLAAS_OK;
+  MLAAS_TRY(make_counters(job, most, error));
+  for (size_t i = 0; i < job->num_parts; i++)
+    if (job->parts[i].uncounted)
+      MLAAS_TRY(want_counter(job, &job->parts[i], error));
+  MLAAS_TRY(mlaas_read_job_run(job->counters, error));
+  for (size_t i = 0; i < job->num_parts; i++)
+    if (job->parts[i].uncounted)
+      MLAAS_TRY(give_counts(job, &job->parts[i], error));
+  mlaas_read_job_reset(job->counters);
+  return MLAAS_OK;
+}
+
+/* ---- room ---- */
+
+/* Elements of a basket that is decoded in place: its rows, its items, the values in them. */
+static void count_whole(const struct mlaas_branch_plan *plan, const struct mlaas_read_part *part, int64_t *counts) {
+  int64_t per;
+  if (plan->layout == MLAAS_LAYOUT_LIST) {
+    counts[plan->root->buffer] += part->entries;
+    counts[mlaas_node_inner(plan->root->children, &per)->buffer] += part->items * per;
+  } else {
+    mlaas_piece_count(plan->root, NULL, 0, part->entries, counts);
+  }
+}
+
+static enum mlaas_status place_parts(struct mlaas_read_job *job, struct mlaas_read_column *column,
+                                     struct mlaas_error *error) {
+  size_t num_buffers = column->plan->num_buffers;
+  column->totals = mlaas_arena_alloc(&job->arena, num_buffers, sizeof *column->totals, error);
+  column->blocks = mlaas_arena_alloc(&job->arena, num_buffers, sizeof *column->blocks, error);
+  if (!column->totals || !column->blocks)
+    return error->status;
+  for (size_t i = 0; i < column->num_parts; i++) {
+    struct mlaas_read_part *part = &job->parts[column->first_part + i];
+    part->bases = mlaas_arena_alloc(&job->arena, num_buffers, sizeof *part->bases, error);
+    if (!part->bases)
+      return error->status;
+    memcpy(part->bases, column->totals, num_buffers * sizeof *part->bases);
+    if (part->whole)
+      count_whole(column->plan, part, column->totals);
+    else
+      mlaas_piece_count(column->plan->root, &part->piece, part->start, part->stop, column->totals);
+  }
+  return MLAAS_OK;
+}
+
+static enum mlaas_status make_blocks(struct mlaas_read_job *job, struct mlaas_read_column *column,
+                                     struct mlaas_error *error) {
+  const struct mlaas_branch_plan *plan = column->plan;
+  for (size_t i = 0; i < plan->num_buffers; i++) {
+    bool offsets = mlaas_node_is_offsets(plan->root, i);
+    if (column->totals[i] >= INT32_MAX)
+      return mlaas_fail(error, MLAAS_LIMIT, "column %s has %lld elements in this range; ask for fewer entries",
+                        plan->branch->path, (long long)column->totals[i]);
+    int64_t bytes = (column->totals[i] + offsets) * (int64_t)mlaas_node_element(plan->root, i);
+    MLAAS_TRY(mlaas_block_new(job->budget, bytes, &column->blocks[i], error));
+    if (offsets)
+      *(int32_t *)column->blocks[i].data = 0;
+  }
+  return MLAAS_OK;
+}
+
+static enum mlaas_status make_room(struct mlaas_read_job *job, struct mlaas_error *error) {
+  for (size_t i = 0; i < job->num_columns; i++)
+    MLAAS_TRY(place_parts(job, &job->columns[i], error));
+  for (size_t i = 0; i < job->num_columns; i++)
+    MLAAS_TRY(make_blocks(job, &job->columns[i], error));
+  return MLAAS_OK;
+}
+
+/* ---- all ---- */
+
+static enum mlaas_status place_column(void *context, size_t item, int thread, struct mlaas_error *error) {
+  const struct mlaas_read_job *job = context;
+  const struct mlaas_read_column *column = &job->columns[item];
+  (void)thread, (void)error;
+  for (size_t i = 0; i < column->num_parts; i++) {
+    const struct mlaas_read_part *part = &job->parts[column->first_part + i];
+    if (!part->whole)
+      mlaas_piece_place(column->plan->root, &part->piece, part->start, part->stop, part->bases, column->blocks);
+  }
+  return MLAAS_OK;
+}
+
+static enum mlaas_status run_steps(struct mlaas_read_job *job, struct mlaas_error *error) {
+  MLAAS_TRY(mlaas_read_parts(job, error));
+  MLAAS_TRY(mlaas_read_heads(job, error));
+  MLAAS_TRY(read_counts(job, error));
+  MLAAS_TRY(mlaas_read_baskets(job, false, error));
+  MLAAS_TRY(make_room(job, error));
+  MLAAS_TRY(mlaas_read_baskets(job, true, error));
+  return mlaas_pool_run(job->pool, job->num_columns, place_column, job, error);
+}
+
+enum mlaas_status mlaas_read_job_run(struct mlaas_read_job *job, struct mlaas_error *error) {
+  enum mlaas_status status = run_steps(job, error);
+  if (status != MLAAS_OK)
+    mlaas_read_job_reset(job);
+  return status;
+}
+
+/* A basket that goes on behind the range is kept for the next one, as long as plenty of memory is left. */
+static bool is_worth_keeping(const struct mlaas_read_job *job, const struct mlaas_read_part *part) {
+  return job->columns[part->column].kept && part->stop < part->entries &&
+         mlaas_budget_held(job->budget) < mlaas_budget_ceiling(job->budget) / 4 * 3;
+}
+
+void mlaas_read_job_reset(struct mlaas_read_job *job) {
+  for (size_t i = 0; i < job->num_parts; i++) {
+    struct mlaas_read_part *part = &job->parts[i];
+    if (!part->piece.blocks)
+      continue;
+    if (is_worth_keeping(job, part))
+      *job->columns[part->column].kept = (struct mlaas_kept_basket){true, part->basket, part->piece};
+    else
+      mlaas_piece_reset(&part->piece);
+  }
+  for (size_t i = 0; i < job->num_columns; i++)
+    for (size_t k = 0; job->columns[i].blocks && k < job->columns[i].plan->num_buffers; k++)
+      mlaas_block_reset(&job->columns[i].blocks[k]);
+  if (job->counters)
+    mlaas_read_job_reset(job->counters);
+  mlaas_arena_reset(&job->arena);
+  job->parts = NULL;
+  job->counters = NULL;
+  job->num_parts = job->num_columns = 0;
+}

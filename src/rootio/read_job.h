@@ -1,0 +1,80 @@
+/* One read of some columns over one range of entries: which baskets, how much memory, and the work on them. For
+ * reader.c. The order of steps is that of the functions here.
+ */
+#ifndef MLAAS_ROOTIO_READ_JOB_H
+#define MLAAS_ROOTIO_READ_JOB_H
+
+#include "rootio/decode.h"
+#include "rootio/table.h"
+
+/* What one thread needs; lives as long as the reader. */
+struct mlaas_read_worker {
+  struct mlaas_codec codec;
+  struct mlaas_block stored; /* bytes as in the file */
+  struct mlaas_block object; /* inflated */
+  struct mlaas_block scratch;
+  struct mlaas_range *ranges;
+};
+
+/* A decoded basket that the next range may need again. */
+struct mlaas_kept_basket {
+  bool there;
+  size_t basket;
+  struct mlaas_piece piece;
+};
+
+/* One basket of one column. */
+struct mlaas_read_part {
+  size_t column, basket;
+  int64_t entry; /* its first */
+  int32_t entries;
+  int32_t start, stop; /* the rows that are wanted */
+  int64_t items;       /* of a list layout, all of them; -1 before the header has been read */
+  bool uncounted;      /* a list without offsets: needs `counts` */
+  bool whole;          /* decoded straight into the column */
+  const int32_t *counts;
+  struct mlaas_piece piece; /* where not `whole` */
+  int64_t *bases;           /* by buffer: where its elements begin in the column */
+};
+
+struct mlaas_read_column {
+  const struct mlaas_branch_plan *plan;
+  struct mlaas_kept_basket *kept; /* the reader's, or NULL */
+  int64_t start, stop;
+  size_t first_part, num_parts;
+  int64_t *totals;            /* elements by buffer */
+  struct mlaas_block *blocks; /* by buffer */
+};
+
+struct mlaas_read_job {
+  const struct mlaas_table *table;
+  struct mlaas_budget *budget;
+  struct mlaas_pool *pool;
+  struct mlaas_read_worker *workers;
+  struct mlaas_read_column *columns;
+  size_t num_columns;
+  struct mlaas_read_part *parts;
+  size_t num_parts;
+  struct mlaas_arena arena;        /* all lists of this job */
+  struct mlaas_read_job *counters; /* the branches that count lists without offsets */
+};
+
+/* All of it: blocks[] of each column hold its buffers. The caller has set table, budget, pool, workers and, for each
+ * column, plan, kept, start and stop, and has begun the arena. On failure nothing but the job's own lists is left. */
+enum mlaas_status mlaas_read_job_run(struct mlaas_read_job *job, struct mlaas_error *error);
+/* Gives back what the job holds; pieces that the next range needs go to `kept`. Legal at any point. */
+void mlaas_read_job_reset(struct mlaas_read_job *job);
+
+/* ---- steps, for read_job.c ---- */
+
+/* Lists the baskets of every column. */
+enum mlaas_status mlaas_read_parts(struct mlaas_read_job *job, struct mlaas_error *error);
+/* Reads the headers of list baskets, for the number of their items. */
+enum mlaas_status mlaas_read_heads(struct mlaas_read_job *job, struct mlaas_error *error);
+/* Decodes baskets on all threads: `whole` ones into their columns, the others into pieces. */
+enum mlaas_status mlaas_read_baskets(struct mlaas_read_job *job, bool whole, struct mlaas_error *error);
+/* Puts file, table, branch and basket in front of an error. */
+enum mlaas_status mlaas_read_where(const struct mlaas_read_job *job, const struct mlaas_read_part *part,
+                                   enum mlaas_status status, struct mlaas_error *error);
+
+#endif

@@ -1,0 +1,55 @@
+/* The inside of files, tables and readers, for the files of this folder that implement mlaas/file.h. */
+#ifndef MLAAS_ROOTIO_TABLE_H
+#define MLAAS_ROOTIO_TABLE_H
+
+#include "base/context.h"
+#include "rootio/branch_plan.h"
+#include "rootio/ntuple.h"
+
+#include <mlaas/file.h>
+
+struct mlaas_file_table {
+  const struct mlaas_key *key;
+  const char *path; /* with cycle */
+  bool is_ntuple;
+};
+
+struct mlaas_file {
+  long count;
+  struct mlaas_context *context;
+  struct mlaas_container container;
+  struct mlaas_streamers streamers;
+  struct mlaas_file_table *tables; /* in the container's arena */
+  size_t num_tables;
+};
+
+struct mlaas_file *mlaas_file_get(struct mlaas_file *file);
+
+struct mlaas_table_column {
+  const char *name;
+  struct mlaas_branch_plan plan; /* of an ntuple: only type_name and unsupported */
+};
+
+struct mlaas_table {
+  long count;
+  struct mlaas_file *file;
+  const struct mlaas_file_table *entry;
+  struct mlaas_tree tree; /* empty for an ntuple */
+  int64_t num_entries;
+  const char *title;
+  struct mlaas_table_column *columns;
+  size_t num_columns;
+  uint32_t *index; /* open hash of names: column + 1, 0 where free */
+  size_t index_size;
+  struct mlaas_arena arena;
+};
+
+struct mlaas_table *mlaas_table_get(struct mlaas_table *table);
+/* The chosen columns, or all readable ones; *count of them, in memory that the caller frees. Errors: ARGUMENT,
+ * UNSUPPORTED, MEMORY. */
+enum mlaas_status mlaas_table_choose(const struct mlaas_table *table, const size_t *columns, size_t num_columns,
+                                     size_t **chosen, size_t *count, struct mlaas_error *error);
+/* Name of the column that counts `plan`'s lists, or NULL. */
+const char *mlaas_table_counter(const struct mlaas_branch_plan *plan);
+
+#endif
