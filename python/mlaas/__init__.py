@@ -17,6 +17,7 @@ except ImportError as error:
 
 from ._arrays import Jagged
 from ._core import __version__
+from ._dataset import Dataset, specs
 from ._errors import (
     ArgumentError,
     CancelledError,
@@ -35,15 +36,19 @@ from ._errors import (
     UnsupportedError,
 )
 from ._file import File, Table, open
+from ._loader import Batch, Loader
+from ._recipe import Recipe, Specs, param_table, params_check
 from .bundle import Bundle, load
 from .predict import predict
 from .train import train
 
 __all__ = [
     "ArgumentError",
+    "Batch",
     "Bundle",
     "CancelledError",
     "ChecksumError",
+    "Dataset",
     "Error",
     "File",
     "FormatError",
@@ -51,9 +56,12 @@ __all__ = [
     "InternalError",
     "Jagged",
     "LimitError",
+    "Loader",
     "MemoryError",
     "NotFoundError",
+    "Recipe",
     "SchemaError",
+    "Specs",
     "StaleError",
     "StateError",
     "Table",
@@ -62,6 +70,9 @@ __all__ = [
     "__version__",
     "load",
     "open",
+    "param_table",
+    "params_check",
     "predict",
+    "specs",
     "train",
 ]

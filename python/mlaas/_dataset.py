@@ -1,0 +1,217 @@
+"""Dataset: many files as one, their statistics, the recipe made of them, and loaders."""
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from . import _core
+from ._errors import ArgumentError
+from ._recipe import Recipe, Specs, _plain, params_text
+from ._units import parse_bytes
+
+if TYPE_CHECKING:
+    from ._loader import Loader
+
+Files = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+Labels = str | os.PathLike[str] | float | Sequence[float] | None
+
+
+def _lines(path: str) -> list[str]:
+    with open(path, encoding="utf-8") as file:
+        lines = (line.strip() for line in file)
+        return [line for line in lines if line and not line.startswith("#")]
+
+
+def file_names(files: Files) -> list[str]:
+    """Names from a list, from a text file with one name a line (# comments), from a comma list, or one ROOT file."""
+    if not isinstance(files, (str, os.PathLike)):
+        return [os.fsdecode(name) for name in files]
+    text = os.fsdecode(files)
+    if "," in text and not os.path.exists(text):
+        return [name.strip() for name in text.split(",") if name.strip()]
+    if "://" in text or text.endswith(".root") or not os.path.isfile(text):
+        return [text]
+    with open(text, "rb") as file:
+        head = file.read(512)
+    return [text] if head[:4] == b"root" or b"\0" in head else _lines(text)
+
+
+def label_values(labels: Labels) -> Any:
+    """A list of numbers (one for each file), the name of a branch, or None."""
+    if labels is None or isinstance(labels, (int, float)):
+        return labels if labels is None else [labels]
+    if not isinstance(labels, (str, os.PathLike)):
+        return [_plain(value) if hasattr(value, "tolist") else value for value in labels]
+    text = os.fsdecode(labels)
+    words = _lines(text) if os.path.isfile(text) else [word.strip() for word in text.split(",")]
+    try:
+        return [_number(word) for word in words]
+    except ValueError:
+        if len(words) == 1 and not os.path.isfile(text):
+            return text
+        raise ArgumentError(f"labels must be numbers, one for each file, or the name of one branch; {text!r} gives "
+                            + ", ".join(words[:5])) from None
+
+
+def _number(word: str) -> int | float:
+    try:
+        return int(word)
+    except ValueError:
+        return float(word)
+
+
+class Dataset:
+    """Many files as one data set.
+
+    files: a list, a text file with one name a line, or a comma list. labels: a number for each file (or a text file with
+    them), the name of a branch, or None. params: a dict or the path of params.json (``mlaas.param_table()``).
+    memory, threads: as in mlaas.open, for everything that is made of this data set. specs: statistics made earlier (Specs
+    or path), instead of a scan. recipe: apply that recipe and read its branches only, for prediction; rename: {branch of
+    the recipe: branch in these files}.
+
+    Raises what opening a file raises, and NotFoundError, SchemaError, ArgumentError, StaleError (specs of other files).
+    Once scanned it does not change and may be shared by threads. Pickles carry the statistics, so a copy in another
+    process does not scan again; a forked child opens it again by itself.
+    """
+
+    def __init__(self, files: Files, labels: Labels = None,
+                 params: Mapping[str, Any] | str | os.PathLike[str] | None = None, *,
+                 memory: int | str | None = None, threads: int | None = None,
+                 specs: Specs | str | os.PathLike[str] | None = None, recipe: Recipe | str | None = None,
+                 rename: Mapping[str, str] | None = None) -> None:
+        if specs is not None and recipe is not None:
+            raise ArgumentError("specs and recipe exclude each other: a recipe needs no statistics")
+        self._files = file_names(files)
+        self._labels = None if labels is None else json.dumps(label_values(labels))
+        self._params = params_text(params)
+        self._limits = (parse_bytes(memory), int(threads or 0))
+        self._specs = Specs.read(specs) if isinstance(specs, (str, os.PathLike)) else specs
+        self._recipe = Recipe(recipe) if isinstance(recipe, str) else recipe
+        self._rename = json.dumps(dict(rename)) if rename else None
+        self._core: Any = None
+        self._process = 0
+        self._complete = False
+        self._description: dict[str, Any] | None = None
+        self._open()
+
+    def _open(self) -> Any:
+        """The handle of this process, with specs or recipe where they are there already."""
+        if self._process == os.getpid():
+            return self._core
+        core = _core.Dataset(self._files, self._labels, self._params, *self._limits)
+        if self._recipe is not None and self._specs is None:
+            core.set_recipe(self._recipe._core, self._rename)
+            self._complete = True
+        elif self._specs is not None:
+            core.set_specs(self._specs._core)
+            self._complete = True
+        self._core, self._process, self._description = core, os.getpid(), None
+        return core
+
+    def _ready(self) -> Any:
+        """The handle, scanned."""
+        core = self._open()
+        if not self._complete:
+            self.scan()
+        return core
+
+    def scan(self, progress: Callable[[int, int], Any] | None = None) -> Dataset:
+        """One pass over all entries for the statistics; done by itself at the first need. ``progress(done, total)`` is
+        called now and then with numbers of entries. Ctrl-C stops it. Returns the data set."""
+        core = self._open()
+        if not self._complete:
+            core.scan(progress)
+            self._specs = Specs(core.specs())
+            self._complete, self._description = True, None
+        return self
+
+    def _describe(self) -> dict[str, Any]:
+        core = self._ready()
+        if self._description is None:
+            self._description = json.loads(core.describe())
+        return self._description
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The effective parameters."""
+        return json.loads(self._open().describe())["params"]
+
+    @property
+    def files(self) -> list[dict[str, Any]]:
+        """For each file: url, id, entries, quota (entries that are used), label."""
+        return self._describe()["files"]
+
+    @property
+    def classes(self) -> list[Any]:
+        """The labels that occur, ascending."""
+        return self._describe()["classes"]
+
+    @property
+    def dropped(self) -> list[dict[str, Any]]:
+        """Branches that are not used: name and reason."""
+        return self._describe()["dropped"]
+
+    @property
+    def warnings(self) -> list[str]:
+        return self._describe()["warnings"]
+
+    @property
+    def weights(self) -> Any:
+        """Sums of the weights by class."""
+        return self._describe().get("weights")
+
+    @property
+    def specs(self) -> Specs | None:
+        """The statistics; scans if need be. None where a recipe was given."""
+        self._ready()
+        return self._specs
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe; scans if need be."""
+        core = self._ready()
+        if self._recipe is None:
+            self._recipe = Recipe._of(core.recipe())
+        return self._recipe
+
+    @property
+    def memory(self) -> dict[str, int]:
+        """held, peak and ceiling in bytes, and the number of threads."""
+        return self._open().memory()
+
+    def loader(self, split: str = "train", shuffle: bool | None = None, rank: int = 0, world: int = 1,
+               batch_size: int | None = None) -> Loader:
+        """A mlaas.Loader of one part: "train", "validation", "test" or "all"."""
+        from ._loader import Loader
+
+        return Loader(split=split, dataset=self, shuffle=shuffle, rank=rank, world=world, batch_size=batch_size)
+
+    def __getstate__(self) -> dict[str, Any]:
+        hidden = {"_core": None, "_process": 0, "_description": None}
+        return {**self.__dict__, **hidden}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+
+    def __repr__(self) -> str:
+        state = "scanned" if self._complete else "not scanned yet"
+        names = ", ".join(os.path.basename(name) for name in self._files[:3]) + (", ..." if len(self._files) > 3 else "")
+        return f"<mlaas.Dataset of {len(self._files)} files ({names}), {state}>"
+
+    def _repr_html_(self) -> str:
+        from ._file import _html_table
+
+        rows = [(f["url"], f["entries"], f["quota"], f["label"]) for f in json.loads(self._open().describe())["files"]]
+        return _html_table(repr(self), ("file", "entries", "used", "label"), rows)
+
+
+def specs(files: Files, params: Mapping[str, Any] | str | os.PathLike[str] | None = None, *,
+          memory: int | str | None = None, threads: int | None = None,
+          progress: Callable[[int, int], Any] | None = None) -> Specs:
+    """Statistics of the files in one parallel pass."""
+    dataset = Dataset(files, None, params, memory=memory, threads=threads).scan(progress)
+    made = dataset.specs
+    assert made is not None
+    return made
