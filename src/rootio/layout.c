@@ -64,7 +64,7 @@ struct mlaas_layouts *mlaas_layouts_new(const struct mlaas_streamers *streamers,
 }
 
 static bool derives(const struct mlaas_streamers *streamers, const char *class_name, const char *base, int depth) {
-  static const char *const own[] = {"TBranchElement", "TBranchObject"};
+  static const char *const own[] = {"TBranchElement", "TBranchObject", "TBranchClones"};
   if (strcmp(class_name, base) == 0)
     return true;
   for (size_t i = 0; i < sizeof own / sizeof *own; i++) /* in files that do not describe them too */

@@ -41,6 +41,9 @@ static const struct {
      "^:TBranch s:fClassName s:fParentName s:fClonesName u:fCheckSum h:fClassVersion i:fID "
      "i:fType i:fStreamerType i:fMaximum p:fBranchCount p:fBranchCount2"},
     {"TBranchObject", 1, "^:TBranch s:fClassName"},
+    {"TBranchClones", 2, /* streams itself, so no file describes it */
+     "N i:fCompress i:fBasketSize i:fEntryOffsetLen i:fMaxBaskets i:fWriteBasket l:fEntryNumber l:fEntries l l i "
+     "p:fBranchCount s:fClassName o:fBranches"},
     {"TLeaf", 1, "N i:fLen i:fLenType i:fOffset b:fIsRange b:fIsUnsigned p:fLeafCount"},
     {"TLeaf", 2, "N i:fLen i:fLenType i:fOffset b:fIsRange b:fIsUnsigned p:fLeafCount"},
     {"TLeafO", 1, "^:TLeaf b b:fMaximum"},

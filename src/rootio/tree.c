@@ -86,6 +86,8 @@ static enum mlaas_status list_branches(struct mlaas_tree_reader *reader, struct 
     if (!branch->path)
       return reader->error->status;
     tree->all[tree->num_all++] = branch;
+    if (branch->count && !branch->count->path)
+      branch->count->path = branch->count->name; /* TBranchClones' counter is in no list */
     MLAAS_TRY(list_branches(reader, branch->children, branch->num_children));
   }
   return MLAAS_OK;
