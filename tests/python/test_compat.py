@@ -9,7 +9,6 @@ import pytest
 from golden_cases import place_files
 from mlaas.compat import CompatLoader, Selection, scan_file
 from mlaas.compat.events import EventReader
-from uproot_tables import UprootFile
 
 TREE = {"branch": "boosted/events"}
 
@@ -22,7 +21,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def load(files, labels, params=None, **options):
-    return CompatLoader(files, labels, {**TREE, **(params or {})}, opener=UprootFile, **options)
+    return CompatLoader(files, labels, {**TREE, **(params or {})}, **options)
 
 
 def test_without_folder_nothing_is_written_and_the_chunks_are_the_same(folder):
@@ -147,3 +146,16 @@ def test_global_specs_name_files_and_events(folder):
     specs = json.loads((folder / "global-specs.json").read_text())
     assert specs["events"] == {"total": 550, "special_a.root": 300, "special_b.root": 250}
     assert os.path.exists(folder / "specs-special_b.json")
+
+
+def test_recipe_makes_the_same_vectors(folder):
+    """In single precision, with NaN as 0, and by the library's own code."""
+    loader = load(["special_a.root", "special_b.root"], [1, 0], {"chunk_size": -1})
+    x = next(iter(loader)).filled()
+    recipe = mlaas.Recipe.from_json(loader.recipe_text())
+    assert recipe.features() == loader.columns
+    parts = []
+    for name in loader.files:
+        with mlaas.open(name) as file:
+            parts.append(recipe.fill(file["boosted/events"])["x"][0])
+    np.testing.assert_array_equal(np.concatenate(parts), x.astype(np.float32))

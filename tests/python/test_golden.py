@@ -19,7 +19,6 @@ from golden_cases import (
     written,
 )
 from mlaas.compat import CompatLoader, split_rows
-from uproot_tables import UprootFile
 
 SLOW = pytest.mark.slow
 QUICK = ("special", "equal", "tiny", "scan")
@@ -107,7 +106,7 @@ def repeat(run, folder):
         (folder / "drop.txt").write_text("\n".join(EXCLUDED_BY_FILE) + "\n")
     specs = json.loads((folder / run["specs_argument"]).read_text()) if "specs_argument" in run else None
     try:
-        loader = CompatLoader(run["files"], run["labels"], params, specs=specs, opener=UprootFile)
+        loader = CompatLoader(run["files"], run["labels"], params, specs=specs)
     except mlaas.Error as error:
         check_error(run, error, "construction")
     else:

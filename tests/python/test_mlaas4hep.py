@@ -12,7 +12,6 @@ from MLaaS4HEP.models import Trainer, train_model
 from MLaaS4HEP.reader import RootDataReader
 from MLaaS4HEP.utils import file_type, load_code
 from sklearn.linear_model import SGDClassifier
-from uproot_tables import UprootFile
 
 TREE = {"branch": "boosted/events"}
 
@@ -20,7 +19,6 @@ TREE = {"branch": "boosted/events"}
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(mlaas, "open", UprootFile, raising=False)
     place_files(["special_a.root", "special_b.root", "special_l.root"], tmp_path)
     return tmp_path
 
