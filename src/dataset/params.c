@@ -3,6 +3,7 @@
 #include "dataset/params_value.h"
 
 #include "base/error.h"
+#include "recipe/json.h"
 
 #include <string.h>
 
@@ -244,7 +245,7 @@ enum mlaas_status mlaas_params_effective(const char *json, json_t **effective, s
 enum mlaas_status mlaas_params_check(const char *json, char **effective, struct mlaas_error *error) {
   json_t *result = NULL;
   MLAAS_TRY(mlaas_params_effective(json, &result, error));
-  *effective = json_dumps(result, JSON_INDENT(1));
+  enum mlaas_status status = mlaas_json_format(result, effective, error);
   json_decref(result);
-  return *effective ? MLAAS_OK : mlaas_fail(error, MLAAS_MEMORY, "out of memory in the parameters");
+  return status;
 }

@@ -51,30 +51,18 @@ static int64_t at_most(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /* ---- conversion of a run ---- */
 
-/* Whether a sentinel can be in a branch of that type, and as which number. */
-static bool fits_type(enum mlaas_kernel_type type, double wanted) {
-  static const double low[] = {0, -128, 0, -32768, 0, -2147483648.0, 0, -9223372036854775808.0, 0};
-  static const double high[] = {
-      1, 127, 255, 32767, 65535, 2147483647.0, 4294967295.0, 9223372036854774784.0, 18446744073709549568.0};
-  if (type == MLAAS_KERNEL_g)
-    return true;
-  if (type == MLAAS_KERNEL_f)
-    return fabs(wanted) <= 3.4028234663852886e38;
-  return wanted >= low[type] && wanted <= high[type] && wanted == floor(wanted);
-}
-
 static void mark_lost(struct fill *f, enum mlaas_kernel_type type, const void *values, size_t n, const uint8_t *null,
                       const float *out, uint8_t *lost) {
   for (size_t i = 0; i < n; i++)
     lost[i] = isfinite(out[i]) && !(null && null[i]) ? 0 : 2;
   for (size_t i = 0; i < f->recipe->num_missing; i++)
-    if (fits_type(type, f->recipe->missing[i]))
+    if (mlaas_kernel_holds(type, f->recipe->missing[i]))
       f->kernels->mark[type](values, n, f->recipe->missing[i], lost);
 }
 
 static bool has_sentinel(const struct fill *f, enum mlaas_kernel_type type, const void *values, size_t n) {
   for (size_t i = 0; i < f->recipe->num_missing; i++)
-    if (fits_type(type, f->recipe->missing[i]) && f->kernels->contains[type](values, n, f->recipe->missing[i]))
+    if (mlaas_kernel_holds(type, f->recipe->missing[i]) && f->kernels->contains[type](values, n, f->recipe->missing[i]))
       return true;
   return false;
 }

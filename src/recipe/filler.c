@@ -30,8 +30,7 @@ static const struct ArrowSchema *find_child(const struct ArrowSchema *schema, co
   return NULL;
 }
 
-/* Kind and type of a column; false for what is no number and no list of numbers. */
-static bool describe(const struct ArrowSchema *schema, struct mlaas_source *source) {
+bool mlaas_source_describe(const struct ArrowSchema *schema, struct mlaas_source *source) {
   const char *format = schema->format;
   const struct ArrowSchema *values = schema;
   source->kind = MLAAS_SOURCE_FLAT;
@@ -63,7 +62,7 @@ static enum mlaas_status bind_branches(struct mlaas_filler *filler, const struct
     const struct ArrowSchema *child = find_child(schema, branch, &source->child);
     if (!child)
       return fail_absent(schema, branch, error);
-    if (!describe(child, source))
+    if (!mlaas_source_describe(child, source))
       return mlaas_fail(error, MLAAS_SCHEMA, "branch \"%s\" holds neither numbers nor lists of numbers (Arrow \"%s\")",
                         branch, child->format);
   }
@@ -142,8 +141,9 @@ static bool view_values(const struct ArrowArray *values, int64_t first, struct m
   return true;
 }
 
-/* Row 0 of the struct is row `first` of its column. */
-static bool view_column(const struct ArrowArray *column, int64_t first, int64_t rows, struct mlaas_view *view) {
+bool mlaas_view_init(struct mlaas_view *view, const struct mlaas_source *source, const struct ArrowArray *column,
+                     int64_t first, int64_t rows) {
+  *view = (struct mlaas_view){.source = source};
   if (column->length < first + rows)
     return false;
   if (view->source->kind == MLAAS_SOURCE_FLAT)
@@ -174,8 +174,7 @@ enum mlaas_status mlaas_filler_view(const struct mlaas_filler *filler, const str
                       (long long)array->n_children, (long long)filler->num_children);
   for (size_t i = 0; i < filler->recipe->num_branches; i++) {
     const struct mlaas_source *source = &filler->sources[i];
-    views[i] = (struct mlaas_view){.source = source};
-    if (!view_column(array->children[source->child], array->offset, array->length, &views[i]))
+    if (!mlaas_view_init(&views[i], source, array->children[source->child], array->offset, array->length))
       return mlaas_fail(error, MLAAS_SCHEMA, "the array of branch \"%s\" is not what its schema says",
                         filler->recipe->branches[i]);
   }

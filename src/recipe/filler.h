@@ -42,6 +42,12 @@ struct mlaas_list {
 
 static inline bool mlaas_bit(const uint8_t *bits, int64_t i) { return bits[i >> 3] >> (i & 7) & 1; }
 
+/* Kind and type of a column's schema (`child` is left alone); false for what is no number and no list of numbers. */
+bool mlaas_source_describe(const struct ArrowSchema *schema, struct mlaas_source *source);
+/* A view of one column; its row 0 is row `first` of `array`. False if the array is not what `source` says. */
+bool mlaas_view_init(struct mlaas_view *view, const struct mlaas_source *source, const struct ArrowArray *array,
+                     int64_t first, int64_t rows);
+
 /* Views of the recipe's branches in `array`. Errors: SCHEMA. */
 enum mlaas_status mlaas_filler_view(const struct mlaas_filler *filler, const struct ArrowArray *array,
                                     struct mlaas_view *views, struct mlaas_error *error);

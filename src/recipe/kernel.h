@@ -71,5 +71,7 @@ const struct mlaas_kernels *mlaas_kernels_avx2(void); /* NULL where there is non
 /* The type of an Arrow format, or MLAAS_KERNEL_NUM_TYPES. */
 enum mlaas_kernel_type mlaas_kernel_type(const char *format);
 size_t mlaas_kernel_size(enum mlaas_kernel_type type);
+/* Whether a column of that type can hold `wanted` (float: once it is rounded to float). */
+bool mlaas_kernel_holds(enum mlaas_kernel_type type, double wanted);
 
 #endif

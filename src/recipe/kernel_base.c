@@ -3,6 +3,8 @@
 #define KERNEL_TABLE mlaas_kernels_base
 #include "recipe/kernel_body.h"
 
+#include <math.h>
+
 enum mlaas_kernel_type mlaas_kernel_type(const char *format) {
 #define X(text, type, name)                                                                                            \
   if (strcmp(format, text) == 0)                                                                                       \
@@ -19,6 +21,17 @@ size_t mlaas_kernel_size(enum mlaas_kernel_type type) {
 #undef X
   };
   return sizes[type];
+}
+
+bool mlaas_kernel_holds(enum mlaas_kernel_type type, double wanted) {
+  static const double low[] = {0, -128, 0, -32768, 0, -2147483648.0, 0, -9223372036854775808.0, 0};
+  static const double high[] = {
+      1, 127, 255, 32767, 65535, 2147483647.0, 4294967295.0, 9223372036854774784.0, 18446744073709549568.0};
+  if (type == MLAAS_KERNEL_g)
+    return true;
+  if (type == MLAAS_KERNEL_f)
+    return fabs(wanted) <= 3.4028234663852886e38;
+  return wanted >= low[type] && wanted <= high[type] && wanted == floor(wanted);
 }
 
 const struct mlaas_kernels *mlaas_kernels_get(void) {

@@ -4,38 +4,15 @@
 #include "recipe/recipe.h"
 
 #include "base/error.h"
+#include "recipe/json.h"
 #include "recipe/split.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { RECIPE_MEMORY = 1 << 29 }; /* far above what the ceilings of recipe.h allow */
 
 void mlaas_text_free(char *text) { free(text); }
-
-/* ---- numbers ---- */
-
-json_t *mlaas_json_number(double value) {
-  if (isnan(value))
-    return json_string("NaN");
-  return isinf(value) ? json_string(value > 0 ? "Infinity" : "-Infinity") : json_real(value);
-}
-
-double mlaas_json_value(const json_t *value) {
-  const char *text = json_string_value(value);
-  if (!text)
-    return json_is_number(value) ? json_number_value(value) : (double)NAN;
-  if (strcmp(text, "Infinity") == 0)
-    return INFINITY;
-  return strcmp(text, "-Infinity") == 0 ? -(double)INFINITY : (double)NAN;
-}
-
-bool mlaas_json_is_number(const json_t *value) {
-  const char *text = json_string_value(value);
-  return json_is_number(value) ||
-         (text && (strcmp(text, "NaN") == 0 || strcmp(text, "Infinity") == 0 || strcmp(text, "-Infinity") == 0));
-}
 
 /* ---- life ---- */
 
@@ -85,8 +62,7 @@ enum mlaas_status mlaas_recipe_parse(const char *json, size_t length, struct mla
 }
 
 enum mlaas_status mlaas_recipe_format(const struct mlaas_recipe *recipe, char **json, struct mlaas_error *error) {
-  *json = json_dumps(recipe->json, JSON_INDENT(1));
-  return *json ? MLAAS_OK : mlaas_fail(error, MLAAS_MEMORY, "out of memory for the text of a recipe");
+  return mlaas_json_format(recipe->json, json, error);
 }
 
 /* ---- asking ---- */

@@ -84,9 +84,5 @@ struct mlaas_recipe {
 enum mlaas_status mlaas_recipe_from_json(json_t *json, struct mlaas_recipe **recipe, struct mlaas_error *error);
 /* Fills an empty recipe whose `json` and `arena` are set. For recipe.c only. */
 enum mlaas_status mlaas_recipe_build(struct mlaas_recipe *recipe, struct mlaas_error *error);
-/* A number, or the text "NaN", "Infinity", "-Infinity", which JSON has no numbers for. */
-json_t *mlaas_json_number(double value);
-double mlaas_json_value(const json_t *value); /* NaN for what is no number */
-bool mlaas_json_is_number(const json_t *value);
 
 #endif

@@ -2,6 +2,7 @@
 #include "recipe/recipe.h"
 
 #include "base/error.h"
+#include "recipe/json.h"
 
 #include <math.h>
 #include <stdlib.h>
