@@ -215,13 +215,15 @@ def _frame(columns: dict[str, Any]) -> Any:
             flat.update({f"{name}.{member}": inner for member, inner in values.items()})
         else:
             flat[name] = values
-    for name, values in flat.items():
+    for name, values in list(flat.items()):
         if isinstance(values, Jagged) or values.ndim > 1:
             rows = len(values.offsets) - 1 if isinstance(values, Jagged) else len(values)
             series = np.empty(rows, object)
             for i in range(rows):
                 series[i] = values.row(i) if isinstance(values, Jagged) else values[i]
-            flat[name] = series
+            values = series
+        if values.dtype == object:  # else pandas makes text of it, which bytes that are not UTF-8 cannot be
+            flat[name] = pd.Series(values, dtype=object)
     return pd.DataFrame(flat)
 
 
