@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,13 +27,18 @@ GLOBAL_SPECS = "global-specs.json"
 
 @dataclass
 class Chunk:
-    """One chunk: rows x columns with NaN for missing, mask 1 = missing, integer labels, [file, events] in order."""
+    """One chunk: rows x columns with NaN for missing, mask 1 = missing, integer labels, [file, events] in order.
+
+    `file` and `entry` say where each row came from: number in the list of files, and entry of its tree.
+    """
 
     x: np.ndarray
     mask: np.ndarray
     y: np.ndarray
     columns: list[str]
-    per_file: list[tuple[str, int]] = field(default_factory=list)
+    per_file: list[tuple[str, int]]
+    file: np.ndarray
+    entry: np.ndarray
 
     def __len__(self) -> int:
         return len(self.x)
@@ -147,15 +152,19 @@ class CompatLoader:
     # ---- chunks ---------------------------------------------------------------------------------
 
     def _chunk(self) -> Chunk:
-        parts, labels, per_file = [], [], []
+        parts, labels, per_file, entries = [], [], [], []
         for name, events in self._takes.chunk():
             label = self._label(name)
+            entries.append(np.arange(self._takes.done[name], self._takes.done[name] + events))
             parts.append(self._readers[name].read(events))
             self._takes.count(name, events)
             labels.append(np.full(events, _integer(label, name), dtype=np.int64))
             per_file.append((name, events))
         x = stack(parts)
-        return Chunk(x.astype(self._dtype, copy=False), mask_of(x), stack(labels), self.columns, per_file)
+        counts = [events for _, events in per_file]
+        file = np.repeat([self.files.index(name) for name, _ in per_file], counts).astype(np.int32)
+        x_typed = x.astype(self._dtype, copy=False)
+        return Chunk(x_typed, mask_of(x), stack(labels), self.columns, per_file, file, stack(entries))
 
     def _label(self, name: str) -> Any:
         if isinstance(self.labels, str):

@@ -141,6 +141,10 @@ def train_dataset(dataset, model, out, resume, progress, start=None):
     with progress.step("scan") as step:
         dataset.scan(lambda done, total: step.at(done, total))
     params = dataset.params
+    if params.get("compat"):
+        from ..compat.dataset import CompatDataset
+
+        dataset = CompatDataset(dataset)
     for warning in dataset.warnings:
         progress.warn(warning)
     if params.get("verbose"):
