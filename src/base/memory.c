@@ -85,7 +85,7 @@ void *mlaas_arena_alloc(struct mlaas_arena *arena, size_t count, size_t size, st
     mlaas_fail(error, MLAAS_LIMIT, "%zu items of %zu bytes are more than memory can hold", count, size);
     return NULL;
   }
-  bytes = (bytes + ALIGN - 1) / ALIGN * ALIGN;
+  bytes = bytes ? (bytes + ALIGN - 1) / ALIGN * ALIGN : ALIGN; /* nothing has an address too */
   if (arena->room - arena->used < bytes && add_chunk(arena, bytes, error) != MLAAS_OK)
     return NULL;
   void *piece = (char *)(arena->chunks + 1) + arena->used;

@@ -15,8 +15,8 @@ struct mlaas_codec {
 void mlaas_codec_init(struct mlaas_codec *codec, struct mlaas_budget *budget);
 void mlaas_codec_reset(struct mlaas_codec *codec);
 /* Inflates `in` into exactly `out_size` bytes; in_size >= out_size means stored (slack is allowed). `offset` is where
- * `in` begins in the file, for errors. Errors: FORMAT, CHECKSUM (LZ4's XXH64, zlib's Adler), UNSUPPORTED (unknown magic),
- * LIMIT, MEMORY. */
+ * `in` begins in the file, for errors. Errors: FORMAT, CHECKSUM (LZ4's XXH64, zlib's Adler), UNSUPPORTED (unknown
+ * magic), LIMIT, MEMORY. */
 enum mlaas_status mlaas_codec_decode(struct mlaas_codec *codec, const uint8_t *in, int64_t in_size, uint8_t *out,
                                      int64_t out_size, int64_t offset, struct mlaas_error *error);
 

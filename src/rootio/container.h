@@ -24,14 +24,15 @@ struct mlaas_container {
   struct mlaas_budget *budget;
   struct mlaas_arena arena; /* all names and lists of this file */
   int32_t version, compression;
-  int64_t end;    /* fEND, at most the source's size */
-  char id[64];    /* UUID of the root directory, ":" and the size of the source */
+  int64_t end;            /* fEND, at most the source's size */
+  char id[64];            /* UUID of the root directory, ":" and the size of the source */
   struct mlaas_key *keys; /* of all directories, depth first in the file's order, directories themselves included */
   size_t num_keys;
   struct mlaas_key streamer_key; /* offset 0 where there is none */
 };
 
-/* Reads header and all key lists. The source is taken over on success and on failure. Reset is legal on a zeroed one. */
+/* Reads header and all key lists. The source is taken over on success and on failure. Reset is legal on a zeroed one.
+ */
 enum mlaas_status mlaas_container_open(struct mlaas_container *container, struct mlaas_source *source,
                                        struct mlaas_budget *budget, struct mlaas_error *error);
 void mlaas_container_reset(struct mlaas_container *container);

@@ -7,6 +7,7 @@
 #include "rootio/streamer.h"
 
 /* Members by their names in ROOT. */
+/* clang-format off */
 #define MLAAS_MEMBER_MAP(X)                                                                                            \
   X(fEntries) X(fTotBytes) X(fZipBytes) X(fAutoFlush) X(fNClusterRange) X(fClusterRangeEnd) X(fClusterSize)            \
   X(fBranches) X(fLeaves)                                                                                              \
@@ -15,12 +16,14 @@
   X(fClassName) X(fParentName) X(fClonesName) X(fCheckSum) X(fClassVersion) X(fID) X(fType) X(fStreamerType)           \
   X(fMaximum) X(fBranchCount) X(fBranchCount2)                                                                         \
   X(fLen) X(fLenType) X(fOffset) X(fIsRange) X(fIsUnsigned) X(fLeafCount)
+/* clang-format on */
 
 enum mlaas_member {
 #define X(name) MLAAS_MEMBER_##name,
   MLAAS_MEMBER_MAP(X)
 #undef X
-  MLAAS_MEMBER_name, MLAAS_MEMBER_title, /* of TNamed */
+      MLAAS_MEMBER_name, /* of TNamed */
+  MLAAS_MEMBER_title,
   MLAAS_MEMBER_COUNT
 };
 

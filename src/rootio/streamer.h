@@ -8,7 +8,8 @@
 struct mlaas_streamer_element {
   const char *kind; /* class of the element: "TStreamerBasicType", "TStreamerSTL", "TStreamerBase" ... */
   const char *name, *title, *type_name;
-  int32_t type; /* ROOT's code: 3 int, 5 float, 8 double, 9 Double32_t, 19 Float16_t, +20 array, +40 counted, 61, 62, 65, 300, 365, 500 ... */
+  int32_t type; /* ROOT's code: 3 int, 5 float, 8 double, 9 Double32_t, 19 Float16_t, +20 array, +40 counted, 61, 62,
+                   65, 300, 365, 500 ... */
   int32_t size; /* the writer's memory layout; never used for decoding */
   int32_t array_length, array_dim, max_index[5];
   int32_t base_version;                 /* TStreamerBase */

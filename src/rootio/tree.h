@@ -38,21 +38,21 @@ struct mlaas_leaf {
 /* Where basket i lies. Its entries are [entry, entry of the next). */
 struct mlaas_basket_ref {
   int64_t entry;
-  int64_t seek;             /* offset in the file; 0 for embedded ones */
-  int32_t num_bytes;        /* stored, with key */
-  const uint8_t *embedded;  /* in the tree's payload, starting with its key; NULL for ones on disk */
-  int64_t embedded_size;    /* bytes from there to the end of the basket object */
+  int64_t seek;            /* offset in the file; 0 for embedded ones */
+  int32_t num_bytes;       /* stored, with key */
+  const uint8_t *embedded; /* in the tree's payload, starting with its key; NULL for ones on disk */
+  int64_t embedded_size;   /* bytes from there to the end of the basket object */
 };
 
 struct mlaas_branch {
   const char *class_name; /* TBranch, TBranchElement, TBranchObject, TBranchClones, TBranchSTL ... */
   const char *name, *title;
-  const char *path; /* from the tree, "/" between parent and child, as uproot's keys() spells it */
+  const char *path;        /* from the tree, "/" between parent and child, as uproot's keys() spells it */
   const char *unsupported; /* why its record could not be understood, else NULL */
   int32_t compression, basket_size, entry_offset_len, write_basket, split_level;
   uint8_t io_bits;
   int64_t entries, entry_number, first_entry, raw_bytes, stored_bytes;
-  const char *file_name; /* baskets in another file; NULL in nearly all */
+  const char *file_name;            /* baskets in another file; NULL in nearly all */
   struct mlaas_basket_ref *baskets; /* num_baskets of them in entry order; entry_number ends the last */
   size_t num_baskets;
   /* TBranchElement; is_element false and the rest zero for plain branches */

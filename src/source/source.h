@@ -19,8 +19,8 @@ struct mlaas_source_counters {
   int64_t bytes;    /* read so far */
 };
 
-/* The seam: what a scheme supplies. `open` makes its own state, the others get it. read_many fills every range wholly or
- * fails; a range beyond the size has been refused before it is called. */
+/* The seam: what a scheme supplies. `open` makes its own state, the others get it. read_many fills every range wholly
+ * or fails; a range beyond the size has been refused before it is called. */
 struct mlaas_source_scheme {
   const char *name; /* "file", "root", "https" */
   enum mlaas_status (*open)(const char *url, void **state, int64_t *size, struct mlaas_error *error);
