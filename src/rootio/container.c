@@ -187,11 +187,12 @@ static enum mlaas_status read_directory(struct walk *walk, int64_t offset, struc
   directory->num_bytes_keys = mlaas_cursor_i32(&cursor);
   mlaas_cursor_skip(&cursor, 4 + (big ? 16 : 8)); /* fNbytesName, fSeekDir, fSeekParent */
   directory->seek_keys = word(&cursor, big);
-  directory->has_uuid = version % BIG_KEY > 1 && mlaas_cursor_left(&cursor) >= 18;
-  if (directory->has_uuid) {
-    mlaas_cursor_skip(&cursor, 2);
-    memcpy(directory->uuid, mlaas_cursor_bytes(&cursor, 16), 16);
-  }
+  bool has_uuid = version % BIG_KEY > 1 && mlaas_cursor_left(&cursor) >= 18;
+  mlaas_cursor_skip(&cursor, has_uuid ? 2 : 0);
+  const uint8_t *uuid = has_uuid ? mlaas_cursor_bytes(&cursor, sizeof directory->uuid) : NULL;
+  directory->has_uuid = uuid != NULL;
+  if (uuid)
+    memcpy(directory->uuid, uuid, sizeof directory->uuid);
   return cursor.status;
 }
 
