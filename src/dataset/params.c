@@ -207,10 +207,10 @@ static enum mlaas_status settle(json_t *effective, struct mlaas_error *error) {
 }
 
 static enum mlaas_status parse(const char *json, json_t **given, struct mlaas_error *error) {
-  json_error_t where;
+  json_error_t where = {0};
   bool empty = !json || json[strspn(json, " \t\r\n")] == 0;
   *given = empty ? json_object() : json_loads(json, JSON_REJECT_DUPLICATES, &where);
-  if (!*given && empty)
+  if (!*given && (empty || json_error_code(&where) == json_error_out_of_memory))
     return mlaas_fail(error, MLAAS_MEMORY, "out of memory in the parameters");
   if (!*given)
     return mlaas_fail(error, MLAAS_ARGUMENT, "the parameters are no JSON: %s (line %d, column %d)", where.text,

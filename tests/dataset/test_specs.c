@@ -285,7 +285,8 @@ static void bad_json_is_refused(void **state) {
 static void global_specs_are_the_originals(void **state) {
   (void)state;
   static const char text[] =
-      "{\"jdim\": {\"jetPt\": 3}, \"minv\": {\"runNo\": 1.0, \"jetPt\": -0.25, \"w\": 1e-05}, \"maxv\": {\"runNo\": 1.0, "
+      "{\"jdim\": {\"jetPt\": 3}, \"minv\": {\"runNo\": 1.0, \"jetPt\": -0.25, \"w\": 1e-05}, \"maxv\": {\"runNo\": "
+      "1.0, "
       "\"jetPt\": 0.75, \"w\": 2.0}, \"fkeys\": [\"runNo\", \"w\"], \"jkeys\": [\"jetPt\"], \"nans\": {\"runNo\": 1.0, "
       "\"jetPt\": 0.25, \"w\": -5.000025000125001e-06}, \"events\": {\"total\": 30, \"a.root\": 10, \"b.root\": 20}}";
   struct mlaas_specs *specs = NULL;
@@ -333,10 +334,14 @@ static void every_allocation_may_fail(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(statistics_are_the_plain_sums), cmocka_unit_test(integers_of_64_bits_are_exact),
-      cmocka_unit_test(merging_does_not_depend_on_the_order), cmocka_unit_test(what_does_not_merge),
-      cmocka_unit_test(json_keeps_everything), cmocka_unit_test(bad_json_is_refused),
-      cmocka_unit_test(global_specs_are_the_originals), cmocka_unit_test(every_allocation_may_fail),
+      cmocka_unit_test(statistics_are_the_plain_sums),
+      cmocka_unit_test(integers_of_64_bits_are_exact),
+      cmocka_unit_test(merging_does_not_depend_on_the_order),
+      cmocka_unit_test(what_does_not_merge),
+      cmocka_unit_test(json_keeps_everything),
+      cmocka_unit_test(bad_json_is_refused),
+      cmocka_unit_test(global_specs_are_the_originals),
+      cmocka_unit_test(every_allocation_may_fail),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
