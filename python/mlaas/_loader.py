@@ -233,10 +233,17 @@ class Loader:
     def __iter__(self) -> Iterator[Batch]:
         core = self._open()
         if self._position and not self._resumed:
-            self.set_epoch(self._epoch + 1)
+            self._begin_next_epoch(core)
         self._resumed = False
         self._turn += 1
         return self._batches(core, self._turn)
+
+    def _begin_next_epoch(self, core: Any) -> None:
+        """After a loop that took the last batch but did not ask for more (Keras counts), or that was left early."""
+        if self._position == self._sizes[1] and core.next() is None:
+            self._epoch, self._position = self._epoch + 1, 0
+        else:
+            self.set_epoch(self._epoch + 1)
 
     def _batches(self, core: Any, turn: int) -> Iterator[Batch]:
         while True:

@@ -6,19 +6,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._views import Epochs, Layout, as_bool
+from ._views import Epochs, Layout
 
 if TYPE_CHECKING:
     from ._loader import Batch, Loader
+
+
+_ALIGNMENT = 64
 
 
 def _to_tensors(layout: Layout) -> Callable[[Batch], Any]:
     import tensorflow as tf
 
     def convert(array: np.ndarray) -> Any:
+        if array.ctypes.data % _ALIGNMENT:  # TensorFlow ends the process when it meets such memory
+            return tf.convert_to_tensor(array)
         return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
 
-    return lambda batch: as_bool(layout.arrays(batch, convert), lambda mask: tf.cast(mask, tf.bool))
+    return lambda batch: layout.arrays(batch, convert, tf.convert_to_tensor)
 
 
 def tf_data(loader: Loader, masks: bool | str | None, weights: bool | None) -> Any:
@@ -71,7 +76,7 @@ def keras(loader: Loader, masks: bool | str | None, weights: bool | None) -> Any
 
         def get_numpy_iterator(self) -> Iterator[Any]:
             def convert(batch: Batch) -> Any:
-                return as_bool(layout.arrays(batch, lambda array: array), lambda mask: mask.view(np.bool_))
+                return layout.arrays(batch, np.asarray, np.asarray)
 
             return iter(Epochs(loader, convert))
 
@@ -82,7 +87,7 @@ def keras(loader: Loader, masks: bool | str | None, weights: bool | None) -> Any
             import torch
 
             def convert(batch: Batch) -> Any:
-                return as_bool(layout.arrays(batch, torch.from_dlpack), lambda mask: mask.bool())
+                return layout.arrays(batch, torch.from_dlpack, torch.from_numpy)
 
             return Epochs(loader, convert)
 

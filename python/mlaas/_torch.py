@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
-from ._views import Layout, as_bool
+from ._views import Layout
 
 if TYPE_CHECKING:
     from ._loader import Batch, Loader
@@ -51,4 +51,4 @@ class LoaderDataset(IterableDataset):
         return self._own
 
     def _tensors(self, batch: Batch) -> tuple[Any, ...]:
-        return as_bool(self.layout.arrays(batch, torch.from_dlpack), lambda mask: mask.bool())
+        return self.layout.arrays(batch, torch.from_dlpack, torch.from_numpy)

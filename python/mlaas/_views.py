@@ -46,7 +46,9 @@ class Layout:
             absent = mask != 0 if self.form == "values" else mask == 1
         return ~absent if self.real else absent
 
-    def arrays(self, batch: Batch, convert: Callable[[np.ndarray], Any]) -> tuple[Any, ...]:
+    def arrays(self, batch: Batch, convert: Callable[[np.ndarray], Any],
+               convert_mask: Callable[[np.ndarray], Any]) -> tuple[Any, ...]:
+        """What is yielded of a batch; ``convert`` takes the loader's arrays, ``convert_mask`` new ones of bool."""
         if self.single:
             inputs: Any = convert(batch.x)
         else:
@@ -54,17 +56,9 @@ class Layout:
             for name, (x, mask) in batch.inputs.items():
                 inputs[name] = convert(x)
                 if name in self.masked:
-                    inputs[f"{name}_mask"] = convert(self.mask(mask).view(np.uint8))
+                    inputs[f"{name}_mask"] = convert_mask(self.mask(mask))
         y = convert(batch.y)
         return (inputs, y, convert(batch.w)) if self.weights else (inputs, y)
-
-
-def as_bool(arrays: tuple[Any, ...], cast: Callable[[Any], Any]) -> tuple[Any, ...]:
-    """Masks travel as uint8, because the bool of DLPack is young, and become bool here."""
-    inputs = arrays[0]
-    if isinstance(inputs, dict):
-        inputs = {name: cast(value) if name.endswith("_mask") else value for name, value in inputs.items()}
-    return (inputs, *arrays[1:])
 
 
 class Epochs:
