@@ -271,6 +271,19 @@ int8_t mlaas_plan_part(const struct mlaas_plan *plan, int64_t row) {
   return (int8_t)(part == 3 ? -1 : part);
 }
 
+void mlaas_plan_select(const struct mlaas_plan *plan, size_t piece, unsigned set, int64_t skip, int64_t take,
+                       int32_t *rows) {
+  const uint8_t *packed = &plan->parts[plan->pieces[piece].row / 4];
+  for (int64_t i = 0, seen = -skip; seen < take; i++) {
+    unsigned part = packed[i / 4] >> (i % 4 * 2) & 3u;
+    if (!(set >> part & 1))
+      continue;
+    if (seen >= 0)
+      rows[seen] = (int32_t)i;
+    seen++;
+  }
+}
+
 int64_t mlaas_plan_rows(const struct mlaas_plan *plan, size_t file, unsigned set) {
   int64_t rows = 0;
   const struct mlaas_plan_file *f = &plan->files[file];

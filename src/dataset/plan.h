@@ -67,6 +67,10 @@ void mlaas_plan_reset(struct mlaas_plan *plan);
 /* Stores the parts (0, 1, 2, -1) of all rows of one piece. Different pieces may be set by different threads. */
 void mlaas_plan_set_parts(struct mlaas_plan *plan, size_t piece, const int8_t *parts);
 int8_t mlaas_plan_part(const struct mlaas_plan *plan, int64_t row);
+/* Of the rows of one piece whose part is in `set`, the `take` after the first `skip`: rows[i] counts from the piece's
+ * start. There have to be that many. */
+void mlaas_plan_select(const struct mlaas_plan *plan, size_t piece, unsigned set, int64_t skip, int64_t take,
+                       int32_t *rows);
 /* Rows of a file whose part is in `set`. */
 int64_t mlaas_plan_rows(const struct mlaas_plan *plan, size_t file, unsigned set);
 

@@ -1,0 +1,299 @@
+/* Opening a data set: files, labels, quotas; what is known of it as JSON. Reads no values. */
+#include "dataset/dataset.h"
+
+#include "base/error.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum mlaas_status mlaas_dataset_warn(struct mlaas_dataset *dataset, struct mlaas_error *error, const char *format,
+                                     ...) {
+  char text[1024];
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(text, sizeof text, format, arguments);
+  va_end(arguments);
+  if (json_array_append_new(dataset->warnings, json_string(text)) != 0)
+    return mlaas_fail(error, MLAAS_MEMORY, "no memory for a warning");
+  return MLAAS_OK;
+}
+
+/* ---- labels and weights per file ---- */
+
+static enum mlaas_status take_label_list(struct mlaas_dataset *dataset, const json_t *json, struct mlaas_error *error) {
+  if (json_array_size(json) != dataset->num_files)
+    return mlaas_fail(error, MLAAS_ARGUMENT, "%zu files but %zu labels; one label per file is wanted, or a branch",
+                      dataset->num_files, json_array_size(json));
+  for (size_t i = 0; i < dataset->num_files; i++) {
+    const json_t *label = json_array_get(json, i);
+    dataset->files[i].label = json_number_value(label);
+    if (!json_is_number(label) || !isfinite(dataset->files[i].label))
+      return mlaas_fail(error, MLAAS_ARGUMENT, "the label of file %zu (%s) is no number", i + 1, dataset->files[i].url);
+  }
+  return MLAAS_OK;
+}
+
+static enum mlaas_status take_labels(struct mlaas_dataset *dataset, const char *labels, struct mlaas_error *error) {
+  json_error_t where;
+  if (!labels || !*labels)
+    return MLAAS_OK;
+  json_t *json = json_loads(labels, JSON_DECODE_ANY, &where);
+  if (!json)
+    return mlaas_fail(error, MLAAS_ARGUMENT, "labels are no JSON: %s", where.text);
+  enum mlaas_status status = MLAAS_OK;
+  dataset->labelled = !json_is_null(json);
+  if (json_is_string(json))
+    dataset->params.label_branch = dataset->label_branch =
+        mlaas_arena_format(&dataset->arena, error, "%s", json_string_value(json));
+  else if (json_is_array(json))
+    status = take_label_list(dataset, json, error);
+  else if (dataset->labelled)
+    status = mlaas_fail(error, MLAAS_ARGUMENT, "labels are neither a list of numbers nor the name of a branch");
+  if (json_is_string(json) && !dataset->label_branch)
+    status = MLAAS_MEMORY;
+  json_decref(json);
+  return status;
+}
+
+static enum mlaas_status take_weights(struct mlaas_dataset *dataset, struct mlaas_error *error) {
+  const struct mlaas_params *params = &dataset->params;
+  if (params->num_weights && params->num_weights != dataset->num_files)
+    return mlaas_fail(error, MLAAS_ARGUMENT, "%zu files but %zu weights; one weight per file is wanted, or a branch",
+                      dataset->num_files, params->num_weights);
+  for (size_t i = 0; i < dataset->num_files; i++)
+    dataset->files[i].weight = params->num_weights ? params->weight_of_file[i] : 1;
+  return MLAAS_OK;
+}
+
+/* ---- files ---- */
+
+/* The id, and "#2" after it for a file that is listed a second time: its rows are rows of their own. */
+static enum mlaas_status name_file(struct mlaas_dataset *dataset, size_t index, const char *id,
+                                   struct mlaas_error *error) {
+  struct mlaas_dataset_file *file = &dataset->files[index];
+  size_t ordinal = 1;
+  for (size_t i = 0; i < index; i++)
+    ordinal += dataset->files[i].file_id && strcmp(dataset->files[i].file_id, id) == 0;
+  file->file_id = mlaas_arena_format(&dataset->arena, error, "%s", id);
+  file->id = file->file_id;
+  if (file->id && ordinal > 1)
+    file->id = mlaas_arena_format(&dataset->arena, error, "%s#%zu", id, ordinal);
+  return file->id ? MLAAS_OK : MLAAS_MEMORY;
+}
+
+struct opening {
+  struct mlaas_arena arena; /* clusters, until the plan is made */
+  struct mlaas_plan_source *sources;
+  bool any;
+};
+
+static enum mlaas_status look_at_table(struct mlaas_dataset *dataset, size_t index, const struct mlaas_table *table,
+                                       struct opening *opening, struct mlaas_error *error) {
+  struct mlaas_dataset_file *file = &dataset->files[index];
+  struct mlaas_file_info info;
+  size_t count;
+  const int64_t *clusters = mlaas_table_clusters(table, &count);
+  mlaas_file_info(mlaas_table_file(table), &info);
+  file->entries = mlaas_table_num_entries(table);
+  MLAAS_TRY(name_file(dataset, index, info.id, error));
+  int64_t *copy = mlaas_arena_alloc(&opening->arena, count, sizeof *copy, error);
+  if (!copy)
+    return MLAAS_MEMORY;
+  if (count)
+    memcpy(copy, clusters, count * sizeof *copy);
+  opening->sources[index] = (struct mlaas_plan_source){file->entries, copy, count, 0};
+  if (file->entries == 0)
+    return mlaas_dataset_warn(dataset, error, "%s has no entries and is skipped", file->url);
+  if (!opening->any) { /* the table's name without its cycle */
+    const char *path = mlaas_table_path(table), *cycle = strrchr(path, ';');
+    size_t length = cycle ? (size_t)(cycle - path) : strlen(path);
+    if (!(dataset->table = mlaas_arena_strndup(&dataset->arena, path, length, error)))
+      return MLAAS_MEMORY;
+  }
+  MLAAS_TRY(mlaas_dataset_add_table(dataset, table, file->url, !opening->any, error));
+  opening->any = true;
+  return MLAAS_OK;
+}
+
+static enum mlaas_status look_at_file(struct mlaas_dataset *dataset, size_t index, struct opening *opening,
+                                      struct mlaas_error *error) {
+  struct mlaas_file *file = NULL;
+  struct mlaas_table *table = NULL;
+  const char *url = dataset->files[index].url;
+  enum mlaas_status status = mlaas_file_open(dataset->context, url, &file, error);
+  if (status == MLAAS_OK)
+    status = mlaas_table_open(file, dataset->params.table, &table, error);
+  if (status == MLAAS_OK)
+    status = look_at_table(dataset, index, table, opening, error);
+  if (status != MLAAS_OK && error && !error->where[0])
+    mlaas_fail_in(error, status, "%s", url);
+  if (table)
+    mlaas_table_close(table);
+  if (file)
+    mlaas_file_close(file);
+  return status;
+}
+
+/* Files of one label are a group. Where labels differ from entry to entry all files are one. */
+static void group_files(struct mlaas_dataset *dataset, struct mlaas_plan_source *sources) {
+  size_t groups = 0;
+  for (size_t i = 0; i < dataset->num_files; i++) {
+    size_t like = 0;
+    while (like < i && dataset->files[like].label != dataset->files[i].label)
+      like++;
+    sources[i].group = like < i ? sources[like].group : groups++;
+  }
+}
+
+static enum mlaas_status plan_files(struct mlaas_dataset *dataset, struct mlaas_plan_source *sources,
+                                    struct mlaas_error *error) {
+  int64_t entries = 0, wanted = dataset->params.nevents;
+  for (size_t i = 0; i < dataset->num_files; i++)
+    entries += dataset->files[i].entries;
+  if (wanted > entries)
+    MLAAS_TRY(mlaas_dataset_warn(dataset, error, "%lld entries were asked for, but the files have %lld: all are taken",
+                                 (long long)wanted, (long long)entries));
+  group_files(dataset, sources);
+  return mlaas_plan_init(&dataset->plan, mlaas_context_budget(dataset->context), sources, dataset->num_files, wanted,
+                         error);
+}
+
+static enum mlaas_status open_files(struct mlaas_dataset *dataset, struct mlaas_error *error) {
+  struct opening opening = {0};
+  mlaas_arena_init(&opening.arena, mlaas_context_budget(dataset->context));
+  opening.sources = mlaas_arena_alloc(&opening.arena, dataset->num_files, sizeof *opening.sources, error);
+  enum mlaas_status status = opening.sources ? MLAAS_OK : MLAAS_MEMORY;
+  for (size_t i = 0; i < dataset->num_files && status == MLAAS_OK; i++)
+    status = look_at_file(dataset, i, &opening, error);
+  if (status == MLAAS_OK && !opening.any)
+    status = mlaas_fail(error, MLAAS_ARGUMENT, "none of the %zu files has entries", dataset->num_files);
+  if (status == MLAAS_OK)
+    status = plan_files(dataset, opening.sources, error);
+  mlaas_arena_reset(&opening.arena);
+  return status;
+}
+
+/* ---- open and close ---- */
+
+static enum mlaas_status take_arguments(struct mlaas_dataset *dataset, const char *const *files, size_t num_files,
+                                        const char *labels, struct mlaas_error *error) {
+  dataset->files = mlaas_arena_alloc(&dataset->arena, num_files, sizeof *dataset->files, error);
+  if (!dataset->files)
+    return MLAAS_MEMORY;
+  dataset->num_files = num_files;
+  for (size_t i = 0; i < num_files; i++)
+    if (!(dataset->files[i].url = mlaas_arena_format(&dataset->arena, error, "%s", files[i])))
+      return MLAAS_MEMORY;
+  MLAAS_TRY(take_labels(dataset, labels, error));
+  return take_weights(dataset, error);
+}
+
+enum mlaas_status mlaas_dataset_open(struct mlaas_context *context, const char *const *files, size_t num_files,
+                                     const char *labels, const char *params, struct mlaas_dataset **dataset,
+                                     struct mlaas_error *error) {
+  if (num_files == 0)
+    return mlaas_fail(error, MLAAS_ARGUMENT, "no files were given");
+  struct mlaas_dataset *made = mlaas_alloc(sizeof *made);
+  if (!made)
+    return mlaas_fail(error, MLAAS_MEMORY, "no memory for a data set");
+  made->count = 1;
+  made->owner = getpid();
+  made->context = mlaas_context_get(context);
+  mlaas_arena_init(&made->arena, mlaas_context_budget(context));
+  made->warnings = json_array();
+  enum mlaas_status status = made->warnings ? MLAAS_OK : mlaas_fail(error, MLAAS_MEMORY, "no memory for a data set");
+  if (status == MLAAS_OK)
+    status = mlaas_params_init(&made->params, params, error);
+  if (status == MLAAS_OK)
+    status = take_arguments(made, files, num_files, labels, error);
+  if (status == MLAAS_OK)
+    status = open_files(made, error);
+  if (status == MLAAS_OK)
+    status = mlaas_dataset_check_names(made, error);
+  if (status == MLAAS_OK)
+    *dataset = made;
+  else
+    mlaas_dataset_close(made);
+  return status;
+}
+
+void mlaas_dataset_get(struct mlaas_dataset *dataset) { __atomic_add_fetch(&dataset->count, 1, __ATOMIC_RELAXED); }
+
+void mlaas_dataset_close(struct mlaas_dataset *dataset) {
+  if (!dataset || getpid() != dataset->owner || __atomic_sub_fetch(&dataset->count, 1, __ATOMIC_ACQ_REL) > 0)
+    return;
+  mlaas_recipe_put(dataset->recipe);
+  mlaas_specs_free(dataset->specs);
+  mlaas_plan_reset(&dataset->plan);
+  for (size_t i = 0; i < dataset->num_columns; i++) {
+    mlaas_free(dataset->columns[i].dropped);
+    mlaas_free(dataset->columns[i].conflict);
+  }
+  mlaas_free(dataset->columns);
+  mlaas_free(dataset->classes);
+  json_decref(dataset->warnings);
+  mlaas_params_reset(&dataset->params);
+  mlaas_arena_reset(&dataset->arena);
+  mlaas_context_put(dataset->context);
+  mlaas_free(dataset);
+}
+
+const struct mlaas_specs *mlaas_dataset_specs(const struct mlaas_dataset *dataset) { return dataset->specs; }
+struct mlaas_recipe *mlaas_dataset_recipe(const struct mlaas_dataset *dataset) {
+  return dataset->recipe;
+}
+
+/* ---- description ---- */
+
+static json_t *number(double value) { return isfinite(value) ? json_real(value) : json_null(); }
+
+static json_t *describe_files(const struct mlaas_dataset *dataset) {
+  json_t *files = json_array();
+  for (size_t i = 0; i < dataset->num_files; i++) {
+    const struct mlaas_dataset_file *file = &dataset->files[i];
+    bool label = dataset->labelled && !dataset->label_branch;
+    json_array_append_new(files, json_pack("{ss ss sI sI so}", "url", file->url, "id", file->id, "entries",
+                                           (json_int_t)file->entries, "quota", (json_int_t)dataset->plan.files[i].quota,
+                                           "label", label ? json_real(file->label) : json_null()));
+  }
+  return files;
+}
+
+static json_t *describe_dropped(const struct mlaas_dataset *dataset) {
+  json_t *dropped = json_array();
+  for (size_t i = 0; i < dataset->num_columns; i++)
+    if (dataset->columns[i].dropped)
+      json_array_append_new(
+          dropped, json_pack("{ss ss}", "name", dataset->columns[i].name, "reason", dataset->columns[i].dropped));
+  return dropped;
+}
+
+static void describe_classes(const struct mlaas_dataset *dataset, json_t *all) {
+  json_t *classes = json_array(), *weights = json_array();
+  for (size_t i = 0; i < dataset->num_classes; i++) {
+    const struct mlaas_class *class = &dataset->classes[i];
+    if (dataset->labelled && isfinite(class->label))
+      json_array_append_new(classes, json_real(class->label));
+    json_array_append_new(weights, json_pack("{so sI so so so}", "label", number(class->label), "rows",
+                                             (json_int_t) class->rows, "raw", number(class->raw_sum), "sum",
+                                             number(class->sum * class->factor), "factor", number(class->factor)));
+  }
+  json_object_set_new(all, "classes", classes);
+  json_object_set_new(all, "weights", weights);
+}
+
+enum mlaas_status mlaas_dataset_describe(const struct mlaas_dataset *dataset, char **json, struct mlaas_error *error) {
+  json_t *all = json_object();
+  json_object_set(all, "params", dataset->params.json);
+  json_object_set_new(all, "files", describe_files(dataset));
+  describe_classes(dataset, all);
+  json_object_set_new(all, "dropped", describe_dropped(dataset));
+  json_object_set(all, "warnings", dataset->warnings);
+  *json = json_dumps(all, JSON_INDENT(1));
+  json_decref(all);
+  return *json ? MLAAS_OK : mlaas_fail(error, MLAAS_MEMORY, "no memory to describe the data set");
+}

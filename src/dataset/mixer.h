@@ -1,0 +1,64 @@
+/* Makes the batches of an epoch: reads every run of a window and writes each row once, at the place that the shuffle
+ * gave it. Belongs to one thread; knows nothing of queues or of who takes the batches.
+ */
+#ifndef MLAAS_DATASET_MIXER_H
+#define MLAAS_DATASET_MIXER_H
+
+#include "dataset/access.h"
+#include "dataset/batch.h"
+#include "dataset/order.h"
+
+#include <stdatomic.h>
+
+struct mlaas_mixer_options {
+  struct mlaas_order_options order; /* epoch is set by mlaas_mixer_start */
+  int64_t batch_rows;
+  int64_t window_rows; /* rows that are permuted together, a multiple of batch_rows */
+};
+
+/* A file that is open, with the recipe bound to it. */
+struct mlaas_bound {
+  size_t file;
+  bool open;
+  uint64_t used; /* when last */
+  struct mlaas_access access;
+  struct mlaas_filler *filler;
+};
+
+struct mlaas_mixer {
+  const struct mlaas_dataset *dataset;
+  struct mlaas_mixer_options options;
+  struct mlaas_arena arena, order_arena;
+  struct mlaas_layout layout;
+  struct mlaas_order order;
+  int64_t rows, num_batches; /* of an epoch */
+  int64_t scratch;           /* bytes that reading should find free */
+  int64_t least;             /* and those without which it cannot work */
+  struct mlaas_bound bound[MLAAS_LANES];
+  uint64_t clock;
+  int32_t *picked, *slots; /* the rows of a run, and where they go in the window */
+  struct mlaas_tile_scratch *workers;
+  int64_t bytes_read; /* of files that are closed */
+  const atomic_bool *interrupt;
+};
+
+/* Zeroed before; `interrupt` stops a fill (CANCELLED). Opens the first file. Errors: those of opening, LIMIT, MEMORY;
+ * close also after a failure. */
+enum mlaas_status mlaas_mixer_open(struct mlaas_mixer *mixer, const struct mlaas_dataset *dataset,
+                                   const struct mlaas_mixer_options *options, const atomic_bool *interrupt,
+                                   struct mlaas_error *error);
+void mlaas_mixer_close(struct mlaas_mixer *mixer);
+enum mlaas_status mlaas_mixer_start(struct mlaas_mixer *mixer, int64_t epoch, struct mlaas_error *error);
+/* Batches from `first` to the end of its window. */
+size_t mlaas_mixer_window(const struct mlaas_mixer *mixer, int64_t first);
+/* Rows of one batch of the epoch. */
+int64_t mlaas_mixer_batch_rows(const struct mlaas_mixer *mixer, int64_t index);
+/* Fills batches first, first + 1 ..., all of one window. Whatever part of a window is asked for, its rows are the same.
+ * Errors: those of reading, CANCELLED. */
+enum mlaas_status mlaas_mixer_fill(struct mlaas_mixer *mixer, int64_t first, struct mlaas_batch *const *batches,
+                                   size_t count, struct mlaas_error *error);
+int64_t mlaas_mixer_bytes_read(const struct mlaas_mixer *mixer);
+/* Entries of branch i of the recipe whose list was cut. */
+int64_t mlaas_mixer_truncated(const struct mlaas_mixer *mixer, size_t branch);
+
+#endif
