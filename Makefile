@@ -50,6 +50,7 @@ format: ## put C and Python into the house's format
 
 docs: all ## write the generated pages of docs/ anew
 	@$(BUILD)/src/cli/mlaas --page markdown >docs/cli.md
+	@$(BUILD)/src/cli/mlaas --page params >docs/params.md
 
 install: all ## install library, command, headers, pages and package under PREFIX (/usr/local)
 	@$(MESON) configure $(BUILD) --prefix $(PREFIX)

@@ -218,11 +218,13 @@ def generated_pages(build):
     command = build / "src/cli/mlaas"
     if not command.exists():
         return []
-    page = subprocess.run([str(command), "--page", "markdown"], capture_output=True, text=True).stdout
-    written = ROOT / "docs/cli.md"
-    if not written.exists() or written.read_text() != page:
-        return ["docs/cli.md is not what the option tables say (make docs)"]
-    return []
+    problems = []
+    for kind, name in (("markdown", "docs/cli.md"), ("params", "docs/params.md")):
+        page = subprocess.run([str(command), "--page", kind], capture_output=True, text=True).stdout
+        written = ROOT / name
+        if not written.exists() or written.read_text() != page:
+            problems.append(f"{name} is not what the tables in the code say (make docs)")
+    return problems
 
 
 def links(build):

@@ -10,6 +10,10 @@ static enum mlaas_status run_help(const struct mlaas_arguments *arguments, struc
     mlaas_help_program(stdout);
     return MLAAS_OK;
   }
+  if (strcmp(mlaas_arguments_operands(arguments)[0], "params") == 0) {
+    mlaas_help_params(stdout);
+    return MLAAS_OK;
+  }
   MLAAS_TRY(mlaas_command_find(mlaas_arguments_operands(arguments)[0], &command, error));
   mlaas_help_command(command, stdout);
   return MLAAS_OK;
@@ -35,8 +39,8 @@ static enum mlaas_status run_completion(const struct mlaas_arguments *arguments,
 
 const struct mlaas_command mlaas_command_help = {
     .name = "help",
-    .operands = "[COMMAND]",
-    .summary = "Show the commands, or the options of one",
+    .operands = "[COMMAND|params]",
+    .summary = "Show the commands, the options of one, or the keys of params.json",
     .most_operands = 1,
     .run = run_help,
 };

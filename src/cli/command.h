@@ -90,7 +90,9 @@ int64_t mlaas_arguments_number(const struct mlaas_arguments *arguments, const ch
 
 void mlaas_help_program(FILE *out);
 void mlaas_help_command(const struct mlaas_command *command, FILE *out);
-/* kind: "markdown" (all commands), "man" (of `command`, NULL: the program), "bash", "zsh". False for another kind. */
+void mlaas_help_params(FILE *out);
+/* kind: "markdown" (all commands), "params", "man" (of `command`, NULL: the program), "bash", "zsh". False for another.
+ */
 bool mlaas_page_write(const char *kind, const struct mlaas_command *command, FILE *out);
 void mlaas_completion_bash(FILE *out);
 void mlaas_completion_zsh(FILE *out);

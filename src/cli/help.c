@@ -2,6 +2,7 @@
 #include "cli/command.h"
 #include "cli/terminal.h"
 
+#include <mlaas/dataset.h>
 #include <string.h>
 
 /* How an option is typed: "--memory SIZE". */
@@ -69,4 +70,14 @@ void mlaas_help_program(FILE *out) {
   fputs(
       ", 2 a mistake in the command,\n3 not found, 4 input or output, 5 to 9 the data, 10 and 11 memory, 130 Ctrl-C.\n",
       out);
+}
+
+void mlaas_help_params(FILE *out) {
+  const struct mlaas_param *param;
+  fputs("The keys of params.json and of --set KEY=VALUE:\n", out);
+  for (size_t i = 0; (param = mlaas_param_at(i)) != NULL; i++) {
+    fprintf(out, "\n%s%s%s%s: %s, default %s\n    ", param->name, param->synonyms[0] ? " (also " : "", param->synonyms,
+            param->synonyms[0] ? ")" : "", param->type, param->fallback);
+    mlaas_terminal_wrap(out, param->help, 4, 4);
+  }
 }

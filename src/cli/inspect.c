@@ -22,6 +22,8 @@ static const struct mlaas_option options[] = {{.name = "table",
                                                .help = "Ceiling on the memory for reading the metadata"},
                                               {0}};
 
+enum { NARROW = 76, NARROW_COLUMNS = 3 }; /* a terminal of fewer characters gets name, type and size */
+
 struct sums {
   int64_t stored, raw, baskets;
   size_t unsupported;
@@ -47,28 +49,39 @@ static void add_ratio(struct mlaas_grid *grid, int64_t raw, int64_t stored) {
   mlaas_grid_add(grid, text);
 }
 
-static void add_column(struct mlaas_grid *grid, const struct mlaas_column_info *column) {
+/* Some writers do not say how a branch is compressed; then what the file's header says is meant. */
+static void add_compression(struct mlaas_grid *grid, const struct mlaas_column_info *column, int32_t of_file) {
+  char text[MLAAS_UNITS_TEXT];
+  bool silent = column->compression == 0 && column->stored_bytes < column->raw_bytes;
+  mlaas_grid_add(grid, mlaas_compression_format(silent ? of_file : column->compression, text));
+}
+
+static void add_column(struct mlaas_grid *grid, const struct mlaas_column_info *column, int32_t compression) {
   char text[MLAAS_UNITS_TEXT];
   mlaas_grid_add(grid, column->name);
   mlaas_grid_add(grid, column->type_name ? column->type_name : "?");
   mlaas_grid_add(grid, mlaas_size_format(column->stored_bytes, text));
+  if (grid->columns == NARROW_COLUMNS)
+    return;
   mlaas_grid_add(grid, mlaas_size_format(column->raw_bytes, text));
   add_ratio(grid, column->raw_bytes, column->stored_bytes);
   mlaas_grid_add(grid, mlaas_count_format(column->num_baskets, text));
-  mlaas_grid_add(grid, mlaas_compression_format(column->compression, text));
+  add_compression(grid, column, compression);
 }
 
 static void show_columns(const struct mlaas_table *table) {
   static const char *const heads[] = {"branch", "type", "stored", "raw", "ratio", "baskets", "compression"};
+  struct mlaas_file_info info;
   struct mlaas_grid grid;
-  mlaas_grid_init(&grid, "llrrrrl");
-  for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
+  mlaas_file_info(mlaas_table_file(table), &info);
+  mlaas_grid_init(&grid, mlaas_terminal_width(stdout) < NARROW ? "llr" : "llrrrrl");
+  for (size_t i = 0; i < grid.columns; i++)
     mlaas_grid_add(&grid, heads[i]);
   for (size_t i = 0; i < mlaas_table_num_columns(table); i++) {
     struct mlaas_column_info column;
     mlaas_table_column(table, i, &column);
     if (!column.unsupported)
-      add_column(&grid, &column);
+      add_column(&grid, &column, info.compression);
   }
   mlaas_grid_write(&grid, 2, stdout);
   mlaas_grid_reset(&grid);
@@ -79,27 +92,41 @@ static void show_unsupported(const struct mlaas_table *table, size_t count) {
   printf("  cannot be read (%s):\n", mlaas_count_format((int64_t)count, number));
   for (size_t i = 0; i < mlaas_table_num_columns(table); i++) {
     struct mlaas_column_info column;
+    char line[2048];
     mlaas_table_column(table, i, &column);
-    if (column.unsupported)
-      printf("    %s (%s): %s\n", column.name, column.type_name ? column.type_name : "?", column.unsupported);
+    if (!column.unsupported)
+      continue;
+    snprintf(line, sizeof line, "    %s (%s): %s", column.name, column.type_name ? column.type_name : "?",
+             column.unsupported);
+    mlaas_terminal_put(stdout, line);
+    putchar('\n');
   }
+}
+
+/* "dir/tree;1  TTree "title"" */
+static void show_name(const char *path, const char *class_name, const char *title) {
+  char line[2048];
+  bool titled = title && title[0];
+  snprintf(line, sizeof line, "%s  %s%s%s%s", path, class_name, titled ? " \"" : "", titled ? title : "",
+           titled ? "\"" : "");
+  putchar('\n');
+  mlaas_terminal_put(stdout, line);
+  putchar('\n');
 }
 
 static void show_table(const struct mlaas_table *table, const char *class_name, bool brief) {
   struct sums sums = add_up(table);
   size_t columns = mlaas_table_num_columns(table), clusters = 0;
   char text[5][MLAAS_UNITS_TEXT];
-  const char *title = mlaas_table_title(table);
   (void)mlaas_table_clusters(table, &clusters);
-  printf("\n%s  %s%s%s%s\n", mlaas_table_path(table), class_name, title && title[0] ? " \"" : "", title ? title : "",
-         title && title[0] ? "\"" : "");
+  show_name(mlaas_table_path(table), class_name, mlaas_table_title(table));
   printf("  %s entries, %s branches, %s cluster%s, %s stored, %s raw",
          mlaas_count_format(mlaas_table_num_entries(table), text[0]), mlaas_count_format((int64_t)columns, text[1]),
          mlaas_count_format((int64_t)clusters, text[2]), clusters == 1 ? "" : "s",
          mlaas_size_format(sums.stored, text[3]), mlaas_size_format(sums.raw, text[4]));
   if (sums.stored > 0)
     printf(", ratio %.2f", (double)sums.raw / (double)sums.stored);
-  printf("\n");
+  putchar('\n');
   if (!brief && columns > sums.unsupported)
     show_columns(table);
   if (sums.unsupported)
@@ -116,20 +143,24 @@ static void show_file(const struct mlaas_file *file) {
          mlaas_compression_format(info.compression, compression), tables, tables == 1 ? "" : "s", info.id);
 }
 
-/* A table that cannot be opened is said and passed over, unless it was asked for by name. */
-static enum mlaas_status show_tables(struct mlaas_file *file, bool brief) {
+/* A table that cannot be opened is said and passed over. */
+static void show_tables(struct mlaas_file *file, bool brief) {
+  show_file(file);
   for (size_t i = 0; i < mlaas_file_num_tables(file); i++) {
     struct mlaas_table_info info;
     struct mlaas_table *table = NULL;
     struct mlaas_error error;
     mlaas_file_table(file, i, &info);
-    if (mlaas_table_open(file, info.path, &table, &error) == MLAAS_OK)
+    if (mlaas_table_open(file, info.path, &table, &error) == MLAAS_OK) {
       show_table(table, info.class_name, brief);
-    else
-      printf("\n%s  %s\n  cannot be read: %s\n", info.path, info.class_name, error.message);
+    } else {
+      show_name(info.path, info.class_name, NULL);
+      printf("  cannot be read: ");
+      mlaas_terminal_put(stdout, error.message);
+      putchar('\n');
+    }
     mlaas_table_close(table);
   }
-  return MLAAS_OK;
 }
 
 static enum mlaas_status show_one(struct mlaas_file *file, const char *path, bool brief, struct mlaas_error *error) {
@@ -142,6 +173,7 @@ static enum mlaas_status show_one(struct mlaas_file *file, const char *path, boo
     if (strcmp(info.path, mlaas_table_path(table)) == 0)
       class_name = info.class_name;
   }
+  show_file(file);
   show_table(table, class_name, brief);
   mlaas_table_close(table);
   return MLAAS_OK;
@@ -169,12 +201,12 @@ static enum mlaas_status inspect_file(struct mlaas_context *context, const char 
   struct mlaas_file *file = NULL;
   MLAAS_TRY(mlaas_file_open(context, url, &file, error));
   enum mlaas_status status = MLAAS_OK;
-  if (files) {
+  if (files)
     status = mlaas_inspect_json(file, path, brief, files, error);
-  } else {
-    show_file(file);
-    status = path ? show_one(file, path, brief, error) : show_tables(file, brief);
-  }
+  else if (path)
+    status = show_one(file, path, brief, error);
+  else
+    show_tables(file, brief);
   mlaas_file_close(file);
   return status;
 }

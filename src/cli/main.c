@@ -2,6 +2,7 @@
  * but "help" and "version", which also come as options.
  */
 #include "cli/command.h"
+#include "cli/terminal.h"
 
 #include <string.h>
 
@@ -9,7 +10,9 @@ static int report(const struct mlaas_command *command, const struct mlaas_error 
   char text[2048];
   mlaas_error_format(error, text, sizeof text);
   fflush(stdout);
-  fprintf(stderr, "mlaas%s%s: %s\n", command ? " " : "", command ? command->name : "", text);
+  fprintf(stderr, "mlaas%s%s: ", command ? " " : "", command ? command->name : "");
+  mlaas_terminal_put(stderr, text);
+  fputc('\n', stderr);
   return mlaas_status_exit_code(error->status);
 }
 
@@ -37,7 +40,7 @@ static int write_page(int argc, char **argv) {
   const struct mlaas_command *command = NULL;
   if (argc < 1 || (argc > 1 && mlaas_command_find(argv[1], &command, NULL) != MLAAS_OK) ||
       !mlaas_page_write(argv[0], command, stdout)) {
-    fputs("mlaas: --page markdown | man | bash | zsh [COMMAND]\n", stderr);
+    fputs("mlaas: --page markdown | params | man | bash | zsh [COMMAND]\n", stderr);
     return mlaas_status_exit_code(MLAAS_ARGUMENT);
   }
   return fflush(stdout) == 0 ? 0 : mlaas_status_exit_code(MLAAS_IO);

@@ -1,6 +1,7 @@
 /* Man pages and docs/cli.md, written from the tables at build time. */
 #include "cli/command.h"
 
+#include <mlaas/dataset.h>
 #include <string.h>
 
 /* Text between `from` and `to` for roff: backslashes doubled, dashes of options kept, no dot at a line's start. */
@@ -161,9 +162,32 @@ static void markdown_all(FILE *out) {
   }
 }
 
+static void markdown_params(FILE *out) {
+  fputs(
+      "# Parameters\n\n<!-- Written by `make docs` from the table of parameters in src/dataset/params.c. Do not edit. "
+      "-->\n\n"
+      "The keys of `params.json`, of `mlaas train --set KEY=VALUE` and of `mlaas.train(..., KEY=VALUE)`. An unknown "
+      "key "
+      "is\nrefused with a suggestion. `mlaas help params` shows the same on the terminal.\n\n"
+      "| key | also called | type | default | meaning |\n|---|---|---|---|---|\n",
+      out);
+  const struct mlaas_param *param;
+  for (size_t i = 0; (param = mlaas_param_at(i)) != NULL; i++) {
+    fprintf(out, "| `%s` | %s | ", param->name, param->synonyms);
+    cell(param->type, out);
+    fputs(" | `", out);
+    cell(param->fallback, out);
+    fputs("` | ", out);
+    cell(param->help, out);
+    fputs(" |\n", out);
+  }
+}
+
 bool mlaas_page_write(const char *kind, const struct mlaas_command *command, FILE *out) {
   if (strcmp(kind, "markdown") == 0)
     markdown_all(out);
+  else if (strcmp(kind, "params") == 0)
+    markdown_params(out);
   else if (strcmp(kind, "man") == 0 && command)
     man_command(command, out);
   else if (strcmp(kind, "man") == 0)

@@ -23,6 +23,21 @@ int mlaas_terminal_width(FILE *out) {
   return 100;
 }
 
+static char safe(char c) { return (unsigned char)c < ' ' || c == 0x7f ? '?' : c; }
+
+void mlaas_terminal_put(FILE *out, const char *text) {
+  for (; *text; text++)
+    fputc(safe(*text), out);
+}
+
+/* Characters of UTF-8 text: bytes that do not continue one. */
+static size_t characters(const char *text) {
+  size_t count = 0;
+  for (; *text; text++)
+    count += ((unsigned char)*text & 0xc0) != 0x80;
+  return count;
+}
+
 void mlaas_terminal_wrap(FILE *out, const char *text, int at, int indent) {
   int width = mlaas_terminal_width(out);
   if (width > 110)
@@ -61,6 +76,8 @@ bool mlaas_grid_add(struct mlaas_grid *grid, const char *text) {
   char *copy = mlaas_strdup(text);
   if (!copy)
     return false;
+  for (char *at = copy; *at; at++)
+    *at = safe(*at);
   grid->texts[grid->cells++] = copy;
   return true;
 }
@@ -73,8 +90,8 @@ static void measure(const struct mlaas_grid *grid, int indent, int line, size_t 
   for (size_t c = 0; c < grid->columns; c++) {
     widths[c] = 0;
     for (size_t i = c; i < grid->cells; i += grid->columns)
-      if (strlen(grid->texts[i]) > widths[c])
-        widths[c] = strlen(grid->texts[i]);
+      if (characters(grid->texts[i]) > widths[c])
+        widths[c] = characters(grid->texts[i]);
     total += widths[c] + 2;
   }
   while (total > (size_t)line + 2) {
@@ -90,15 +107,19 @@ static void measure(const struct mlaas_grid *grid, int indent, int line, size_t 
 }
 
 static void write_cell(const char *text, char align, size_t width, bool last, FILE *out) {
-  size_t length = strlen(text);
+  size_t length = characters(text), fill = length < width ? width - length : 0;
   if (align == 'r')
-    fprintf(out, "%*s", (int)width, text);
-  else if (length > width)
-    fprintf(out, "%.*s...", (int)width - 3, text);
-  else
-    fprintf(out, "%-*s", last ? (int)length : (int)width, text);
+    fprintf(out, "%*s", (int)fill, "");
+  if (length > width) { /* cut between characters */
+    size_t bytes = 0;
+    for (size_t left = width - 3; text[bytes] && (left || ((unsigned char)text[bytes] & 0xc0) == 0x80); bytes++)
+      left -= ((unsigned char)text[bytes] & 0xc0) != 0x80;
+    fprintf(out, "%.*s...", (int)bytes, text);
+  } else {
+    fputs(text, out);
+  }
   if (!last)
-    fputs("  ", out);
+    fprintf(out, "%*s", (int)(align == 'r' ? 2 : fill + 2), "");
 }
 
 void mlaas_grid_write(const struct mlaas_grid *grid, int indent, FILE *out) {
@@ -169,4 +190,9 @@ void mlaas_meter_end(struct mlaas_meter *meter, int64_t done) {
   fprintf(meter->out, "%s%s: %s %s in %s, %s/s\n", meter->terminal && meter->shown ? "\r\033[K" : "", meter->verb,
           mlaas_count_format(done, number), meter->unit, mlaas_seconds_format(seconds, time),
           mlaas_count_format((int64_t)((double)done / (seconds > 1e-3 ? seconds : 1e-3)), speed));
+}
+
+void mlaas_meter_break(struct mlaas_meter *meter) {
+  if (meter->terminal && meter->shown)
+    fputc('\n', meter->out);
 }

@@ -11,6 +11,9 @@
 int mlaas_terminal_width(FILE *out);
 bool mlaas_terminal_is(FILE *out);
 
+/* Writes text from a file or a user: control characters, which could steer the terminal, become '?'. */
+void mlaas_terminal_put(FILE *out, const char *text);
+
 /* Writes a paragraph broken at blanks; the first line begins at column `at`, the others are indented. Ends the line. */
 void mlaas_terminal_wrap(FILE *out, const char *text, int at, int indent);
 
@@ -22,7 +25,7 @@ struct mlaas_grid {
   const char *align; /* 'l' or 'r' per column */
 };
 
-/* False when out of memory; the grid then stays valid. `text` is copied. */
+/* False when out of memory; the grid then stays valid. `text` is copied, as mlaas_terminal_put would write it. */
 void mlaas_grid_init(struct mlaas_grid *grid, const char *align);
 bool mlaas_grid_add(struct mlaas_grid *grid, const char *text);
 void mlaas_grid_write(const struct mlaas_grid *grid, int indent, FILE *out);
@@ -42,5 +45,7 @@ void mlaas_meter_init(struct mlaas_meter *meter, const char *verb, const char *u
 void mlaas_meter_show(struct mlaas_meter *meter, int64_t done, int64_t total);
 /* Ends the bar with a line that says how many in what time. */
 void mlaas_meter_end(struct mlaas_meter *meter, int64_t done);
+/* Leaves the bar as it stands, for a message of what stopped it. */
+void mlaas_meter_break(struct mlaas_meter *meter);
 
 #endif

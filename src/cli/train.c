@@ -1,8 +1,13 @@
 /* `mlaas train`: checks what was typed, then hands over to Python, where the user's framework is. */
 #include "base/error.h"
+#include "base/memory.h"
 #include "cli/command.h"
 #include "cli/files.h"
 #include "cli/python.h"
+
+#include <mlaas/dataset.h>
+#include <stdlib.h>
+#include <string.h>
 
 static const struct mlaas_option options[] = {
     {.name = "files",
@@ -46,16 +51,56 @@ static const struct mlaas_option options[] = {
     MLAAS_OPTIONS_OF_WORK,
     {0}};
 
+/* Checks params text against the table of parameters; what comes of it is Python's to use. */
+static enum mlaas_status check_params(const char *where, const char *json, struct mlaas_error *error) {
+  char *effective = NULL;
+  enum mlaas_status status = mlaas_params_check(json, &effective, error);
+  mlaas_text_free(effective);
+  return mlaas_fail_in(error, status, "%s", where);
+}
+
+static enum mlaas_status check_params_file(const char *path, struct mlaas_error *error) {
+  char *text = NULL;
+  MLAAS_TRY(mlaas_file_check("the parameter file", path, error));
+  MLAAS_TRY(mlaas_text_read(path, &text, error));
+  enum mlaas_status status = check_params(path, text, error);
+  mlaas_free(text);
+  return status;
+}
+
+/* KEY=VALUE: the value is JSON where it reads as such, else a text. */
+static enum mlaas_status check_setting(const char *setting, struct mlaas_error *error) {
+  const char *equals = strchr(setting, '=');
+  if (!equals || equals == setting)
+    return mlaas_fail(error, MLAAS_ARGUMENT, "--set is '%s'; it must be KEY=VALUE", setting);
+  json_t *value = json_loads(equals + 1, JSON_DECODE_ANY, NULL), *object = json_object();
+  char key[200];
+  snprintf(key, sizeof key, "%.*s", (int)(equals - setting), setting);
+  json_object_set_new(object, key, value ? value : json_string(equals + 1));
+  char *text = json_dumps(object, 0);
+  json_decref(object);
+  enum mlaas_status status =
+      text ? check_params("--set", text, error) : mlaas_fail(error, MLAAS_ARGUMENT, "--set is not UTF-8");
+  free(text);
+  return status;
+}
+
+static enum mlaas_status check_files(const char *text, struct mlaas_error *error) {
+  struct mlaas_list list = {0};
+  enum mlaas_status status = mlaas_list_add(&list, text, error);
+  mlaas_list_reset(&list);
+  return mlaas_fail_in(error, status, "--files");
+}
+
+/* All that can be found wrong before Python starts, which takes seconds. */
 static enum mlaas_status run(const struct mlaas_arguments *arguments, struct mlaas_error *error) {
   const char *params = mlaas_arguments_text(arguments, "params");
-  struct mlaas_list list = {0};
-  enum mlaas_status status = mlaas_list_add(&list, mlaas_arguments_text(arguments, "files"), error);
-  mlaas_list_reset(&list);
-  mlaas_fail_in(error, status, "--files");
-  MLAAS_TRY(status);
+  MLAAS_TRY(check_files(mlaas_arguments_text(arguments, "files"), error));
   MLAAS_TRY(mlaas_file_check("the model file", mlaas_arguments_text(arguments, "model"), error));
   if (params)
-    MLAAS_TRY(mlaas_file_check("the parameter file", params, error));
+    MLAAS_TRY(check_params_file(params, error));
+  for (size_t i = 0; i < mlaas_arguments_count(arguments, "set"); i++)
+    MLAAS_TRY(check_setting(mlaas_arguments_nth(arguments, "set", i), error));
   return mlaas_python_run("train", mlaas_python_options(arguments), error);
 }
 

@@ -1,0 +1,166 @@
+/* `mlaas specs`: one pass over a data set, and what it learned. Knows the library's data sets, not their inside. */
+#include "base/error.h"
+#include "base/memory.h"
+#include "cli/command.h"
+#include "cli/files.h"
+#include "cli/specs_table.h"
+#include "cli/terminal.h"
+
+#include <limits.h>
+#include <mlaas/dataset.h>
+#include <signal.h>
+#include <string.h>
+
+static const struct mlaas_option options[] = {
+    {.name = "files",
+     .type = MLAAS_OPTION_FILE,
+     .argument = "FILE",
+     .required = true,
+     .help = "ROOT files: a text file with one name a line (# begins a comment), or names with commas between"},
+    {.name = "params",
+     .type = MLAAS_OPTION_FILE,
+     .argument = "FILE",
+     .help = "JSON file of parameters: the tree, the branches, what counts as missing"},
+    {.name = "out", .type = MLAAS_OPTION_FILE, .argument = "FILE", .help = "Write the statistics as JSON"},
+    {.name = "global",
+     .type = MLAAS_OPTION_FILE,
+     .argument = "FILE",
+     .help = "Write them in the form of the original's global-specs.json"},
+    {.name = "merge",
+     .type = MLAAS_OPTION_FILE,
+     .argument = "FILE",
+     .repeats = true,
+     .help = "Add statistics of other files, made by this command elsewhere"},
+    {.name = "json", .help = "Write the statistics to standard output instead of the table"},
+    MLAAS_OPTIONS_OF_WORK,
+    {0}};
+
+static volatile sig_atomic_t interrupted;
+
+static void note_interrupt(int number) {
+  (void)number;
+  interrupted = 1;
+}
+
+struct progress {
+  struct mlaas_meter meter;
+  int64_t done;
+};
+
+static int show_progress(void *context, int64_t done, int64_t total) {
+  struct progress *progress = context;
+  progress->done = done;
+  mlaas_meter_show(&progress->meter, done, total);
+  return interrupted;
+}
+
+static enum mlaas_status scan(struct mlaas_dataset *dataset, bool quiet, struct mlaas_error *error) {
+  struct progress progress = {0};
+  struct sigaction action = {.sa_handler = note_interrupt, .sa_flags = SA_RESETHAND}; /* the second Ctrl-C kills */
+  mlaas_meter_init(&progress.meter, "scanning", "entries", quiet);
+  sigaction(SIGINT, &action, NULL);
+  enum mlaas_status status = mlaas_dataset_scan(dataset, show_progress, &progress, error);
+  if (status == MLAAS_OK)
+    mlaas_meter_end(&progress.meter, progress.done);
+  else
+    mlaas_meter_break(&progress.meter);
+  return status;
+}
+
+static enum mlaas_status merge_file(struct mlaas_specs *specs, const char *path, struct mlaas_error *error) {
+  struct mlaas_specs *other = NULL;
+  char *text = NULL;
+  MLAAS_TRY(mlaas_text_read(path, &text, error));
+  enum mlaas_status status = mlaas_specs_parse(text, strlen(text), &other, error);
+  if (status == MLAAS_OK)
+    status = mlaas_specs_merge(specs, other, error);
+  mlaas_specs_free(other);
+  mlaas_free(text);
+  return mlaas_fail_in(error, status, "%s", path);
+}
+
+/* The specs of the data set with those of --merge added: a copy, because the data set's are its own. */
+static enum mlaas_status merge_all(const struct mlaas_arguments *arguments, const struct mlaas_specs *scanned,
+                                   struct mlaas_specs **specs, struct mlaas_error *error) {
+  char *json = NULL;
+  MLAAS_TRY(mlaas_specs_format(scanned, &json, error));
+  enum mlaas_status status = mlaas_specs_parse(json, strlen(json), specs, error);
+  mlaas_text_free(json);
+  for (size_t i = 0; status == MLAAS_OK && i < mlaas_arguments_count(arguments, "merge"); i++)
+    status = merge_file(*specs, mlaas_arguments_nth(arguments, "merge", i), error);
+  return status;
+}
+
+static enum mlaas_status write_results(const struct mlaas_arguments *arguments, const struct mlaas_specs *specs,
+                                       struct mlaas_error *error) {
+  const char *out = mlaas_arguments_text(arguments, "out"), *global = mlaas_arguments_text(arguments, "global");
+  char *json = NULL, *original = NULL;
+  enum mlaas_status status = mlaas_specs_format(specs, &json, error);
+  if (status == MLAAS_OK && out)
+    status = mlaas_text_write(out, json, error);
+  if (status == MLAAS_OK && global)
+    status = mlaas_specs_format_global(specs, &original, error);
+  if (status == MLAAS_OK && global)
+    status = mlaas_text_write(global, original, error);
+  if (status == MLAAS_OK && mlaas_arguments_flag(arguments, "json"))
+    status = mlaas_text_write("-", json, error);
+  else if (status == MLAAS_OK)
+    status = mlaas_specs_table(json, stdout, error);
+  mlaas_text_free(original);
+  mlaas_text_free(json);
+  return status;
+}
+
+static enum mlaas_status open_dataset(struct mlaas_context *context, const struct mlaas_arguments *arguments,
+                                      struct mlaas_dataset **dataset, struct mlaas_error *error) {
+  const char *path = mlaas_arguments_text(arguments, "params");
+  struct mlaas_list list = {0};
+  char *params = NULL;
+  enum mlaas_status status = path ? mlaas_text_read(path, &params, error) : MLAAS_OK;
+  if (status == MLAAS_OK)
+    status = mlaas_list_add(&list, mlaas_arguments_text(arguments, "files"), error);
+  if (status == MLAAS_OK)
+    status = mlaas_dataset_open(context, (const char *const *)list.names, list.count, NULL, params, dataset, error);
+  mlaas_list_reset(&list);
+  mlaas_free(params);
+  return status;
+}
+
+static enum mlaas_status run(const struct mlaas_arguments *arguments, struct mlaas_error *error) {
+  int64_t threads = mlaas_arguments_number(arguments, "threads", 0);
+  struct mlaas_context_options context_options = {
+      .size = sizeof context_options,
+      .memory = mlaas_arguments_number(arguments, "memory", 0),
+      .threads = threads < INT_MAX ? (int)threads : INT_MAX,
+  };
+  struct mlaas_context *context = NULL;
+  struct mlaas_dataset *dataset = NULL;
+  struct mlaas_specs *specs = NULL;
+  enum mlaas_status status = mlaas_context_new(&context_options, &context, error);
+  if (status == MLAAS_OK)
+    status = open_dataset(context, arguments, &dataset, error);
+  if (status == MLAAS_OK)
+    status = scan(dataset, mlaas_arguments_flag(arguments, "quiet"), error);
+  if (status == MLAAS_OK)
+    status = merge_all(arguments, mlaas_dataset_specs(dataset), &specs, error);
+  if (status == MLAAS_OK)
+    status = write_results(arguments, specs, error);
+  mlaas_specs_free(specs);
+  mlaas_dataset_close(dataset);
+  mlaas_context_put(context);
+  return status;
+}
+
+const struct mlaas_command mlaas_command_specs = {
+    .name = "specs",
+    .operands = "",
+    .summary = "Scan ROOT files once: ranges, means, list lengths, missing values of every branch",
+    .text =
+        "The statistics are what recipes are made from. Training scans by itself; scanning before is for looking at "
+        "the data, for sharing the work among machines (--merge), and for files that are trained on often "
+        "(mlaas train --specs).",
+    .examples = "  mlaas specs --files=files.txt --params=params.json --out specs.json\n"
+                "  mlaas specs --files signal.root,background.root --global global-specs.json\n",
+    .options = options,
+    .run = run,
+};
