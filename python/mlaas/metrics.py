@@ -94,9 +94,10 @@ def _number(value):
     return value if np.isfinite(value) else None
 
 
-def _summary(score, index, num_classes, w):
+def _summary(score, index, num_classes, w, threshold):
     table = class_scores(score, num_classes)
-    cells = confusion(index, table.argmax(axis=1), num_classes, w)
+    chosen = table[:, 1] >= threshold if num_classes == 2 else table.argmax(axis=1)
+    cells = confusion(index, chosen, num_classes, w)
     total = cells.sum()
     result = {"accuracy": _number(np.trace(cells) / total) if total else None, "confusion": cells.tolist()}
     if num_classes == 2:
@@ -112,16 +113,17 @@ def _summary(score, index, num_classes, w):
     return result
 
 
-def classification(index, score, num_classes: int, raw_w=None) -> dict:
-    """All metrics of a classifier, unweighted, and with the original signed weights under "weighted"."""
+def classification(index, score, num_classes: int, raw_w=None, threshold: float = 0.5) -> dict:
+    """All metrics of a classifier, unweighted, and with the original signed weights under "weighted". `threshold`: from
+    which score on a row counts as signal in accuracy and confusion (two classes)."""
     index = np.asarray(index, dtype=np.intp)
     result = {"task": "classification", "rows": int(len(index)), "rows_per_class":
               np.bincount(index, minlength=num_classes).tolist()}
     if not len(index):
         return result
-    result.update(_summary(score, index, num_classes, None))
+    result.update(_summary(score, index, num_classes, None, threshold))
     if raw_w is not None and not np.all(np.asarray(raw_w) == 1):
-        result["weighted"] = _summary(score, index, num_classes, np.asarray(raw_w, dtype=np.float64))
+        result["weighted"] = _summary(score, index, num_classes, np.asarray(raw_w, dtype=np.float64), threshold)
         result["weighted"]["sum_of_weights"] = float(np.sum(raw_w, dtype=np.float64))
         result["weighted"]["negative_rows"] = int(np.sum(np.asarray(raw_w) < 0))
     return result
