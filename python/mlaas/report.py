@@ -103,7 +103,7 @@ def _plt():
         "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 10, "axes.edgecolor": FAINT, "svg.hashsalt": "mlaas",
         "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK, "axes.spines.top": False,
         "axes.spines.right": False, "axes.grid": True, "grid.color": "#e4e7eb", "grid.linewidth": 0.6,
-        "axes.axisbelow": True, "legend.frameon": False, "legend.fontsize": 9, "figure.constrained_layout.use": True})
+        "axes.axisbelow": True, "legend.frameon": False, "legend.fontsize": 9, "figure.autolayout": False})
     return pyplot
 
 
@@ -113,6 +113,13 @@ def _svg(plt, figure) -> str:
     plt.close(figure)
     text = stream.getvalue()
     return text[text.index("<svg"):]
+
+
+def _figure(plt):
+    """One of the main plots. The margins are fixed: fitting them costs more than drawing."""
+    figure, axes = plt.subplots(figsize=(5.6, 4.2))
+    figure.subplots_adjust(left=0.12, right=0.97, bottom=0.12, top=0.97)
+    return figure, axes
 
 
 def _unique_ids(svg: str, prefix: str) -> str:
@@ -143,7 +150,7 @@ def _colour(k: int) -> str:
 
 def plot_roc(plt, content):
     """Background rejected against signal kept: test, with weights where there are any, and training."""
-    figure, axes = plt.subplots(figsize=(5.6, 4.2))
+    figure, axes = _figure(plt)
     test, task = content.test, content.task
     table = metrics.class_scores(test.score, len(task.classes))
     targets = [1] if len(task.classes) == 2 else range(len(task.classes))
@@ -169,7 +176,7 @@ def plot_roc(plt, content):
 
 def plot_scores(plt, content, k: int):
     """Score of class k: training filled, test as points with their errors, each class to area one."""
-    figure, axes = plt.subplots(figsize=(5.6, 4.2))
+    figure, axes = _figure(plt)
     task, edges = content.task, np.linspace(0, 1, BINS + 1)
     centres, width = (edges[1:] + edges[:-1]) / 2, edges[1] - edges[0]
     for c, name in enumerate(_class_names(task)):
@@ -194,7 +201,7 @@ def plot_scores(plt, content, k: int):
 
 def plot_cuts(plt, content):
     """Efficiency and purity for a scan of cuts on the score; purity as in the test sample, and weighted."""
-    figure, axes = plt.subplots(figsize=(5.6, 4.2))
+    figure, axes = _figure(plt)
     score = metrics.class_scores(content.test.score, 2)[:, 1]
     cuts, efficiency, purity = metrics.cut_scan(score, content.test.index)
     axes.plot(cuts, efficiency, color=COLOURS[1], lw=1.8, label="signal efficiency")
@@ -221,7 +228,7 @@ def plot_history(plt, content):
               ("val_loss", "validation loss", COLOURS[1])) if any(row.get(key) is not None for row in history)]
     if not curves:
         return None
-    figure, axes = plt.subplots(figsize=(5.6, 4.2))
+    figure, axes = _figure(plt)
     marker = "o" if len(history) <= 40 else None
     for key, label, colour in curves:
         rows = [(row["epoch"] + 1, row[key]) for row in history if row.get(key) is not None]
@@ -230,6 +237,7 @@ def plot_history(plt, content):
     axes.xaxis.get_major_locator().set_params(integer=True)
     rows = [(row["epoch"] + 1, row["val_auc"]) for row in history if row.get("val_auc") is not None]
     if rows:
+        figure.subplots_adjust(right=0.88)
         right = axes.twinx()
         right.plot(*zip(*rows), color=COLOURS[3], marker=marker, ms=3.5, lw=1.2, ls="--", label="validation AUC")
         right.set_ylabel("AUC")
@@ -240,7 +248,7 @@ def plot_history(plt, content):
 
 
 def plot_regression(plt, content):
-    figure, axes = plt.subplots(figsize=(5.6, 4.2))
+    figure, axes = _figure(plt)
     take = slice(0, 5000)
     axes.plot(content.test.index[take], content.test.score[take], ".", ms=3, alpha=0.4, color=COLOURS[0])
     axes.set(xlabel="label", ylabel="prediction")
@@ -325,6 +333,7 @@ def _normalised_values(content, name):
 
 def plot_feature(plt, task, name, raw, raw_y, scaled, scaled_y):
     figure, (left, right) = plt.subplots(1, 2, figsize=(5.0, 1.9))
+    figure.subplots_adjust(left=0.03, right=0.98, bottom=0.27, top=0.97, wspace=0.1)
     _draw_feature(left, raw, raw_y, task, name)
     _draw_feature(right, scaled, scaled_y, task, "as the model sees it")
     return figure

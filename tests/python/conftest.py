@@ -52,3 +52,12 @@ def train_small(make_dataset, tmp_path):
         return train_dataset(make_dataset(**params), model, str(tmp_path / out), resume, progress or Progress())
 
     return train
+
+
+@pytest.fixture(autouse=True)
+def quick_report(request, monkeypatch):
+    """Bundles of tests get an empty page, unless the test is about the report: drawing takes longer than training."""
+    if "report" not in request.node.nodeid:
+        from mlaas import report
+
+        monkeypatch.setattr(report, "render", lambda content: "<!doctype html>\n")

@@ -159,8 +159,9 @@ class Dataset:
                 tree = file[table]
                 wanted = self.given.branches if self.given else tree.keys()
                 trees.append({key: tree[self.rename.get(key, key)].array() for key in wanted})
-                if self.params["weight"] and self.params["weight"] not in trees[-1] and self.params["weight"] in tree:
-                    trees[-1][self.params["weight"]] = tree[self.params["weight"]].array()
+                weight = self.params["weight"]
+                if isinstance(weight, str) and weight in tree:
+                    trees[-1][weight] = tree[weight].array()
                 self.files.append({"url": name, "id": str(file.file.uuid), "entries": tree.num_entries,
                                    "quota": tree.num_entries, "label": label})
         self.table, self.arrays = table, trees
@@ -171,7 +172,7 @@ class Dataset:
     def _columns(self):
         p = self.params
         names = [name for name in self.arrays[0] if all(name in tree for tree in self.arrays)]
-        left_out = {*p["identifier"], *p["exclude_branches"], p["weight"]}
+        left_out = {*p["identifier"], *p["exclude_branches"], *([p["weight"]] if isinstance(p["weight"], str) else [])}
         names = sorted(name for name in names if name not in left_out and (not p["selected_branches"]
                                                                            or name in p["selected_branches"]))
         joined = {name: ak.concatenate([tree[name] for tree in self.arrays]) for name in names}
@@ -204,7 +205,9 @@ class Dataset:
             parts.append(self.recipe.fill(tree))
             count = info["entries"]
             weight = self.params["weight"]
-            raw = np.asarray(tree[weight], dtype=np.float32) if weight else np.ones(count, np.float32)
+            raw = np.ones(count, np.float32)
+            if weight:
+                raw = np.asarray(tree[weight], np.float32) if isinstance(weight, str) else raw * weight[number]
             rows.append({"y": np.full(count, info["label"], np.float32), "raw_w": raw,
                          "file": np.full(count, number, np.int32), "entry": np.arange(count, dtype=np.int64),
                          "part": self.recipe.split(info["id"], 0, count)})
