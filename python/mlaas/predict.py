@@ -80,7 +80,7 @@ def out_paths(files: list, out: str, format: str, tag=None) -> list:
             number += 1
             candidate = f"{stem}_{number}"
         used.add(candidate)
-        result.append(os.path.join(out, f"{candidate}.scores{end}.{format}"))
+        result.append(os.path.join(out, f"{candidate}{end}.scores.{format}"))
     return result
 
 

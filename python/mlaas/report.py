@@ -297,12 +297,8 @@ def _draw_feature(axes, values, y, task, xlabel):
 
 def feature_columns(content):
     """[(name, raw values, labels, normalised values, labels)] of the branches to show, most separating first."""
-    chosen = content.params.get("hist")
-    only = set(chosen) if isinstance(chosen, list) and chosen else None
     rows = []
     for name, column in (content.raw.columns.items() if content.raw else ()):
-        if only is not None and name not in only:
-            continue
         if isinstance(column, tuple):
             offsets, values = np.asarray(column[0]), np.asarray(column[1], dtype=np.float64)
             y = np.repeat(content.raw.y, np.diff(offsets))
@@ -450,8 +446,6 @@ def _plots(content) -> str:
 
 
 def _features(plt, content) -> str:
-    if content.params.get("hist") is False:
-        return ""
     columns = feature_columns(content)
     if not columns:
         return ""
@@ -463,7 +457,8 @@ def _features(plt, content) -> str:
     keys = "".join(f'<span style="color:{COLOURS[c]};margin-right:14px">&#9632; {html.escape(name)}</span>'
                    for c, name in enumerate(_class_names(content.task)[: len(COLOURS)]))
     more = f" The {len(columns) - len(shown)} that separate least are left out." if len(columns) > len(shown) else ""
-    return (f"<h2>Features</h2><p class='lead'>{keys}<br>Raw (left) and normalised (right), each class to area one, from a "
+    title = html.escape(str(content.params.get("hist") or "Features"))
+    return (f"<h2>{title}</h2><p class='lead'>{keys}<br>Raw (left) and normalised (right), each class to area one, from a "
             f"sample; those that separate most come first.{more}</p>"
             '<div class="grid small" style="margin-top:12px">' + "".join(blocks) + "</div>")
 

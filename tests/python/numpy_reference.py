@@ -21,9 +21,9 @@ PARTS = {"train": 0, "validation": 1, "test": 2}
 class Recipe:
     """Inputs as lists of columns (branch, slot or None), with mean and standard deviation of each branch."""
 
-    def __init__(self, inputs, scale, table, seed, shares, missing):
+    def __init__(self, inputs, scale, table, seed, shares, missing, files):
         self._inputs, self.scale, self.table = inputs, scale, table
-        self.seed, self.shares, self.missing = seed, shares, missing
+        self.seed, self.shares, self.missing, self.files = seed, shares, missing, files
 
     @property
     def inputs(self):
@@ -40,12 +40,12 @@ class Recipe:
 
     def to_json(self):
         return json.dumps({"format": "mlaas-recipe", "version": 1, "inputs": self._inputs, "scale": self.scale,
-                           "table": self.table, "seed": self.seed, "shares": self.shares, "missing": self.missing})
+                           "table": self.table, "seed": self.seed, "shares": self.shares, "missing": self.missing, "files": self.files})
 
     @classmethod
     def from_json(cls, text):
         v = json.loads(text)
-        return cls(v["inputs"], v["scale"], v["table"], v["seed"], v["shares"], v["missing"])
+        return cls(v["inputs"], v["scale"], v["table"], v["seed"], v["shares"], v["missing"], v["files"])
 
     def _column(self, values, name):
         """Scaled values and mask of a branch's numbers."""
@@ -76,6 +76,8 @@ class Recipe:
         return result
 
     def split(self, file_id, first, rows, identifiers=None):
+        if file_id not in self.files:
+            return np.full(rows, -1, np.int8)
         key = [xxhash.xxh3_64_intdigest(f"{self.seed}/{file_id}/{entry}".encode()) for entry in range(first, first + rows)]
         edges = np.cumsum(self.shares)[:2]
         return np.searchsorted(edges, np.array(key, dtype=np.float64) / 2.0**64, side="right").astype(np.int8)
@@ -197,7 +199,8 @@ class Dataset:
                 slots = max(width[name] for name in item["branches"]) if padded else 0
                 inputs.append({"name": item["name"], "slots": slots,
                                "columns": [(name, None) for name in sorted(item["branches"])]})
-        return Recipe(inputs, scale, self.table, p["seed"], p["shares"], p["missing"])
+        return Recipe(inputs, scale, self.table, p["seed"], p["shares"], p["missing"],
+                      [item["id"] for item in self.files])
 
     def _fill(self):
         parts, rows = [], []

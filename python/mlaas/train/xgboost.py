@@ -29,11 +29,12 @@ class Batches(xgb.DataIter):
     """The loader as XGBoost's iterator: one call, one batch."""
 
     def __init__(self, loader, trainer, step=None):
-        self.loader, self.trainer, self.step, self.iterator, self.dropped = loader, trainer, step, None, 0
+        self.loader, self.trainer, self.step, self.iterator = loader, trainer, step, None
+        self.seen = self.dropped = 0
         super().__init__(release_data=True)
 
     def reset(self):
-        self.iterator, self.dropped = None, 0
+        self.iterator, self.seen = None, 0
         self.loader.set_epoch(0)
 
     def next(self, input_data):
@@ -41,7 +42,7 @@ class Batches(xgb.DataIter):
             self.iterator = iter(self.loader)
         for batch in self.iterator:
             keep = batch.w >= 0
-            self.dropped += int(np.sum(~keep))
+            self.seen += int(np.sum(~keep))
             if self.step:
                 self.step.update(len(keep))
             if not keep.any():
@@ -50,6 +51,7 @@ class Batches(xgb.DataIter):
             input_data(data=x[keep] if not keep.all() else x, weight=np.array(batch.w[keep]),
                        label=self.trainer.task.index(batch.y)[keep].astype(np.float32))
             return True
+        self.dropped = self.seen  # of a whole pass; the library makes several
         return False
 
 
