@@ -25,13 +25,16 @@ def file_list(files) -> list:
         files = os.fspath(files)
     if not isinstance(files, str):
         return [os.fspath(name) for name in files]
-    if files.endswith(".root") or ".root," in files:
-        return [name for name in files.split(",") if name]
-    if os.path.isfile(files):
+    if os.path.isfile(files) and not _is_root(files):
         with open(files, encoding="utf-8") as stream:
             lines = [line.strip() for line in stream]
         return [line for line in lines if line and not line.startswith("#")]
     return [name for name in files.split(",") if name]
+
+
+def _is_root(path: str) -> bool:
+    with open(path, "rb") as stream:
+        return stream.read(4) == b"root" or path.endswith(".root")
 
 
 def _open(bundle, files, rename, batch_size, memory=None, threads=None):

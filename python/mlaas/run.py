@@ -61,12 +61,15 @@ def train(options: dict):
 
 def predict(options: dict):
     from . import predict as start
+    from .predict import file_list
 
     options = _checked(options, PREDICT, "predict")
     rename = options.get("rename") or {}
     if isinstance(rename, list):
         rename = dict(item.split("=", 1) for item in rename)
-    paths = start(options["bundle"], options["files"], options.get("out") or ".", options.get("format") or "root", rename,
+    files = options["files"] if isinstance(options["files"], list) else [options["files"]]
+    files = [name for item in files for name in file_list(item)]
+    paths = start(options["bundle"], files, options.get("out") or ".", options.get("format") or "root", rename,
                   options.get("tag"), False if options.get("quiet") else None, memory=options.get("memory"),
                   threads=options.get("threads"))
     if not options.get("quiet"):
