@@ -304,8 +304,9 @@ static enum mlaas_status read_counts(struct mlaas_read_job *job, struct mlaas_er
 static void count_whole(const struct mlaas_branch_plan *plan, const struct mlaas_read_part *part, int64_t *counts) {
   int64_t per;
   if (plan->layout == MLAAS_LAYOUT_LIST) {
+    const struct mlaas_node *inner = mlaas_node_inner(plan->root->children, &per);
     counts[plan->root->buffer] += part->entries;
-    counts[mlaas_node_inner(plan->root->children, &per)->buffer] += part->items * per;
+    counts[inner->buffer] += part->items * per;
   } else {
     mlaas_piece_count(plan->root, NULL, 0, part->entries, counts);
   }
