@@ -50,9 +50,9 @@ void mlaas_number_format(double value, char text[MLAAS_NUMBER_TEXT]) {
   shortest(value, digits);
   char *mark = strchr(digits, 'e'), *end = mark;
   int exponent = (int)strtol(mark + 1, NULL, 10);
-  while (end[-1] == '0' && end[-2] != '.' && memchr(digits, '.', (size_t)(end - digits)))
+  while (memchr(digits, '.', (size_t)(end - digits)) && end[-1] == '0' && end[-2] != '.')
     end--;
-  if (end[-1] == '0' && end[-2] == '.')
+  if (end - digits > 2 && end[-1] == '0' && end[-2] == '.')
     end -= 2;
   *end = 0;
   if (exponent < -4 || exponent >= 16) {
