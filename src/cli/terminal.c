@@ -12,6 +12,8 @@
 
 bool mlaas_terminal_is(FILE *out) { return isatty(fileno(out)) == 1; }
 
+enum { UNLIMITED = 100000, READABLE = 100 };
+
 int mlaas_terminal_width(FILE *out) {
   int64_t columns = 0;
   const char *set = getenv("COLUMNS");
@@ -20,7 +22,7 @@ int mlaas_terminal_width(FILE *out) {
     return (int)columns;
   if (mlaas_terminal_is(out) && ioctl(fileno(out), TIOCGWINSZ, &size) == 0 && size.ws_col >= 20)
     return size.ws_col;
-  return 100;
+  return UNLIMITED;
 }
 
 static char safe(char c) { return (unsigned char)c < ' ' || c == 0x7f ? '?' : c; }
@@ -40,8 +42,8 @@ static size_t characters(const char *text) {
 
 void mlaas_terminal_wrap(FILE *out, const char *text, int at, int indent) {
   int width = mlaas_terminal_width(out);
-  if (width > 110)
-    width = 110; /* longer lines are hard to read */
+  if (width > READABLE)
+    width = READABLE;
   bool first = true;
   while (*text) {
     size_t length = strcspn(text, " ");

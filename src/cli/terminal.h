@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* Columns of the terminal behind `out`; 100 where there is none. COLUMNS overrides. */
+/* Columns of the terminal behind `out`; very many where there is none, so that nothing is cut. COLUMNS overrides. */
 int mlaas_terminal_width(FILE *out);
 bool mlaas_terminal_is(FILE *out);
 

@@ -16,7 +16,7 @@ ARGUMENT, NOT_FOUND, FORMAT = 2, 3, 5
 
 def run(*arguments, env=None, cwd=None):
     "Runs the command; the finished process with its texts."
-    environment = {**os.environ, "COLUMNS": "100", **(env or {})}
+    environment = {**os.environ, **(env or {})}
     return subprocess.run([COMMAND, *map(str, arguments)], capture_output=True, text=True, env=environment, cwd=cwd)
 
 
@@ -40,18 +40,18 @@ def test_without_a_command_the_help_is_shown_as_a_mistake():
 def test_help_lists_every_command(spelling):
     done = run(*spelling)
     assert done.returncode == 0
-    for command in ("inspect", "train", "predict", "help", "completion", "version"):
+    for command in ("inspect", "specs", "train", "predict", "help", "completion", "version"):
         assert f"\n  {command} " in done.stdout
 
 
-@pytest.mark.parametrize("command", ["inspect", "train", "predict", "help", "completion", "version"])
+@pytest.mark.parametrize("command", ["inspect", "specs", "train", "predict", "help", "completion", "version"])
 def test_help_of_a_command_is_the_same_by_word_and_by_option(command):
     by_word, by_option = run("help", command), run(command, "--help")
     assert by_word.returncode == by_option.returncode == 0
     assert by_word.stdout == by_option.stdout
     assert by_word.stdout.startswith(f"mlaas {command}: ")
     assert "--help" in by_word.stdout
-    assert max(map(len, by_word.stdout.split("\n"))) <= 110
+    assert max(map(len, by_word.stdout.split("\n"))) <= 100
 
 
 def test_help_wraps_to_the_terminal():
