@@ -7,12 +7,14 @@
 
 Sizes in bytes may be given as numbers or as "300 MB". Everything that fails raises a subclass of mlaas.Error.
 """
+
 try:
     from . import _core
 except ImportError as error:
     raise ImportError(
-        f"the extension module mlaas._core cannot be loaded ({error}). Build it with `meson setup build && ninja -C build` "
-        "and put build/python on PYTHONPATH, or install the package with `pip install .` in its source folder."
+        f"the extension module mlaas._core cannot be loaded ({error}). Build it with `meson setup build && "
+        "ninja -C build` and put build/python on PYTHONPATH, or install the package with `pip install .` in its source "
+        "folder."
     ) from error
 
 from ._arrays import Jagged

@@ -1,8 +1,9 @@
 """Arrow batches as NumPy, Awkward or pandas, without an Arrow library.
 
-Batches are copied out one by one, so that the caller gets memory of its own and the library's ceiling holds however much
-is asked for. Knows Arrow's layout; does not know where the batches come from.
+Batches are copied out one by one, so that the caller gets memory of its own and the library's ceiling holds however
+much is asked for. Knows Arrow's layout; does not know where the batches come from.
 """
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -38,6 +39,7 @@ class Jagged(NamedTuple):
 
 
 # A node is what _core.Array.describe gives: (name, format, length, offset, null_count, buffers, children).
+
 
 def _bits(buffer: Any, start: int, count: int) -> np.ndarray:
     whole = np.unpackbits(np.asarray(buffer)[start // 8 : (start + count + 7) // 8], bitorder="little")
@@ -142,8 +144,9 @@ class _Text:
     def awkward(self, ak: Any) -> Any:
         inner, outer = ("byte", "bytestring") if self.binary else ("char", "string")
         content = ak.contents.NumpyArray(_join(self.bytes), parameters={"__array__": inner})
-        return ak.contents.ListOffsetArray(ak.index.Index64(self.offsets.whole()), content,
-                                           parameters={"__array__": outer})
+        return ak.contents.ListOffsetArray(
+            ak.index.Index64(self.offsets.whole()), content, parameters={"__array__": outer}
+        )
 
 
 class _Fixed:
@@ -188,8 +191,9 @@ class _Struct:
         return {name: self.members[name].numpy() for name in self.members}
 
     def awkward(self, ak: Any) -> Any:
-        return ak.contents.RecordArray([member.awkward(ak) for member in self.members.values()], list(self.members),
-                                       self.rows)
+        return ak.contents.RecordArray(
+            [member.awkward(ak) for member in self.members.values()], list(self.members), self.rows
+        )
 
 
 _KINDS = {"+l": _List, "+L": _List, "+s": _Struct, "u": _Text, "U": _Text, "z": _Text, "Z": _Text}

@@ -1,4 +1,5 @@
 """Dataset: many files as one, their statistics, the recipe made of them, and loaders."""
+
 from __future__ import annotations
 
 import json
@@ -51,8 +52,10 @@ def label_values(labels: Labels) -> Any:
     except ValueError:
         if len(words) == 1 and not os.path.isfile(text):
             return text
-        raise ArgumentError(f"labels must be numbers, one for each file, or the name of one branch; {text!r} gives "
-                            + ", ".join(words[:5])) from None
+        raise ArgumentError(
+            f"labels must be numbers, one for each file, or the name of one branch; {text!r} gives "
+            + ", ".join(words[:5])
+        ) from None
 
 
 def _number(word: str) -> int | float:
@@ -65,22 +68,29 @@ def _number(word: str) -> int | float:
 class Dataset:
     """Many files as one data set.
 
-    files: a list, a text file with one name a line, or a comma list. labels: a number for each file (or a text file with
-    them), the name of a branch, or None. params: a dict or the path of params.json (``mlaas.param_table()``).
-    memory, threads: as in mlaas.open, for everything that is made of this data set. specs: statistics made earlier (Specs
-    or path), instead of a scan. recipe: apply that recipe and read its branches only, for prediction; rename: {branch of
-    the recipe: branch in these files}.
+    files: a list, a text file with one name a line, or a comma list. labels: a number for each file (or a text file
+    with them), the name of a branch, or None. params: a dict or the path of params.json (``mlaas.param_table()``).
+    memory, threads: as in mlaas.open, for everything that is made of this data set. specs: statistics made earlier
+    (Specs or path), instead of a scan. recipe: apply that recipe and read its branches only, for prediction; rename:
+    {branch of the recipe: branch in these files}.
 
     Raises what opening a file raises, and NotFoundError, SchemaError, ArgumentError, StaleError (specs of other files).
     Once scanned it does not change and may be shared by threads. Pickles carry the statistics, so a copy in another
     process does not scan again; a forked child opens it again by itself.
     """
 
-    def __init__(self, files: Files, labels: Labels = None,
-                 params: Mapping[str, Any] | str | os.PathLike[str] | None = None, *,
-                 memory: int | str | None = None, threads: int | None = None,
-                 specs: Specs | str | os.PathLike[str] | None = None, recipe: Recipe | str | None = None,
-                 rename: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        files: Files,
+        labels: Labels = None,
+        params: Mapping[str, Any] | str | os.PathLike[str] | None = None,
+        *,
+        memory: int | str | None = None,
+        threads: int | None = None,
+        specs: Specs | str | os.PathLike[str] | None = None,
+        recipe: Recipe | str | None = None,
+        rename: Mapping[str, str] | None = None,
+    ) -> None:
         if specs is not None and recipe is not None:
             raise ArgumentError("specs and recipe exclude each other: a recipe needs no statistics")
         self._files = file_names(files)
@@ -181,8 +191,14 @@ class Dataset:
         """held, peak and ceiling in bytes, and the number of threads."""
         return self._open().memory()
 
-    def loader(self, split: str = "train", shuffle: bool | None = None, rank: int = 0, world: int = 1,
-               batch_size: int | None = None) -> Loader:
+    def loader(
+        self,
+        split: str = "train",
+        shuffle: bool | None = None,
+        rank: int = 0,
+        world: int = 1,
+        batch_size: int | None = None,
+    ) -> Loader:
         """A mlaas.Loader of one part: "train", "validation", "test" or "all"."""
         from ._loader import Loader
 
@@ -197,7 +213,9 @@ class Dataset:
 
     def __repr__(self) -> str:
         state = "scanned" if self._complete else "not scanned yet"
-        names = ", ".join(os.path.basename(name) for name in self._files[:3]) + (", ..." if len(self._files) > 3 else "")
+        names = ", ".join(os.path.basename(name) for name in self._files[:3]) + (
+            ", ..." if len(self._files) > 3 else ""
+        )
         return f"<mlaas.Dataset of {len(self._files)} files ({names}), {state}>"
 
     def _repr_html_(self) -> str:
@@ -207,9 +225,14 @@ class Dataset:
         return _html_table(repr(self), ("file", "entries", "used", "label"), rows)
 
 
-def specs(files: Files, params: Mapping[str, Any] | str | os.PathLike[str] | None = None, *,
-          memory: int | str | None = None, threads: int | None = None,
-          progress: Callable[[int, int], Any] | None = None) -> Specs:
+def specs(
+    files: Files,
+    params: Mapping[str, Any] | str | os.PathLike[str] | None = None,
+    *,
+    memory: int | str | None = None,
+    threads: int | None = None,
+    progress: Callable[[int, int], Any] | None = None,
+) -> Specs:
     """Statistics of the files in one parallel pass."""
     dataset = Dataset(files, None, params, memory=memory, threads=threads).scan(progress)
     made = dataset.specs

@@ -3,6 +3,7 @@
 The table of statuses is the library's (include/mlaas/status.h); only the built-in classes that an exception also is are
 named here. All derive from mlaas.Error, so ``except mlaas.Error`` catches what the library refuses.
 """
+
 from __future__ import annotations
 
 import builtins
@@ -15,9 +16,9 @@ from ._core import statuses as _statuses
 class Error(Exception):
     """What the library refused, and where.
 
-    Attributes: ``status`` (name in the status table, e.g. "NOT_FOUND"), ``message``, ``where`` (file, then tree, branch,
-    basket; "" where unknown), ``offset`` (byte in the file, None where unknown), ``errno`` (of a failed system call,
-    None where there was none), ``exit_code`` (of the command line). ``str()`` is "where: message (byte N)".
+    Attributes: ``status`` (name in the status table, e.g. "NOT_FOUND"), ``message``, ``where`` (file, then tree,
+    branch, basket; "" where unknown), ``offset`` (byte in the file, None where unknown), ``errno`` (of a failed system
+    call, None where there was none), ``exit_code`` (of the command line). ``str()`` is "where: message (byte N)".
     """
 
     __module__ = "mlaas"
@@ -61,8 +62,11 @@ _ALSO: dict[str, tuple[type[BaseException], ...]] = {
 
 
 def _class(name: str, text: str, python: str, exit_code: int) -> type[Error]:
-    return type(python, (Error, *_ALSO.get(name, ())),
-                {"__doc__": f"{text[0].upper()}{text[1:]}.", "__module__": "mlaas", "status": name, "exit_code": exit_code})
+    return type(
+        python,
+        (Error, *_ALSO.get(name, ())),
+        {"__doc__": f"{text[0].upper()}{text[1:]}.", "__module__": "mlaas", "status": name, "exit_code": exit_code},
+    )
 
 
 #: (class or None) of each status, by number.

@@ -3,6 +3,7 @@
 A File has a memory ceiling and a pool of threads of its own. Files and tables may be used from several threads; after a
 fork() they open themselves again in the child at the first use, and a pickle of one opens it again where it is loaded.
 """
+
 from __future__ import annotations
 
 import copy
@@ -25,7 +26,9 @@ _LIBRARIES = ("np", "ak", "pd")
 class File:
     """An open ROOT file; see mlaas.open."""
 
-    def __init__(self, path: str | os.PathLike[str], memory: int | str | None = None, threads: int | None = None) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], memory: int | str | None = None, threads: int | None = None
+    ) -> None:
         self._state = (os.fsdecode(path), parse_bytes(memory), int(threads or 0))
         self._core: Any = None
         self._process = 0
@@ -120,8 +123,14 @@ class Table:
     Any Arrow library takes it: ``pyarrow.table(t)``, ``polars.from_arrow(t)``, DuckDB. ``len(t)`` is its entries.
     """
 
-    def __init__(self, file: File, path: str | None = None, columns: Sequence[str] | None = None, start: int = 0,
-                 stop: int | None = None) -> None:
+    def __init__(
+        self,
+        file: File,
+        path: str | None = None,
+        columns: Sequence[str] | None = None,
+        start: int = 0,
+        stop: int | None = None,
+    ) -> None:
         self._file = file
         self._core: Any = None
         self._process = 0
@@ -178,8 +187,8 @@ class Table:
 
     @property
     def columns(self) -> list[str]:
-        """Names of the readable columns in the tree's order, "/" between a branch and its sub-branches; of a view, those
-        that were selected."""
+        """Names of the readable columns in the tree's order, "/" between a branch and its sub-branches; of a view,
+        those that were selected."""
         if self._columns is not None:
             return list(self._columns)
         return [name for name, info in self._infos.items() if info["unsupported"] is None]
@@ -190,8 +199,9 @@ class Table:
         return {name: info["unsupported"] for name, info in self._infos.items() if info["unsupported"] is not None}
 
     def column_info(self, name: str) -> dict[str, Any]:
-        """name, type (as ROOT says it), title, counter (column with the lengths of a counted array, or None), unsupported
-        (reason or None), stored_bytes and raw_bytes (compressed and not), num_baskets, compression (-1: unknown)."""
+        """name, type (as ROOT says it), title, counter (column with the lengths of a counted array, or None),
+        unsupported (reason or None), stored_bytes and raw_bytes (compressed and not), num_baskets, compression (-1:
+        unknown)."""
         self._open().find(name)
         return dict(self._infos[name])
 
@@ -209,7 +219,8 @@ class Table:
 
     def select(self, columns: Sequence[str] | None = None, start: int = 0, stop: int | None = None) -> Table:
         """A view of some columns (None: all of this one) and of entries [start, stop), counted in this view; nothing is
-        read yet. A stop beyond the end means the end. Raises NotFoundError (with the nearest name), UnsupportedError."""
+        read yet. A stop beyond the end means the end. Raises NotFoundError (with the nearest name),
+        UnsupportedError."""
         first, last = _range(start, stop, self.num_entries)
         chosen = self._columns if columns is None else columns
         view = copy.copy(self)
@@ -230,14 +241,17 @@ class Table:
         try:
             from pyarrow import record_batch
         except ImportError:
+
             def record_batch(array: Any) -> Any:
                 return array
+
         for array in self._open().batches(self._indices, self._start, self._stop, size):
             if len(array):
                 yield record_batch(array)
 
-    def arrays(self, names: Sequence[str] | None = None, start: int = 0, stop: int | None = None,
-               library: str = "np") -> Any:
+    def arrays(
+        self, names: Sequence[str] | None = None, start: int = 0, stop: int | None = None, library: str = "np"
+    ) -> Any:
         """Reads columns into memory of your own (not under the ceiling).
 
         library="np": a dict of arrays. Numbers have shape (entries,), fixed arrays (entries, n ...), lists are
@@ -263,20 +277,33 @@ class Table:
         return twin
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Table, (File(*self._file.__reduce__()[1]) if self._file._closed else self._file, self._path,
-                       self._columns, self._start, self._stop)
+        return Table, (
+            File(*self._file.__reduce__()[1]) if self._file._closed else self._file,
+            self._path,
+            self._columns,
+            self._start,
+            self._stop,
+        )
 
     def __repr__(self) -> str:
         missing = f" ({len(self.unsupported)} unsupported)" if self.unsupported and self._columns is None else ""
         part = "" if self.num_entries == self._entries else f" [{self._start}:{self._stop}] of {self._entries}"
-        return (f"<mlaas.Table {self._path!r} of {self._file.path!r}: {self.num_entries} entries{part}, "
-                f"{len(self.columns)} columns{missing}>")
+        return (
+            f"<mlaas.Table {self._path!r} of {self._file.path!r}: {self.num_entries} entries{part}, "
+            f"{len(self.columns)} columns{missing}>"
+        )
 
     def _repr_html_(self) -> str:
-        rows = [(name, self._infos[name]["type"], self._infos[name]["title"], show_bytes(self._infos[name]["stored_bytes"]))
-                for name in self.columns if name in self._infos]
-        rows += [(name, self._infos[name]["type"], f"cannot be read: {reason}", "")
-                 for name, reason in self.unsupported.items() if self._columns is None]
+        rows = [
+            (name, self._infos[name]["type"], self._infos[name]["title"], show_bytes(self._infos[name]["stored_bytes"]))
+            for name in self.columns
+            if name in self._infos
+        ]
+        rows += [
+            (name, self._infos[name]["type"], f"cannot be read: {reason}", "")
+            for name, reason in self.unsupported.items()
+            if self._columns is None
+        ]
         return _html_table(repr(self), ("column", "type", "title", "stored"), rows)
 
 
@@ -290,8 +317,13 @@ def _range(start: int, stop: int | None, entries: int) -> tuple[int, int]:
 
 def _html_table(caption: str, names: Sequence[str], rows: Sequence[Sequence[Any]], most: int = 1000) -> str:
     def cells(row: Sequence[Any], tag: str) -> str:
-        return "<tr>" + "".join(f"<{tag} style='text-align:left'>{html.escape(str(cell))}</{tag}>" for cell in row) + "</tr>"
+        return (
+            "<tr>"
+            + "".join(f"<{tag} style='text-align:left'>{html.escape(str(cell))}</{tag}>" for cell in row)
+            + "</tr>"
+        )
 
     body = "".join(cells(row, "td") for row in rows[:most])
     more = f"<tr><td>... {len(rows) - most} more</td></tr>" if len(rows) > most else ""
-    return f"<p><code>{html.escape(caption)}</code></p><table><thead>{cells(names, 'th')}</thead><tbody>{body}{more}</tbody></table>"
+    head = f"<p><code>{html.escape(caption)}</code></p><table><thead>{cells(names, 'th')}</thead>"
+    return f"{head}<tbody>{body}{more}</tbody></table>"

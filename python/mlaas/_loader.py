@@ -1,4 +1,5 @@
 """Loader and Batch: whole, shuffled, padded, normalised batches, ready to train on."""
+
 from __future__ import annotations
 
 import json
@@ -27,8 +28,8 @@ class Batch:
 
     ``x`` (float32: rows x features, or rows x slots x features for a padded input) and ``mask`` (uint8, same shape: 0
     valid, 1 padding, 2 missing) of the first input; ``inputs``: {name: (x, mask)} of all. One value for each row: ``y``
-    (label, float32), ``w`` (training weight, float32), ``raw_w`` (as in the file, signed), ``file`` (index into the data
-    set's files, int32), ``entry`` (int64), ``part`` (int8: 0 train, 1 validation, 2 test, -1 none).
+    (label, float32), ``w`` (training weight, float32), ``raw_w`` (as in the file, signed), ``file`` (index into the
+    data set's files, int32), ``entry`` (int64), ``part`` (int8: 0 train, 1 validation, 2 test, -1 none).
 
     The memory goes back to the loader when the last view dies; it counts against the ceiling until then, so keep few.
     """
@@ -131,14 +132,33 @@ class Loader:
     Raises what Dataset raises, LimitError (names the smallest ceiling that would do), CancelledError.
     """
 
-    def __init__(self, files: Files | None = None, labels: Labels = None,
-                 params: Mapping[str, Any] | str | os.PathLike[str] | None = None, split: str = "train", *,
-                 dataset: Dataset | None = None, shuffle: bool | None = None, rank: int = 0, world: int = 1,
-                 batch_size: int | None = None, memory: int | str | None = None, threads: int | None = None) -> None:
-        if (files is None) == (dataset is None):
+    def __init__(
+        self,
+        files: Files | None = None,
+        labels: Labels = None,
+        params: Mapping[str, Any] | str | os.PathLike[str] | None = None,
+        split: str = "train",
+        *,
+        dataset: Dataset | None = None,
+        shuffle: bool | None = None,
+        rank: int = 0,
+        world: int = 1,
+        batch_size: int | None = None,
+        memory: int | str | None = None,
+        threads: int | None = None,
+    ) -> None:
+        if dataset is None and files is not None:
+            dataset = Dataset(files, labels, params, memory=memory, threads=threads)
+        elif dataset is None or files is not None:
             raise ArgumentError("give either files or dataset")
-        self._dataset = dataset or Dataset(files, labels, params, memory=memory, threads=threads)  # type: ignore[arg-type]
-        self._options = (split, -1 if shuffle is None else int(bool(shuffle)), int(rank), int(world), int(batch_size or 0))
+        self._dataset = dataset
+        self._options = (
+            split,
+            -1 if shuffle is None else int(bool(shuffle)),
+            int(rank),
+            int(world),
+            int(batch_size or 0),
+        )
         self._core: Any = None
         self._process = 0
         self._closed = False
@@ -298,8 +318,14 @@ class Loader:
     def shard(self, rank: int, world: int) -> Loader:
         """A loader of part ``rank`` of ``world`` of this one's rows, at the same epoch."""
         split, shuffle, own_rank, own_world, batch_size = self._options
-        made = Loader(split=split, dataset=self._dataset, shuffle=None if shuffle < 0 else bool(shuffle),
-                      rank=own_rank * world + rank, world=own_world * world, batch_size=batch_size or None)
+        made = Loader(
+            split=split,
+            dataset=self._dataset,
+            shuffle=None if shuffle < 0 else bool(shuffle),
+            rank=own_rank * world + rank,
+            world=own_world * world,
+            batch_size=batch_size or None,
+        )
         made.set_epoch(self._epoch)
         return made
 
@@ -340,5 +366,7 @@ class Loader:
         if self._closed:
             return "<mlaas.Loader, closed>"
         shard = f", shard {self.rank} of {self.world}" if self.world > 1 else ""
-        return (f"<mlaas.Loader {self.split!r}: {self.num_rows} rows in {len(self)} batches, "
-                f"{len(self.features)} features{shard}, epoch {self.epoch}>")
+        return (
+            f"<mlaas.Loader {self.split!r}: {self.num_rows} rows in {len(self)} batches, "
+            f"{len(self.features)} features{shard}, epoch {self.epoch}>"
+        )

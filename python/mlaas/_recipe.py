@@ -1,4 +1,5 @@
 """Recipes and specs: what training learned about its inputs, as JSON that travels with the model."""
+
 from __future__ import annotations
 
 import json
@@ -87,8 +88,10 @@ class Recipe:
     @property
     def inputs(self) -> list[dict[str, Any]]:
         """For each input: name, padded (bool), slots (1 for flat ones) and features (their number)."""
-        return [{"name": name, "padded": padded, "slots": slots, "features": features}
-                for name, padded, slots, features, _ in self._inputs]
+        return [
+            {"name": name, "padded": padded, "slots": slots, "features": features}
+            for name, padded, slots, features, _ in self._inputs
+        ]
 
     def features(self, input: str | int | None = None) -> list[str]:
         """Names of the features of an input (default: the first): "nJets", "jetPt_0", "jetPt_1" ..."""
@@ -99,9 +102,9 @@ class Recipe:
         return list(self._inputs[index][4])
 
     def split(self, file_id: str, first: int, rows: int, identifiers: np.ndarray | None = None) -> np.ndarray:
-        """Part of each of ``rows`` entries from ``first`` on, int8: 0 train, 1 validation, 2 test, -1 not in the training
-        data. ``file_id`` is ``File.info["id"]``. ``identifiers`` (int64, rows x branches) only where the recipe splits by
-        branches."""
+        """Part of each of ``rows`` entries from ``first`` on, int8: 0 train, 1 validation, 2 test, -1 not in the
+        training data. ``file_id`` is ``File.info["id"]``. ``identifiers`` (int64, rows x branches) only where the
+        recipe splits by branches."""
         part = np.empty(rows, np.int8)
         if identifiers is not None:
             identifiers = np.ascontiguousarray(identifiers, np.int64)
@@ -113,14 +116,16 @@ class Recipe:
     def fill(self, data: Any, start: int = 0, stop: int | None = None) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Inputs of a model for rows [start, stop) of ``data``: {input: (x, mask)}.
 
-        ``data`` is a mlaas.Table, anything of Arrow (table, batch, stream), a dict of arrays and lists, an awkward array
-        of records or a DataFrame; it needs the recipe's branches, others are ignored. x is float32, rows x features for
-        flat inputs and rows x slots x features for padded ones; mask is uint8 of the same shape (0 valid, 1 padding,
-        2 missing). Both are yours, 64-byte aligned. Raises NotFoundError (names branch and nearest), SchemaError.
+        ``data`` is a mlaas.Table, anything of Arrow (table, batch, stream), a dict of arrays and lists, an awkward
+        array of records or a DataFrame; it needs the recipe's branches, others are ignored. x is float32, rows x
+        features for flat inputs and rows x slots x features for padded ones; mask is uint8 of the same shape (0 valid,
+        1 padding, 2 missing). Both are yours, 64-byte aligned. Raises NotFoundError (names branch and nearest),
+        SchemaError.
         """
         rows, batches = _batches_of(data, self.branches, start, stop)
-        shapes = [(rows, slots, features) if padded else (rows, features)
-                  for _, padded, slots, features, _ in self._inputs]
+        shapes = [
+            (rows, slots, features) if padded else (rows, features) for _, padded, slots, features, _ in self._inputs
+        ]
         x = [aligned(shape, np.float32) for shape in shapes]
         mask = [aligned(shape, np.uint8) for shape in shapes]
         at = 0
@@ -141,8 +146,10 @@ class Recipe:
         return Recipe, (self.to_json(),)
 
     def __repr__(self) -> str:
-        shapes = ", ".join(f"{name}: {f'{slots} slots x ' if padded else ''}{features} features"
-                           for name, padded, slots, features, _ in self._inputs)
+        shapes = ", ".join(
+            f"{name}: {f'{slots} slots x ' if padded else ''}{features} features"
+            for name, padded, slots, features, _ in self._inputs
+        )
         return f"<mlaas.Recipe for {self.table!r}: {len(self.branches)} branches -> {shapes}>"
 
     def _repr_html_(self) -> str:
@@ -151,6 +158,7 @@ class Recipe:
 
 
 # ---- anything -> Arrow batches ----
+
 
 def _batches_of(data: Any, branches: Sequence[str], start: int, stop: int | None) -> tuple[int, Iterator[Any]]:
     """Number of rows, and objects with ``__arrow_c_array__`` and a length that have at least ... the branches."""
@@ -176,8 +184,10 @@ def _arrow_table(pa: Any, data: Any, branches: Sequence[str]) -> Any:
     elif isinstance(data, Mapping) or hasattr(data, "columns"):
         columns = {name: data[name] for name in branches if name in data}
     else:
-        raise ArgumentError(f"{type(data).__name__} is no table: give a mlaas.Table, an Arrow table, a dict of arrays, an "
-                            "awkward array of records or a DataFrame")
+        raise ArgumentError(
+            f"{type(data).__name__} is no table: give a mlaas.Table, an Arrow table, a dict of arrays, an "
+            "awkward array of records or a DataFrame"
+        )
     arrays = {name: _arrow_array(pa, name, values) for name, values in columns.items()}
     lengths = {name: len(values) for name, values in arrays.items()}
     if len(set(lengths.values())) > 1:
@@ -271,8 +281,10 @@ def params_check(params: Mapping[str, Any] | str | None) -> dict[str, Any]:
 
 def param_table() -> list[dict[str, Any]]:
     """The one table of parameters: name, synonyms (list), type, default, help."""
-    return [{"name": name, "synonyms": synonyms.split(), "type": kind, "default": json.loads(default), "help": text}
-            for name, synonyms, kind, default, text in _core.param_table()]
+    return [
+        {"name": name, "synonyms": synonyms.split(), "type": kind, "default": json.loads(default), "help": text}
+        for name, synonyms, kind, default, text in _core.param_table()
+    ]
 
 
 def params_text(params: Mapping[str, Any] | str | os.PathLike[str] | None) -> str:

@@ -1,4 +1,5 @@
 """A loader for Keras 3 and for tf.data. What is yielded: see _views.py."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
@@ -55,7 +56,8 @@ def keras(loader: Loader, masks: bool | str | None, weights: bool | None) -> Any
 
     Keras takes a DataAdapter as it is and calls the train step with whatever it iterates over, so no queue, no tf.data
     and no copy stand in between. (A keras.utils.PyDataset would go through tf.data.Dataset.from_generator.) Under a
-    tf.distribute strategy it is a tf.data.Dataset. class_weight is not applied to adapters: use weights of the data set.
+    tf.distribute strategy it is a tf.data.Dataset. class_weight is not applied to adapters: use weights of the data
+    set.
     """
     from keras.src.trainers.data_adapters.data_adapter import DataAdapter
 

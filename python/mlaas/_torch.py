@@ -1,4 +1,5 @@
 """A loader as a PyTorch data set. What is yielded: see _views.py."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator

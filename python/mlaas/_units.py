@@ -1,12 +1,23 @@
 """Sizes as people write them."""
+
 from __future__ import annotations
 
 import re
 
 from ._errors import ArgumentError
 
-_UNITS = {"": 1, "b": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12,
-          "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+_UNITS = {
+    "": 1,
+    "b": 1,
+    "k": 10**3,
+    "m": 10**6,
+    "g": 10**9,
+    "t": 10**12,
+    "ki": 2**10,
+    "mi": 2**20,
+    "gi": 2**30,
+    "ti": 2**40,
+}
 
 
 def parse_bytes(size: int | str | None) -> int:
@@ -26,7 +37,7 @@ def parse_bytes(size: int | str | None) -> int:
 
 
 def show_bytes(size: float) -> str:
-    """"1.2 MB" and the like."""
+    """ "1.2 MB" and the like."""
     for unit in ("B", "kB", "MB", "GB"):
         if abs(size) < 1000:
             return f"{size:.3g} {unit}" if unit != "B" else f"{int(size)} B"

@@ -4,14 +4,16 @@ What is yielded: ``(inputs, y)``, or ``(inputs, y, w)`` where the loader is weig
 ``y`` and ``w`` are float32 of shape (rows,). ``inputs`` is the one tensor x, or a dict by name where there are several
 inputs or masks: {"jets": x, "jets_mask": mask}.
 
-masks: None gives masks of padded inputs only, False none. Otherwise "slots" (one bool for each slot, rows x slots; for a
-flat input one for each value) or "values" (one for each value, the shape of x); True is "slots". The convention is the
-framework's: **Keras and TensorFlow: True is real, False is padding; torch: True is padding, to be ignored** (as in
+masks: None gives masks of padded inputs only, False none. Otherwise "slots" (one bool for each slot, rows x slots; for
+a flat input one for each value) or "values" (one for each value, the shape of x); True is "slots". The convention is
+the framework's: **Keras and TensorFlow: True is real, False is padding; torch: True is padding, to be ignored** (as in
 key_padding_mask). With "values" also missing values (NaN, sentinels) count as padding, with "slots" only absent slots.
 XGBoost has no masks; padding and missing values can become NaN, which it treats as missing.
 
-Labels are float32 whatever the loss: torch's cross_entropy wants y.long(). No view gathers rows or copies x, y, w: torch and TensorFlow get the loader's memory by DLPack.
+Labels are float32 whatever the loss: torch's cross_entropy wants y.long(). No view gathers rows or copies x, y, w:
+torch and TensorFlow get the loader's memory by DLPack.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
@@ -46,8 +48,9 @@ class Layout:
             absent = mask != 0 if self.form == "values" else mask == 1
         return ~absent if self.real else absent
 
-    def arrays(self, batch: Batch, convert: Callable[[np.ndarray], Any],
-               convert_mask: Callable[[np.ndarray], Any]) -> tuple[Any, ...]:
+    def arrays(
+        self, batch: Batch, convert: Callable[[np.ndarray], Any], convert_mask: Callable[[np.ndarray], Any]
+    ) -> tuple[Any, ...]:
         """What is yielded of a batch; ``convert`` takes the loader's arrays, ``convert_mask`` new ones of bool."""
         if self.single:
             inputs: Any = convert(batch.x)

@@ -1,4 +1,5 @@
 """A loader as XGBoost's data iterator. What it delivers: see _views.py."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 class LoaderIter(xgboost.DataIter):
     """Batches of a mlaas.Loader, for ``xgboost.QuantileDMatrix(iter)``; labels and weights go along.
 
-    XGBoost goes over the data several times and needs the same order each time, so all passes deliver the epoch at which
-    the loader was when this object was made. Inputs are laid side by side, padded ones slot by slot.
+    XGBoost goes over the data several times and needs the same order each time, so all passes deliver the epoch at
+    which the loader was when this object was made. Inputs are laid side by side, padded ones slot by slot.
     """
 
     def __init__(self, loader: Loader, missing: bool, weights: bool | None) -> None:

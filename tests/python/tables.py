@@ -1,4 +1,5 @@
 """Files for the tests of files and tables: one made by uproot, and a few small ones that ROOT wrote."""
+
 from __future__ import annotations
 
 import os
@@ -12,7 +13,8 @@ DATA = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
 #: Written by ROOT 6: nested vectors; leaf lists; strings; cycles of one name; trees without entries; many clusters.
 NESTED, LEAF_LISTS, STRINGS, CYCLES, EMPTY, CLUSTERS = (
     os.path.join(DATA, f"{name}.root")
-    for name in ("vectors-nested", "leaf-lists", "strings-split0", "cycles", "empty", "clusters-merged"))
+    for name in ("vectors-nested", "leaf-lists", "strings-split0", "cycles", "empty", "clusters-merged")
+)
 
 NUMBERS = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64", "bool")
 
@@ -26,8 +28,10 @@ def write_kinds(path: str, rows: int = 1000, baskets: int = 4) -> dict:
     columns["pt"] = ak.unflatten(rng.exponential(50, lengths.sum()).astype(np.float32), lengths)
     columns["id"] = ak.unflatten(rng.integers(-5, 5, lengths.sum()).astype(np.int32), lengths)
     with uproot.recreate(path) as file:
-        types = {name: values.type if isinstance(values, ak.Array) else
-                 np.dtype((values.dtype, values.shape[1:])) for name, values in columns.items()}
+        types = {
+            name: values.type if isinstance(values, ak.Array) else np.dtype((values.dtype, values.shape[1:]))
+            for name, values in columns.items()
+        }
         tree = file.mktree("dir/kinds", types, title="all kinds")
         for part in range(baskets):
             cut = slice(part * rows // baskets, (part + 1) * rows // baskets)

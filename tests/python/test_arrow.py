@@ -1,4 +1,5 @@
 """The Arrow PyCapsule protocol: who takes a table, who owns what."""
+
 from __future__ import annotations
 
 import gc

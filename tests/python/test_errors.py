@@ -1,4 +1,5 @@
 """Exceptions: one class for each status, with what, where and what else they are."""
+
 from __future__ import annotations
 
 import pickle
@@ -21,11 +22,21 @@ def test_each_status_of_the_header_has_its_class():
         assert python in mlaas.__all__ and kind.__module__ == "mlaas" and kind.__doc__
 
 
-@pytest.mark.parametrize("name, also", [
-    ("ArgumentError", ValueError), ("NotFoundError", FileNotFoundError), ("NotFoundError", KeyError),
-    ("IOError", OSError), ("FormatError", ValueError), ("UnsupportedError", NotImplementedError),
-    ("LimitError", MemoryError), ("MemoryError", MemoryError), ("TimeoutError", TimeoutError),
-    ("StateError", RuntimeError)])
+@pytest.mark.parametrize(
+    "name, also",
+    [
+        ("ArgumentError", ValueError),
+        ("NotFoundError", FileNotFoundError),
+        ("NotFoundError", KeyError),
+        ("IOError", OSError),
+        ("FormatError", ValueError),
+        ("UnsupportedError", NotImplementedError),
+        ("LimitError", MemoryError),
+        ("MemoryError", MemoryError),
+        ("TimeoutError", TimeoutError),
+        ("StateError", RuntimeError),
+    ],
+)
 def test_what_they_also_are(name, also):
     assert issubclass(getattr(mlaas, name), also)
     assert not issubclass(mlaas.CancelledError, KeyboardInterrupt)
@@ -111,6 +122,7 @@ def test_without_the_extension_the_import_says_what_to_do(tmp_path):
 
     package = tmp_path / "mlaas"
     shutil.copytree(mlaas.__path__[0], package, ignore=shutil.ignore_patterns("_core*", "__pycache__"))
-    run = subprocess.run([sys.executable, "-c", "import mlaas"], env={"PYTHONPATH": str(tmp_path)}, capture_output=True,
-                         text=True)
+    run = subprocess.run(
+        [sys.executable, "-c", "import mlaas"], env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True
+    )
     assert run.returncode == 1 and "mlaas._core" in run.stderr and "pip install ." in run.stderr

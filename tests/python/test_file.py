@@ -1,4 +1,5 @@
 """mlaas.open and File."""
+
 from __future__ import annotations
 
 import os
@@ -65,7 +66,7 @@ def test_tables_outlive_the_file(kinds):
     file.close()
     assert len(table.arrays(["int32"])["int32"]) == 1000
     with pytest.raises(mlaas.StateError, match="closed"):
-        file.tables
+        file.keys()
     assert "closed" in repr(file)
 
 
@@ -75,7 +76,9 @@ def test_a_size_that_is_none(kinds, memory):
         mlaas.open(kinds, memory=memory)
 
 
-@pytest.mark.parametrize("memory, held", [("1 GiB", 2**30), ("0.5 GB", 500_000_000), ("64MiB", 64 << 20), (12345678, 12345678)])
+@pytest.mark.parametrize(
+    "memory, held", [("1 GiB", 2**30), ("0.5 GB", 500_000_000), ("64MiB", 64 << 20), (12345678, 12345678)]
+)
 def test_sizes_in_words(kinds, memory, held):
     assert mlaas.open(kinds, memory=memory).info["memory"]["ceiling"] == held
 

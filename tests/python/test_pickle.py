@@ -1,4 +1,5 @@
 """Files and tables cross processes by reopening."""
+
 from __future__ import annotations
 
 import copy

@@ -1,4 +1,5 @@
 """Table: columns, views, arrays; values against what was written and against uproot."""
+
 from __future__ import annotations
 
 import awkward as ak
@@ -174,8 +175,10 @@ def test_clusters_of_a_merged_file():
 def test_threads_do_not_change_values(kinds):
     one, two = (mlaas.open(kinds[0], threads=threads)["dir/kinds"].arrays() for threads in (1, 2))
     for name, values in one.items():
-        np.testing.assert_array_equal(values.values if isinstance(values, mlaas.Jagged) else values,
-                                      two[name].values if isinstance(values, mlaas.Jagged) else two[name])
+        np.testing.assert_array_equal(
+            values.values if isinstance(values, mlaas.Jagged) else values,
+            two[name].values if isinstance(values, mlaas.Jagged) else two[name],
+        )
 
 
 def test_a_table_larger_than_the_ceiling_is_read_in_pieces(tmp_path):
