@@ -13,23 +13,11 @@ static const struct {
   PyType_Spec *spec;
   PyTypeObject **type;
 } types[] = {
-    {"Buffer", &core_buffer_spec, &core_buffer_type},    {"Array", &core_array_spec, &core_array_type},
-#ifdef HAVE_MLAAS_READER_OPEN
-    {"File", &core_file_spec, &core_file_type},          {"Table", &core_table_spec, &core_table_type},
-    {"Stream", &core_stream_spec, &core_stream_type},
-#endif
-#ifdef HAVE_MLAAS_FILLER_FILL
-    {"Recipe", &core_recipe_spec, &core_recipe_type},
-#endif
-#ifdef HAVE_MLAAS_SPECS_MERGE
-    {"Specs", &core_specs_spec, &core_specs_type},
-#endif
-#ifdef HAVE_MLAAS_DATASET_DESCRIBE
-    {"Dataset", &core_dataset_spec, &core_dataset_type},
-#endif
-#ifdef HAVE_MLAAS_LOADER_NEXT
-    {"Loader", &core_loader_spec, &core_loader_type},    {"Batch", &core_batch_spec, &core_batch_type},
-#endif
+    {"Buffer", &core_buffer_spec, &core_buffer_type}, {"Array", &core_array_spec, &core_array_type},
+    {"File", &core_file_spec, &core_file_type},       {"Table", &core_table_spec, &core_table_type},
+    {"Stream", &core_stream_spec, &core_stream_type}, {"Recipe", &core_recipe_spec, &core_recipe_type},
+    {"Specs", &core_specs_spec, &core_specs_type},    {"Dataset", &core_dataset_spec, &core_dataset_type},
+    {"Loader", &core_loader_spec, &core_loader_type}, {"Batch", &core_batch_spec, &core_batch_type},
 };
 
 static int add_types(PyObject *module) {
@@ -43,10 +31,8 @@ static int add_types(PyObject *module) {
 }
 
 static PyMethodDef functions[] = {
-#ifdef HAVE_MLAAS_PARAMS_CHECK
     {"params_check", core_params_check, METH_O, "params_check(json) -> effective parameters as JSON."},
     {"param_table", core_param_table, METH_NOARGS, "[(name, synonyms, type, default as JSON, help)]."},
-#endif
     {0},
 };
 

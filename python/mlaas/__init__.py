@@ -19,6 +19,7 @@ except ImportError as error:
 
 from ._arrays import Jagged
 from ._core import __version__
+from ._dataset import Dataset, specs
 from ._errors import (
     ArgumentError,
     CancelledError,
@@ -37,14 +38,11 @@ from ._errors import (
     UnsupportedError,
 )
 from ._file import File, Table, open
+from ._loader import Batch, Loader
 from ._recipe import Recipe, Specs, param_table, params_check
 from .bundle import Bundle, load
 from .predict import predict
 from .train import train
-
-if hasattr(_core, "Loader"):  # the library's loader may not be there yet
-    from ._dataset import Dataset, specs
-    from ._loader import Batch, Loader
 
 __all__ = [
     "ArgumentError",

@@ -182,9 +182,8 @@ class Loader:
         if self._state is not None:
             core.restore(self._state)
         elif self._epoch or self._position:
-            core.set_epoch(self._epoch)
-            for _ in range(self._position):
-                core.next()
+            place = {"epoch": self._epoch, "batch": self._position}
+            core.restore(json.dumps({**json.loads(core.state()), **place}))
         self._core, self._process, self._state = core, os.getpid(), None
         return core
 
@@ -289,8 +288,7 @@ class Loader:
         differ."""
         core = self._open()
         core.restore(json.dumps(dict(state)))
-        self._epoch = int(state.get("epoch", 0))
-        self._position = int(state.get("position", state.get("batch", 0)))
+        self._epoch, self._position = int(state["epoch"]), int(state["batch"])
         self._resumed = True
         self._turn += 1
 
