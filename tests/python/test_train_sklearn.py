@@ -73,10 +73,13 @@ def test_decision_function_is_enough(train_small):
     assert bundle.metrics["test"]["auc"] > 0.68
 
 
-def test_the_ceiling_is_kept_and_the_error_says_what_to_do(train_small):
+def test_the_ceiling_is_kept_and_the_error_says_what_to_do(train_small, monkeypatch):
+    from mlaas.train import sklearn as trainer
+
+    monkeypatch.setattr(trainer, "ROW_EXTRA", 100_000)  # rows as if they were large
     with pytest.raises(mlaas.LimitError, match=r"HistGradientBoostingClassifier has no partial_fit, so its \d+ training rows"
                                                r" of \d+ columns must be held at once: .* MB, the ceiling is"):
-        train_small(HistGradientBoostingClassifier(), memory=100_000)
+        train_small(HistGradientBoostingClassifier(), memory="50 MB")
 
 
 def test_models_that_take_no_weights_say_so(train_small):

@@ -118,7 +118,8 @@ class TorchTrainer(Trainer):
 
     def _optimizer(self):
         make = self.user.hooks.get("optimizer")
-        made = make(self.model.parameters()) if make else torch.optim.Adam(self.model.parameters(), lr=1e-3)
+        rate = float(self.params.get("learning_rate") or 1e-3)
+        made = make(self.model.parameters()) if make else torch.optim.Adam(self.model.parameters(), lr=rate)
         if not hasattr(made, "zero_grad"):
             raise ArgumentError(f"{self.user.source}: optimizer(parameters) must return a torch optimizer")
         return made
