@@ -3,7 +3,27 @@
 
 #include "base/error.h"
 
-enum { HEADER_BYTES = 19, HAS_SIZES = 1 /* bit of fIOBits */, REGENERATE = 80 };
+enum { BIG_KEY = 1000, HAS_SIZES = 1 /* bit of fIOBits */, REGENERATE = 80 };
+
+/* The header behind the key, up to where the key ends. */
+static enum mlaas_status decode_header(struct mlaas_cursor *at, struct mlaas_basket_head *head) {
+  head->version = mlaas_cursor_i16(at);
+  mlaas_cursor_i32(at); /* fBufferSize */
+  if (mlaas_cursor_i32(at) < 0)
+    head->io_bits = mlaas_cursor_u8(at);
+  head->entries = mlaas_cursor_i32(at);
+  head->last = mlaas_cursor_i32(at);
+  head->flag = mlaas_cursor_u8(at);
+  head->position = at->position;
+  MLAAS_TRY(at->status);
+  if (at->position != head->key_len)
+    return mlaas_cursor_fail(at, MLAAS_FORMAT, "the basket's header ends at byte %lld of its key of %d bytes",
+                             (long long)at->position, head->key_len);
+  if (head->entries < 0 || head->last < head->key_len)
+    return mlaas_cursor_fail(at, MLAAS_FORMAT, "the basket says %d entries that end at byte %d of %d", head->entries,
+                             head->last, head->key_len);
+  return MLAAS_OK;
+}
 
 enum mlaas_status mlaas_basket_head(const uint8_t *bytes, int64_t size, int64_t offset, struct mlaas_basket_head *head,
                                     struct mlaas_error *error) {
@@ -12,22 +32,23 @@ enum mlaas_status mlaas_basket_head(const uint8_t *bytes, int64_t size, int64_t 
   mlaas_cursor_init(&cursor, bytes, size, offset, error);
   MLAAS_TRY(mlaas_key_decode(&cursor, &key));
   *head = (struct mlaas_basket_head){.num_bytes = key.num_bytes, .object_len = key.object_len, .key_len = key.key_len};
-  head->version = mlaas_cursor_i16(&cursor);
-  mlaas_cursor_i32(&cursor); /* fBufferSize */
-  if (mlaas_cursor_i32(&cursor) < 0)
-    head->io_bits = mlaas_cursor_u8(&cursor);
-  head->entries = mlaas_cursor_i32(&cursor);
-  head->last = mlaas_cursor_i32(&cursor);
-  head->flag = mlaas_cursor_u8(&cursor);
-  head->position = cursor.position;
-  MLAAS_TRY(cursor.status);
-  if (cursor.position != key.key_len)
-    return mlaas_cursor_fail(&cursor, MLAAS_FORMAT, "the basket's header ends at byte %lld of its key of %d bytes",
-                             (long long)cursor.position, key.key_len);
-  if (head->entries < 0 || head->last < head->key_len)
-    return mlaas_cursor_fail(&cursor, MLAAS_FORMAT, "the basket says %d entries that end at byte %d of %d",
-                             head->entries, head->last, head->key_len);
-  return MLAAS_OK;
+  return decode_header(&cursor, head);
+}
+
+/* The key of a basket that was never written on its own says nothing of sizes. */
+static enum mlaas_status embedded_head(const struct mlaas_basket_ref *ref, struct mlaas_basket_head *head,
+                                       struct mlaas_error *error) {
+  struct mlaas_cursor cursor;
+  int64_t length;
+  mlaas_cursor_init(&cursor, ref->embedded, ref->embedded_size, -1, error);
+  *head = (struct mlaas_basket_head){.num_bytes = mlaas_cursor_i32(&cursor)};
+  bool big = mlaas_cursor_i16(&cursor) > BIG_KEY;
+  mlaas_cursor_skip(&cursor, 8); /* object length, date */
+  head->key_len = mlaas_cursor_i16(&cursor);
+  mlaas_cursor_skip(&cursor, 2 + (big ? 16 : 8)); /* cycle, where it is and its directory */
+  for (int i = 0; i < 3; i++)
+    mlaas_cursor_string(&cursor, &length);
+  return decode_header(&cursor, head);
 }
 
 bool mlaas_basket_is_plain(const struct mlaas_basket_head *head, int64_t values) {
@@ -56,9 +77,14 @@ enum mlaas_status mlaas_basket_open(const struct mlaas_basket_head *head, const 
   return MLAAS_OK;
 }
 
+bool mlaas_basket_holds_values(const struct mlaas_basket_ref *ref) {
+  struct mlaas_basket_head head;
+  return embedded_head(ref, &head, NULL) != MLAAS_OK || head.flag % REGENERATE != 0;
+}
+
 enum mlaas_status mlaas_basket_open_embedded(const struct mlaas_basket_ref *ref, struct mlaas_basket_head *head,
                                              struct mlaas_basket *basket, struct mlaas_error *error) {
-  MLAAS_TRY(mlaas_basket_head(ref->embedded, ref->embedded_size, -1, head, error));
+  MLAAS_TRY(embedded_head(ref, head, error));
   *basket = (struct mlaas_basket){.entries = head->entries, .key_len = head->key_len};
   struct mlaas_cursor cursor;
   mlaas_cursor_init(&cursor, ref->embedded, ref->embedded_size, -1, error);

@@ -34,7 +34,9 @@ bool mlaas_basket_is_plain(const struct mlaas_basket_head *head, int64_t values)
 /* Finds values and offsets in the inflated object. Borrows it. Errors: FORMAT, UNSUPPORTED (displacements). */
 enum mlaas_status mlaas_basket_open(const struct mlaas_basket_head *head, const uint8_t *object,
                                     struct mlaas_basket *basket, struct mlaas_error *error);
-/* The same for a basket inside the tree's record, which is never compressed; `ref` has an embedded pointer. */
+/* False for a slot of the tree's record that is a mere shell: header, but no values, which are elsewhere. */
+bool mlaas_basket_holds_values(const struct mlaas_basket_ref *ref);
+/* mlaas_basket_open for a basket inside the tree's record, which is never compressed; `ref` has an embedded pointer. */
 enum mlaas_status mlaas_basket_open_embedded(const struct mlaas_basket_ref *ref, struct mlaas_basket_head *head,
                                              struct mlaas_basket *basket, struct mlaas_error *error);
 

@@ -1,6 +1,8 @@
 /* Where a branch's baskets lie, and from that where the tree's clusters begin. */
 #include "rootio/tree_read.h"
 
+#include "rootio/basket.h"
+
 #include <string.h>
 
 /* ---- baskets ---- */
@@ -60,7 +62,8 @@ static enum mlaas_status mark(struct mlaas_tree_reader *reader, struct mlaas_bra
 }
 
 static const char *place_basket(const struct lists *lists, int64_t i, struct mlaas_basket_ref *basket) {
-  if (i < (int64_t)lists->num_slots && lists->slots[i].embedded) {
+  bool embedded = i < (int64_t)lists->num_slots && lists->slots[i].embedded;
+  if (embedded && (item(lists->seek, i) <= 0 || mlaas_basket_holds_values(&lists->slots[i]))) {
     *basket = lists->slots[i];
     basket->num_bytes = basket->embedded_size < INT32_MAX ? (int32_t)basket->embedded_size : INT32_MAX;
   } else {
