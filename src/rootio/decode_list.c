@@ -2,11 +2,12 @@
 #include "rootio/decode.h"
 
 #include "base/error.h"
+#include "rootio/fast.h"
 
 #include <limits.h>
 #include <string.h>
 
-enum { COUNTED_HEADER = 10, BYTE_COUNT = 0x40000000, MEMBER_WISE = 0x4000, CHUNK = 16 };
+enum { COUNTED_HEADER = 10, BYTE_COUNT = 0x40000000, MEMBER_WISE = 0x4000, CHUNK = 48 };
 
 static uint32_t load32(const uint8_t *in) {
   uint32_t word;
@@ -52,22 +53,31 @@ enum mlaas_status mlaas_decode_flat(const struct mlaas_branch_plan *plan, const 
 
 /* ---- where the entries begin ---- */
 
+/* out[i] = offset i, counted from the values; the answer is not 0 when they do not ascend. */
+MLAAS_FAST(int32_t, load_offsets, (const uint8_t *in, int32_t count, uint32_t origin, int32_t *out),
+           (in, count, origin, out), {
+             int32_t wrong = 0;
+             for (int32_t i = 0; i < count; i++)
+               out[i] = (int32_t)(load32(in + 4 * (int64_t)i) - origin);
+             for (int32_t i = 1; i < count; i++)
+               wrong |= out[i - 1] > out[i];
+             return wrong;
+           })
+
 /* begins[0 .. entries], from 0 to the size. */
 static enum mlaas_status begins_from_offsets(const struct mlaas_basket *basket, int32_t *begins,
                                              struct mlaas_error *error) {
-  int32_t entries = basket->entries, wrong = 0;
+  int32_t entries = basket->entries;
+  int32_t wrong = load_offsets(basket->offsets, entries, (uint32_t)basket->key_len, begins);
   if (basket->offsets_are_sizes) {
-    begins[0] = 0;
-    for (int32_t i = 1; i < entries; i++)
+    wrong = begins[0] = 0;
+    for (int32_t i = 1; i < entries; i++) {
       begins[i] = (int32_t)((uint32_t)begins[i - 1] + load32(basket->offsets + 4 * (int64_t)i));
-  } else {
-    for (int32_t i = 0; i < entries; i++)
-      begins[i] = (int32_t)(load32(basket->offsets + 4 * (int64_t)i) - (uint32_t)basket->key_len);
+      wrong |= begins[i] < begins[i - 1];
+    }
   }
   begins[entries] = (int32_t)basket->size;
-  for (int32_t i = 0; i < entries; i++)
-    wrong |= begins[i] > begins[i + 1];
-  if (!wrong && begins[0] == 0)
+  if (!wrong && begins[0] == 0 && (entries == 0 || begins[entries - 1] <= basket->size))
     return MLAAS_OK;
   return mlaas_fail(error, MLAAS_FORMAT, "the offsets of the basket's %d entries do not ascend from 0 to %lld", entries,
                     (long long)basket->size);
@@ -125,14 +135,6 @@ int64_t mlaas_list_items(const struct mlaas_branch_plan *plan, int64_t entries, 
   return values < 0 || values % plan->item_bytes ? -1 : values / plan->item_bytes;
 }
 
-static bool header_is_right(const struct mlaas_branch_plan *plan, const uint8_t *in, int64_t span) {
-  if (plan->header_bytes != COUNTED_HEADER)
-    return true;
-  int64_t count = load32(in + 6);
-  return load32(in) == (uint32_t)(BYTE_COUNT | (span - 4)) && !(in[4] & MEMBER_WISE >> 8) &&
-         count * plan->item_bytes == span - COUNTED_HEADER;
-}
-
 static enum mlaas_status wrong_header(const uint8_t *in, int32_t entry, int64_t span, struct mlaas_error *error) {
   if (span >= COUNTED_HEADER && in[4] & MEMBER_WISE >> 8)
     return mlaas_fail(error, MLAAS_UNSUPPORTED, "collections written member by member are not read yet");
@@ -140,52 +142,80 @@ static enum mlaas_status wrong_header(const uint8_t *in, int32_t entry, int64_t 
                     entry, (long long)span);
 }
 
-/* Moves the lists together, leaving their headers out. Short runs are copied in chunks that may write beyond the run,
- * never beyond `room`. */
-static enum mlaas_status strip_headers(const struct mlaas_branch_plan *plan, const struct mlaas_basket *basket,
-                                       const int32_t *begins, uint8_t *out, int64_t room, struct mlaas_error *error) {
-  const uint8_t *end = basket->data + basket->size;
-  int64_t header = plan->header_bytes;
+/* Runs shorter than CHUNK, nearly all, are copied as if they were as long: one copy of known length costs less than one
+ * of any. `room` is what `out` has, `left` what `in` has. */
+static inline void copy_run(uint8_t *out, const uint8_t *in, int64_t bytes, int64_t room, int64_t left) {
+  if (bytes <= CHUNK && room >= CHUNK && left >= CHUNK)
+    memcpy(out, in, CHUNK);
+  else
+    memcpy(out, in, (size_t)bytes);
+}
+
+static inline bool header_is_right(const uint8_t *in, int64_t span, int64_t item) {
+  return load32(in) == (uint32_t)(BYTE_COUNT | (span - 4)) && !(in[4] & MEMBER_WISE >> 8) &&
+         load32(in + 6) * item == span - COUNTED_HEADER;
+}
+
+/* Moves the lists together, leaving their headers out, and says where each ends. `item` is a constant for the compiler
+ * where it can be. */
+static inline enum mlaas_status strip(const struct mlaas_basket *basket, const int32_t *begins,
+                                      const struct mlaas_list_sink *sink, int64_t header, int64_t item, uint8_t *out,
+                                      struct mlaas_error *error) {
+  int64_t done = 0, total = sink->items * item;
   for (int32_t i = 0; i < basket->entries; i++) {
     const uint8_t *in = basket->data + begins[i];
     int64_t span = begins[i + 1] - begins[i], bytes = span - header;
-    if (bytes < 0 || bytes > room || !header_is_right(plan, in, span))
+    if (bytes < 0 || bytes > total - done || (header == COUNTED_HEADER && !header_is_right(in, span, item)))
       return wrong_header(in, i, span, error);
-    in += header;
-    if (bytes + CHUNK <= room && in + bytes + CHUNK <= end) {
-      for (int64_t at = 0; at < bytes; at += CHUNK)
-        memcpy(out + at, in + at, CHUNK);
-    } else {
-      memcpy(out, in, (size_t)bytes);
-    }
-    out += bytes;
-    room -= bytes;
+    copy_run(out + done, in + header, bytes, total - done, basket->size - begins[i] - header);
+    done += bytes;
+    sink->ends[i] = sink->base + (int32_t)(done / item);
+    if (header != COUNTED_HEADER && bytes % item)
+      return wrong_header(in, i, span, error);
   }
-  return room == 0 ? MLAAS_OK
-                   : mlaas_fail(error, MLAAS_FORMAT, "%lld bytes of the basket's values are missing", (long long)room);
+  return done == total ? MLAAS_OK
+                       : mlaas_fail(error, MLAAS_FORMAT, "%lld bytes of the basket's values are missing",
+                                    (long long)(total - done));
 }
 
-static int32_t shift_of(int32_t bytes) { return (bytes & (bytes - 1)) == 0 ? __builtin_ctz((unsigned)bytes) : -1; }
+static enum mlaas_status strip_headers(const struct mlaas_branch_plan *plan, const struct mlaas_basket *basket,
+                                       const int32_t *begins, const struct mlaas_list_sink *sink, uint8_t *out,
+                                       struct mlaas_error *error) {
+  if (plan->header_bytes == COUNTED_HEADER && plan->item_bytes == 4)
+    return strip(basket, begins, sink, COUNTED_HEADER, 4, out, error);
+  if (plan->header_bytes == COUNTED_HEADER && plan->item_bytes == 8)
+    return strip(basket, begins, sink, COUNTED_HEADER, 8, out, error);
+  return strip(basket, begins, sink, plan->header_bytes, plan->item_bytes, out, error);
+}
 
-/* ends[i] = items up to the end of entry i. */
+/* ends[i] = base + bytes up to the end of entry i / bytes of an item; the answer is not 0 when one does not divide. */
+MLAAS_FAST(int32_t, shift_ends, (const int32_t *begins, int32_t entries, int32_t shift, int32_t base, int32_t *ends),
+           (begins, entries, shift, base, ends), {
+             int32_t rest = 0, mask = (1 << shift) - 1;
+             for (int32_t i = 0; i < entries; i++) {
+               rest |= begins[i + 1] & mask;
+               ends[i] = base + (begins[i + 1] >> shift);
+             }
+             return rest;
+           })
+
+static int32_t divide_ends(const int32_t *begins, int32_t entries, int32_t item, int32_t base, int32_t *ends) {
+  int32_t rest = 0;
+  for (int32_t i = 0; i < entries; i++) {
+    rest |= begins[i + 1] % item;
+    ends[i] = base + begins[i + 1] / item;
+  }
+  return rest;
+}
+
+/* Without headers the bytes tell the ends. */
 static enum mlaas_status find_ends(const struct mlaas_branch_plan *plan, const struct mlaas_basket *basket,
                                    const int32_t *begins, const struct mlaas_list_sink *sink,
                                    struct mlaas_error *error) {
-  int32_t header = plan->header_bytes, item = plan->item_bytes, shift = shift_of(item), base = sink->base, rest = 0;
-  int32_t *ends = sink->ends;
-  for (int32_t i = 0; i < basket->entries; i++)
-    ends[i] = begins[i + 1] - (i + 1) * header;
-  if (shift >= 0) {
-    for (int32_t i = 0; i < basket->entries; i++) {
-      rest |= ends[i] & (item - 1);
-      ends[i] = base + (ends[i] >> shift);
-    }
-  } else {
-    for (int32_t i = 0; i < basket->entries; i++) {
-      rest |= ends[i] % item;
-      ends[i] = base + ends[i] / item;
-    }
-  }
+  int32_t item = plan->item_bytes;
+  int32_t rest = item & (item - 1)
+                     ? divide_ends(begins, basket->entries, item, sink->base, sink->ends)
+                     : shift_ends(begins, basket->entries, __builtin_ctz((unsigned)item), sink->base, sink->ends);
   return rest == 0 ? MLAAS_OK
                    : mlaas_fail(error, MLAAS_FORMAT, "the basket's offsets are not multiples of %d bytes", item);
 }
@@ -194,18 +224,19 @@ static enum mlaas_status find_ends(const struct mlaas_branch_plan *plan, const s
 static enum mlaas_status decode_items(const struct mlaas_branch_plan *plan, const struct mlaas_basket *basket,
                                       const int32_t *begins, const struct mlaas_list_sink *sink, uint8_t *aside,
                                       struct mlaas_error *error) {
-  int64_t per, bytes = sink->items * plan->item_bytes;
+  int64_t per;
   const struct mlaas_scalar *value = &mlaas_node_inner(plan->root->children, &per)->value;
   if (plan->header_bytes == 0) {
+    MLAAS_TRY(find_ends(plan, basket, begins, sink, error));
     mlaas_values_decode(value, basket->data, sink->items * per, sink->values);
     return MLAAS_OK;
   }
   if (mlaas_values_keep_width(value)) {
-    MLAAS_TRY(strip_headers(plan, basket, begins, sink->values, bytes, error));
+    MLAAS_TRY(strip_headers(plan, basket, begins, sink, sink->values, error));
     mlaas_values_decode_in_place(value, sink->values, sink->items * per);
     return MLAAS_OK;
   }
-  MLAAS_TRY(strip_headers(plan, basket, begins, aside, bytes, error));
+  MLAAS_TRY(strip_headers(plan, basket, begins, sink, aside, error));
   mlaas_values_decode(value, aside, sink->items * per, sink->values);
   return MLAAS_OK;
 }
@@ -220,6 +251,5 @@ enum mlaas_status mlaas_decode_list(const struct mlaas_branch_plan *plan, const 
   MLAAS_TRY(mlaas_block_grow(scratch, begins_bytes + basket->size, error));
   int32_t *begins = scratch->data;
   MLAAS_TRY(find_begins(plan, basket, counts, begins, error));
-  MLAAS_TRY(find_ends(plan, basket, begins, sink, error));
   return decode_items(plan, basket, begins, sink, (uint8_t *)scratch->data + begins_bytes, error);
 }

@@ -1,34 +1,70 @@
 /* Kernels over runs of values: byte order, truth values, Float16_t and Double32_t. Must not know of entries. */
 #include "rootio/decode.h"
 
+#include "rootio/fast.h"
+
 #include <string.h>
 
-static void swap16(const uint8_t *in, int64_t count, uint8_t *out) {
+MLAAS_FAST(int, swap16, (const uint8_t *in, int64_t count, uint8_t *out), (in, count, out), {
   for (int64_t i = 0; i < count; i++) {
     uint16_t word;
     memcpy(&word, in + 2 * i, 2);
     word = __builtin_bswap16(word);
     memcpy(out + 2 * i, &word, 2);
   }
-}
+  return 0;
+})
 
-static void swap32(const uint8_t *in, int64_t count, uint8_t *out) {
+MLAAS_FAST(int, swap32, (const uint8_t *in, int64_t count, uint8_t *out), (in, count, out), {
   for (int64_t i = 0; i < count; i++) {
     uint32_t word;
     memcpy(&word, in + 4 * i, 4);
     word = __builtin_bswap32(word);
     memcpy(out + 4 * i, &word, 4);
   }
-}
+  return 0;
+})
 
-static void swap64(const uint8_t *in, int64_t count, uint8_t *out) {
+MLAAS_FAST(int, swap64, (const uint8_t *in, int64_t count, uint8_t *out), (in, count, out), {
   for (int64_t i = 0; i < count; i++) {
     uint64_t word;
     memcpy(&word, in + 8 * i, 8);
     word = __builtin_bswap64(word);
     memcpy(out + 8 * i, &word, 8);
   }
-}
+  return 0;
+})
+
+/* With one pointer the compiler sees that nothing else moves. */
+MLAAS_FAST(int, swap16_in_place, (uint8_t * data, int64_t count), (data, count), {
+  for (int64_t i = 0; i < count; i++) {
+    uint16_t word;
+    memcpy(&word, data + 2 * i, 2);
+    word = __builtin_bswap16(word);
+    memcpy(data + 2 * i, &word, 2);
+  }
+  return 0;
+})
+
+MLAAS_FAST(int, swap32_in_place, (uint8_t * data, int64_t count), (data, count), {
+  for (int64_t i = 0; i < count; i++) {
+    uint32_t word;
+    memcpy(&word, data + 4 * i, 4);
+    word = __builtin_bswap32(word);
+    memcpy(data + 4 * i, &word, 4);
+  }
+  return 0;
+})
+
+MLAAS_FAST(int, swap64_in_place, (uint8_t * data, int64_t count), (data, count), {
+  for (int64_t i = 0; i < count; i++) {
+    uint64_t word;
+    memcpy(&word, data + 8 * i, 8);
+    word = __builtin_bswap64(word);
+    memcpy(data + 8 * i, &word, 8);
+  }
+  return 0;
+})
 
 static void normalise_bools(const uint8_t *in, int64_t count, uint8_t *out) {
   for (int64_t i = 0; i < count; i++)
@@ -93,7 +129,7 @@ static void swap(int32_t width, const uint8_t *in, int64_t count, uint8_t *out) 
     swap64(in, count, out);
   else if (width == 2)
     swap16(in, count, out);
-  else if (in != out)
+  else
     memcpy(out, in, (size_t)count);
 }
 
@@ -124,13 +160,15 @@ bool mlaas_values_keep_width(const struct mlaas_scalar *value) {
   return value->packing == MLAAS_PACKED_BOOL || value->packing == MLAAS_PACKED_PLAIN;
 }
 
-/* One pointer, so that the compiler sees that nothing else moves and makes vectors of it. */
 void mlaas_values_decode_in_place(const struct mlaas_scalar *value, void *data, int64_t count) {
   uint8_t *bytes = data;
-  if (value->packing == MLAAS_PACKED_BOOL) {
+  if (value->packing == MLAAS_PACKED_BOOL)
     for (int64_t i = 0; i < count; i++)
       bytes[i] = bytes[i] != 0;
-  } else {
-    swap(value->width, bytes, count, bytes);
-  }
+  else if (value->width == 4)
+    swap32_in_place(data, count);
+  else if (value->width == 8)
+    swap64_in_place(data, count);
+  else if (value->width == 2)
+    swap16_in_place(data, count);
 }
