@@ -116,8 +116,8 @@ static void baskets_cover_the_entries(void **state) {
   }
 }
 
-/* Every third byte of a plainly stored tree is damaged once: an error, a marked branch, or a tree, but never more memory than
- * the budget, a crash or a hang. */
+/* Every third byte of a plainly stored tree is damaged once: an error, a marked branch, or a tree, but never more
+ * memory than the budget, a crash or a hang. */
 static void damaged_trees_are_errors_or_harmless(void **state) {
   (void)state;
   static const char *const paths[] = {PLAIN_METADATA "old-branch-split1.root", PLAIN_METADATA "clones-split99.root",
