@@ -120,8 +120,29 @@ static enum mlaas_status open_tree(struct mlaas_table *table, struct mlaas_error
   return MLAAS_OK;
 }
 
+static enum mlaas_status list_fields(struct mlaas_table *table, const struct mlaas_ntuple *ntuple,
+                                     struct mlaas_error *error) {
+  table->num_entries = ntuple->entries;
+  table->title = table->entry->key->title;
+  MLAAS_TRY(make_room(table, ntuple->num_fields, error));
+  for (size_t i = 0; i < ntuple->num_fields; i++) {
+    const char *name = mlaas_arena_strndup(&table->arena, ntuple->fields[i], strlen(ntuple->fields[i]), error);
+    const char *type = mlaas_arena_strndup(&table->arena, ntuple->types[i], strlen(ntuple->types[i]), error);
+    if (!name || !type)
+      return MLAAS_MEMORY;
+    struct mlaas_branch_plan plan = {.unsupported = "RNTuple fields are not read yet", .type_name = type};
+    add_column(table, name, &plan);
+  }
+  return MLAAS_OK;
+}
+
 static enum mlaas_status open_ntuple(struct mlaas_table *table, struct mlaas_error *error) {
-  return mlaas_fail(error, MLAAS_UNSUPPORTED, "%s is an RNTuple, which is not read yet", table->entry->path);
+  struct mlaas_ntuple ntuple = {0};
+  enum mlaas_status status = mlaas_ntuple_read(&table->file->container, table->entry->key, &ntuple, error);
+  if (status == MLAAS_OK)
+    status = list_fields(table, &ntuple, error);
+  mlaas_ntuple_reset(&ntuple);
+  return status;
 }
 
 enum mlaas_status mlaas_table_open(struct mlaas_file *file, const char *path, struct mlaas_table **table,
