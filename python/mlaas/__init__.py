@@ -9,7 +9,7 @@ Sizes in bytes may be given as numbers or as "300 MB". Everything that fails rai
 """
 
 try:
-    from . import _core
+    from . import _core as _core
 except ImportError as error:
     raise ImportError(
         f"the extension module mlaas._core cannot be loaded ({error}). Build it with `meson setup build && "

@@ -123,7 +123,8 @@ class Loader:
 
     files, labels, params, memory, threads: as in mlaas.Dataset, or dataset: one that is there already. split: "train",
     "validation", "test" or "all". shuffle: None as params say ("train" shuffled, the rest in order). rank, world: this
-    loader's shard. batch_size: None as params say.
+    loader's shard; shards are equally long, so the (rows mod world) last rows of an epoch's order are left out.
+    batch_size: None as params say.
 
     ``for batch in loader`` is one epoch; the next loop is the next epoch, in another order where shuffled. The order
     depends on seed, epoch, rank and world, not on the number of threads. A loop that was left early is not continued:
@@ -358,7 +359,7 @@ class Loader:
     def __getstate__(self) -> dict[str, Any]:
         live = self._core is not None and self._process == os.getpid() and self._position
         state = self._core.state() if live else self._state
-        return {**self.__dict__, "_core": None, "_process": 0, "_state": state}
+        return {**self.__dict__, "_core": None, "_process": 0, "_state": state, "_resumed": bool(self._position)}
 
     def __repr__(self) -> str:
         if self._closed:
