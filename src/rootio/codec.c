@@ -232,8 +232,56 @@ static enum mlaas_status decode_block(struct mlaas_codec *codec, const uint8_t *
                        header[0], header[1]);
 }
 
+/* Where a walk along the chain stands. */
+struct chain {
+  const uint8_t *in;
+  int64_t in_size, out_size, offset;
+  int64_t read, made;
+};
+
+/* The next block by its header, with `out` not set; the chain moves behind it. */
+static enum mlaas_status next_block(struct chain *chain, struct block *block, struct mlaas_error *error) {
+  const uint8_t *header = chain->in + chain->read;
+  int64_t left = chain->in_size - chain->read - HEADER, room = chain->out_size - chain->made;
+  if (left < 0)
+    return mlaas_fail_at(error, MLAAS_FORMAT, chain->offset + chain->read,
+                         "compressed data end after %lld of %lld bytes", (long long)chain->made,
+                         (long long)chain->out_size);
+  *block = (struct block){header + HEADER, (size_t)size24(header + 3), NULL, (size_t)size24(header + 6),
+                          chain->offset + chain->read};
+  if ((int64_t)block->in_size > left || (int64_t)block->out_size > room || block->out_size == 0)
+    return mlaas_fail_at(error, MLAAS_FORMAT, block->offset,
+                         "a block of %zu bytes for %zu does not fit: %lld stored and %lld inflated are left",
+                         block->in_size, block->out_size, (long long)left, (long long)room);
+  chain->read += HEADER + (int64_t)block->in_size;
+  chain->made += (int64_t)block->out_size;
+  return MLAAS_OK;
+}
+
+static enum mlaas_status check_end(const struct chain *chain, struct mlaas_error *error) {
+  if (chain->read == chain->in_size)
+    return MLAAS_OK;
+  return mlaas_fail_at(error, MLAAS_FORMAT, chain->offset + chain->read,
+                       "%lld bytes are left behind the last compressed block",
+                       (long long)(chain->in_size - chain->read));
+}
+
+enum mlaas_status mlaas_codec_check(const uint8_t *in, int64_t in_size, int64_t out_size, int64_t offset,
+                                    struct mlaas_error *error) {
+  struct chain chain = {in, in_size, out_size, offset, 0, 0};
+  struct block block;
+  if (in_size < 0 || out_size < 0)
+    return mlaas_fail_at(error, MLAAS_FORMAT, offset, "a payload has a negative size");
+  if (in_size >= out_size)
+    return MLAAS_OK;
+  while (chain.made < out_size)
+    MLAAS_TRY(next_block(&chain, &block, error));
+  return check_end(&chain, error);
+}
+
 enum mlaas_status mlaas_codec_decode(struct mlaas_codec *codec, const uint8_t *in, int64_t in_size, uint8_t *out,
                                      int64_t out_size, int64_t offset, struct mlaas_error *error) {
+  struct chain chain = {in, in_size, out_size, offset, 0, 0};
   if (in_size < 0 || out_size < 0)
     return mlaas_fail_at(error, MLAAS_FORMAT, offset, "a payload has a negative size");
   if (in_size >= out_size) {
@@ -241,26 +289,11 @@ enum mlaas_status mlaas_codec_decode(struct mlaas_codec *codec, const uint8_t *i
       memcpy(out, in, (size_t)out_size);
     return MLAAS_OK;
   }
-  int64_t read = 0, made = 0;
-  while (made < out_size) {
-    const uint8_t *header = in + read;
-    if (in_size - read < HEADER)
-      return mlaas_fail_at(error, MLAAS_FORMAT, offset + read, "compressed data end after %lld of %lld bytes",
-                           (long long)made, (long long)out_size);
-    struct block block = {header + HEADER, (size_t)size24(header + 3), out + made, (size_t)size24(header + 6),
-                          offset + read};
-    if ((int64_t)block.in_size > in_size - read - HEADER || (int64_t)block.out_size > out_size - made ||
-        block.out_size == 0)
-      return mlaas_fail_at(error, MLAAS_FORMAT, block.offset,
-                           "a block of %zu bytes for %zu does not fit: %lld stored and %lld inflated are left",
-                           block.in_size, block.out_size, (long long)(in_size - read - HEADER),
-                           (long long)(out_size - made));
-    MLAAS_TRY(decode_block(codec, header, &block, error));
-    read += HEADER + (int64_t)block.in_size;
-    made += (int64_t)block.out_size;
+  while (chain.made < out_size) {
+    struct block block;
+    MLAAS_TRY(next_block(&chain, &block, error));
+    block.out = out + chain.made - block.out_size;
+    MLAAS_TRY(decode_block(codec, block.in - HEADER, &block, error));
   }
-  if (read == in_size)
-    return MLAAS_OK;
-  return mlaas_fail_at(error, MLAAS_FORMAT, offset + read, "%lld bytes are left behind the last compressed block",
-                       (long long)(in_size - read));
+  return check_end(&chain, error);
 }

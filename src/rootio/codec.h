@@ -20,4 +20,9 @@ void mlaas_codec_reset(struct mlaas_codec *codec);
 enum mlaas_status mlaas_codec_decode(struct mlaas_codec *codec, const uint8_t *in, int64_t in_size, uint8_t *out,
                                      int64_t out_size, int64_t offset, struct mlaas_error *error);
 
+/* Whether the blocks in `in` promise exactly `out_size` bytes, by their headers alone: what a file says of a size is
+ * not worth an allocation before. Errors: FORMAT. */
+enum mlaas_status mlaas_codec_check(const uint8_t *in, int64_t in_size, int64_t out_size, int64_t offset,
+                                    struct mlaas_error *error);
+
 #endif

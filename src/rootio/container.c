@@ -345,6 +345,8 @@ enum mlaas_status mlaas_key_payload(struct mlaas_container *container, const str
   mlaas_codec_init(&codec, container->budget);
   enum mlaas_status status = mlaas_source_read_at(container->source, start, stored, in.data, error);
   if (status == MLAAS_OK)
+    status = mlaas_codec_check(in.data, stored, key->object_len, start, error);
+  if (status == MLAAS_OK)
     status = mlaas_block_new(container->budget, key->object_len, &out, error);
   if (status == MLAAS_OK)
     status = mlaas_codec_decode(&codec, in.data, stored, out.data, key->object_len, start, error);

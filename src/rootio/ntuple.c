@@ -126,6 +126,8 @@ static enum mlaas_status read_envelope(struct mlaas_container *container, const 
   mlaas_codec_init(&codec, container->budget);
   enum mlaas_status status = mlaas_source_read_at(container->source, (int64_t)seek, (int64_t)stored, in.data, error);
   if (status == MLAAS_OK)
+    status = mlaas_codec_check(in.data, (int64_t)stored, (int64_t)size, (int64_t)seek, error);
+  if (status == MLAAS_OK)
     status = mlaas_block_new(container->budget, (int64_t)size, envelope, error);
   if (status == MLAAS_OK)
     status = mlaas_codec_decode(&codec, in.data, (int64_t)stored, envelope->data, (int64_t)size, (int64_t)seek, error);

@@ -71,6 +71,19 @@ static void payloads_are_inflated(void **state) {
   sample_free(&sample);
 }
 
+/* A size that the blocks do not bear out is the file's fault, not a reason to ask for more memory. */
+static void claimed_sizes_are_checked_before_memory_is_taken(void **state) {
+  (void)state;
+  struct sample sample = sample_load(DATA "names.root");
+  struct mlaas_block payload;
+  assert_int_equal(sample_open(&sample, sample.size), MLAAS_OK);
+  struct mlaas_key key = *sample_key(&sample, "a.b", 1);
+  key.object_len = INT32_MAX;
+  assert_int_equal(mlaas_key_payload(&sample.container, &key, &payload, &sample.error), MLAAS_FORMAT);
+  assert_non_null(strstr(sample.error.message, "compressed data end"));
+  sample_free(&sample);
+}
+
 static void a_directory_in_itself_is_refused(void **state) {
   (void)state;
   struct sample sample = sample_load(DATA "names.root");
@@ -202,6 +215,7 @@ int main(void) {
       cmocka_unit_test(the_id_is_the_uuid_and_the_size),
       cmocka_unit_test(what_is_not_a_root_file_is_refused),
       cmocka_unit_test(payloads_are_inflated),
+      cmocka_unit_test(claimed_sizes_are_checked_before_memory_is_taken),
       cmocka_unit_test(a_directory_in_itself_is_refused),
       cmocka_unit_test(key_lengths_must_fit_each_other),
       cmocka_unit_test(big_files_have_wide_headers),
