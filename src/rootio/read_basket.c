@@ -15,6 +15,7 @@ struct group {
 
 struct work {
   struct mlaas_read_job *job;
+  enum mlaas_read_step step;
   struct mlaas_read_part **order;
   struct group *groups;
   size_t num_parts, num_groups;
@@ -133,21 +134,37 @@ static enum mlaas_status decode_list(const struct mlaas_read_column *column, str
   return mlaas_decode_list(plan, basket, part->counts, &sink, &worker->scratch, error);
 }
 
-static enum mlaas_status decode_part(const struct mlaas_read_job *job, struct mlaas_read_worker *worker,
-                                     struct mlaas_read_part *part, const uint8_t *stored, struct mlaas_error *error) {
+static enum mlaas_status decode_whole(const struct mlaas_read_job *job, struct mlaas_read_worker *worker,
+                                      struct mlaas_read_part *part, const uint8_t *stored, struct mlaas_error *error) {
   const struct mlaas_read_column *column = &job->columns[part->column];
   struct mlaas_basket basket;
   bool done = false;
-  if (part->whole)
-    MLAAS_TRY(inflate_in_place(job, worker, part, stored, &done, error));
+  MLAAS_TRY(inflate_in_place(job, worker, part, stored, &done, error));
   if (done)
     return MLAAS_OK;
   MLAAS_TRY(open_basket(job, worker, part, stored, &basket, error));
-  if (!part->whole)
-    return mlaas_decode_piece(column->plan, &basket, part->counts, job->budget, &worker->scratch, &part->piece, error);
   if (column->plan->layout == MLAAS_LAYOUT_FLAT)
     return decode_flat(column, worker, part, &basket, error);
   return decode_list(column, worker, part, &basket, error);
+}
+
+/* A basket of which only some rows are wanted, or whose sizes nobody knows beforehand. */
+static enum mlaas_status decode_piece(const struct work *work, struct mlaas_read_worker *worker,
+                                      struct mlaas_read_part *part, const uint8_t *stored, struct mlaas_error *error) {
+  const struct mlaas_read_job *job = work->job;
+  const struct mlaas_read_column *column = &job->columns[part->column];
+  const struct mlaas_node *root = column->plan->root;
+  struct mlaas_basket basket;
+  struct mlaas_piece *piece = &part->piece;
+  MLAAS_TRY(open_basket(job, worker, part, stored, &basket, error));
+  MLAAS_TRY(mlaas_decode_piece(column->plan, &basket, part->counts, job->budget, &worker->scratch, piece, error));
+  if (work->step == MLAAS_READ_AGAIN)
+    mlaas_piece_place(root, piece, part->start, part->stop, part->bases, column->blocks);
+  else
+    mlaas_piece_count(root, piece, part->start, part->stop, part->rows);
+  if (job->lean)
+    mlaas_piece_reset(piece);
+  return MLAAS_OK;
 }
 
 /* ---- groups ---- */
@@ -188,7 +205,8 @@ static enum mlaas_status work_on_group(void *context, size_t item, int thread, s
   const uint8_t *stored = worker->stored.data;
   for (size_t i = 0; i < group->count && status == MLAAS_OK; i++) {
     struct mlaas_read_part *part = work->order[group->first + i];
-    status = decode_part(job, worker, part, stored, error);
+    status = work->step == MLAAS_READ_WHOLE ? decode_whole(job, worker, part, stored, error)
+                                            : decode_piece(work, worker, part, stored, error);
     if (status != MLAAS_OK)
       return mlaas_read_where(job, part, status, error);
     if (is_on_disk(job, part))
@@ -210,15 +228,15 @@ static int compare_places(const void *left, const void *right) {
   return a->part < b->part ? -1 : a->part > b->part;
 }
 
-/* True for the parts of this step: pieces that are not there yet, or the whole ones. */
-static bool is_wanted(const struct mlaas_read_part *part, bool whole) {
-  return whole ? part->whole : !part->whole && !part->piece.blocks;
+/* True for the parts of this step; a piece that is there was kept from the range before. */
+static bool is_wanted(const struct mlaas_read_part *part, enum mlaas_read_step step) {
+  return step == MLAAS_READ_WHOLE ? part->whole : !part->whole && !part->piece.blocks;
 }
 
-static enum mlaas_status order_parts(struct work *work, bool whole, struct mlaas_error *error) {
+static enum mlaas_status order_parts(struct work *work, struct mlaas_error *error) {
   struct mlaas_read_job *job = work->job;
   for (size_t i = 0; i < job->num_parts; i++)
-    work->num_parts += is_wanted(&job->parts[i], whole);
+    work->num_parts += is_wanted(&job->parts[i], work->step);
   if (work->num_parts == 0)
     return MLAAS_OK;
   struct placed *placed = mlaas_arena_alloc(&job->arena, work->num_parts, sizeof *placed, error);
@@ -228,7 +246,7 @@ static enum mlaas_status order_parts(struct work *work, bool whole, struct mlaas
     return error->status;
   size_t count = 0;
   for (size_t i = 0; i < job->num_parts; i++)
-    if (is_wanted(&job->parts[i], whole))
+    if (is_wanted(&job->parts[i], work->step))
       placed[count++] = (struct placed){is_on_disk(job, &job->parts[i]) ? ref_of(job, &job->parts[i])->seek : INT64_MAX,
                                         &job->parts[i]};
   qsort(placed, count, sizeof *placed, compare_places);
@@ -265,9 +283,9 @@ static enum mlaas_status ready_workers(struct mlaas_read_job *job, struct mlaas_
   return MLAAS_OK;
 }
 
-enum mlaas_status mlaas_read_baskets(struct mlaas_read_job *job, bool whole, struct mlaas_error *error) {
-  struct work work = {.job = job};
-  MLAAS_TRY(order_parts(&work, whole, error));
+enum mlaas_status mlaas_read_baskets(struct mlaas_read_job *job, enum mlaas_read_step step, struct mlaas_error *error) {
+  struct work work = {.job = job, .step = step};
+  MLAAS_TRY(order_parts(&work, error));
   if (work.num_parts == 0)
     return MLAAS_OK;
   MLAAS_TRY(ready_workers(job, error));

@@ -275,6 +275,7 @@ static enum mlaas_status make_counters(struct mlaas_read_job *job, size_t most, 
   counters->budget = job->budget;
   counters->pool = job->pool;
   counters->workers = job->workers;
+  counters->lean = job->lean;
   mlaas_arena_init(&counters->arena, job->budget);
   counters->columns = mlaas_arena_alloc(&job->arena, most, sizeof *counters->columns, error);
   return counters->columns ? MLAAS_OK : error->status;
@@ -312,6 +313,22 @@ static void count_whole(const struct mlaas_branch_plan *plan, const struct mlaas
   }
 }
 
+/* Room for the sizes of pieces; those of kept ones are known. */
+static enum mlaas_status make_rows(struct mlaas_read_job *job, struct mlaas_error *error) {
+  for (size_t i = 0; i < job->num_parts; i++) {
+    struct mlaas_read_part *part = &job->parts[i];
+    const struct mlaas_branch_plan *plan = job->columns[part->column].plan;
+    if (part->whole)
+      continue;
+    part->rows = mlaas_arena_alloc(&job->arena, plan->num_buffers, sizeof *part->rows, error);
+    if (!part->rows)
+      return error->status;
+    if (part->piece.blocks)
+      mlaas_piece_count(plan->root, &part->piece, part->start, part->stop, part->rows);
+  }
+  return MLAAS_OK;
+}
+
 static enum mlaas_status place_parts(struct mlaas_read_job *job, struct mlaas_read_column *column,
                                      struct mlaas_error *error) {
   size_t num_buffers = column->plan->num_buffers;
@@ -327,8 +344,8 @@ static enum mlaas_status place_parts(struct mlaas_read_job *job, struct mlaas_re
     memcpy(part->bases, column->totals, num_buffers * sizeof *part->bases);
     if (part->whole)
       count_whole(column->plan, part, column->totals);
-    else
-      mlaas_piece_count(column->plan->root, &part->piece, part->start, part->stop, column->totals);
+    for (size_t k = 0; !part->whole && k < num_buffers; k++)
+      column->totals[k] += part->rows[k];
   }
   return MLAAS_OK;
 }
@@ -365,7 +382,7 @@ static enum mlaas_status place_column(void *context, size_t item, int thread, st
   (void)thread, (void)error;
   for (size_t i = 0; i < column->num_parts; i++) {
     const struct mlaas_read_part *part = &job->parts[column->first_part + i];
-    if (!part->whole)
+    if (part->piece.blocks)
       mlaas_piece_place(column->plan->root, &part->piece, part->start, part->stop, part->bases, column->blocks);
   }
   return MLAAS_OK;
@@ -375,9 +392,12 @@ static enum mlaas_status run_steps(struct mlaas_read_job *job, struct mlaas_erro
   MLAAS_TRY(mlaas_read_parts(job, error));
   MLAAS_TRY(mlaas_read_heads(job, error));
   MLAAS_TRY(read_counts(job, error));
-  MLAAS_TRY(mlaas_read_baskets(job, false, error));
+  MLAAS_TRY(make_rows(job, error));
+  MLAAS_TRY(mlaas_read_baskets(job, MLAAS_READ_PIECES, error));
   MLAAS_TRY(make_room(job, error));
-  MLAAS_TRY(mlaas_read_baskets(job, true, error));
+  MLAAS_TRY(mlaas_read_baskets(job, MLAAS_READ_WHOLE, error));
+  if (job->lean)
+    MLAAS_TRY(mlaas_read_baskets(job, MLAAS_READ_AGAIN, error));
   return mlaas_pool_run(job->pool, job->num_columns, place_column, job, error);
 }
 
@@ -394,13 +414,19 @@ static bool is_worth_keeping(const struct mlaas_read_job *job, const struct mlaa
          mlaas_budget_held(job->budget) < mlaas_budget_ceiling(job->budget) / 4 * 3;
 }
 
+static void keep(struct mlaas_kept_basket *kept, const struct mlaas_read_part *part) {
+  if (kept->there)
+    mlaas_piece_reset(&kept->piece);
+  *kept = (struct mlaas_kept_basket){true, part->basket, part->piece};
+}
+
 void mlaas_read_job_reset(struct mlaas_read_job *job) {
   for (size_t i = 0; i < job->num_parts; i++) {
     struct mlaas_read_part *part = &job->parts[i];
     if (!part->piece.blocks)
       continue;
     if (is_worth_keeping(job, part))
-      *job->columns[part->column].kept = (struct mlaas_kept_basket){true, part->basket, part->piece};
+      keep(job->columns[part->column].kept, part);
     else
       mlaas_piece_reset(&part->piece);
   }

@@ -34,6 +34,7 @@ struct mlaas_read_part {
   bool whole;          /* decoded straight into the column */
   const int32_t *counts;
   struct mlaas_piece piece; /* where not `whole` */
+  int64_t *rows;            /* by buffer: elements of the wanted rows, where not `whole` */
   int64_t *bases;           /* by buffer: where its elements begin in the column */
 };
 
@@ -55,7 +56,8 @@ struct mlaas_read_job {
   size_t num_columns;
   struct mlaas_read_part *parts;
   size_t num_parts;
-  struct mlaas_arena arena;        /* all lists of this job */
+  struct mlaas_arena arena; /* all lists of this job */
+  bool lean; /* memory is short: cut baskets are decoded twice, for their sizes and for good, and not held between */
   struct mlaas_read_job *counters; /* the branches that count lists without offsets */
 };
 
@@ -71,8 +73,13 @@ void mlaas_read_job_reset(struct mlaas_read_job *job);
 enum mlaas_status mlaas_read_parts(struct mlaas_read_job *job, struct mlaas_error *error);
 /* Reads the headers of list baskets, for the number of their items. */
 enum mlaas_status mlaas_read_heads(struct mlaas_read_job *job, struct mlaas_error *error);
-/* Decodes baskets on all threads: `whole` ones into their columns, the others into pieces. */
-enum mlaas_status mlaas_read_baskets(struct mlaas_read_job *job, bool whole, struct mlaas_error *error);
+/* Decodes baskets on all threads. */
+enum mlaas_read_step {
+  MLAAS_READ_PIECES, /* those not `whole`, for the sizes of their rows; a lean job forgets the rest */
+  MLAAS_READ_WHOLE,  /* into their columns */
+  MLAAS_READ_AGAIN   /* what was forgotten, into the columns */
+};
+enum mlaas_status mlaas_read_baskets(struct mlaas_read_job *job, enum mlaas_read_step step, struct mlaas_error *error);
 /* Puts file, table, branch and basket in front of an error. */
 enum mlaas_status mlaas_read_where(const struct mlaas_read_job *job, const struct mlaas_read_part *part,
                                    enum mlaas_status status, struct mlaas_error *error);

@@ -23,11 +23,15 @@ static void drop_kept(struct mlaas_reader *reader) {
   }
 }
 
-static void reset_worker(struct mlaas_read_worker *worker) {
+static void trim_worker(struct mlaas_read_worker *worker) {
   mlaas_codec_reset(&worker->codec);
   mlaas_block_reset(&worker->stored);
   mlaas_block_reset(&worker->object);
   mlaas_block_reset(&worker->scratch);
+}
+
+static void reset_worker(struct mlaas_read_worker *worker) {
+  trim_worker(worker);
   mlaas_free(worker->ranges);
 }
 
@@ -73,13 +77,14 @@ enum mlaas_status mlaas_reader_open(struct mlaas_table *table, const size_t *col
   return MLAAS_OK;
 }
 
-static enum mlaas_status begin_job(struct mlaas_reader *reader, int64_t start, int64_t stop, struct mlaas_read_job *job,
-                                   struct mlaas_error *error) {
+static enum mlaas_status begin_job(struct mlaas_reader *reader, int64_t start, int64_t stop, bool lean,
+                                   struct mlaas_read_job *job, struct mlaas_error *error) {
   struct mlaas_context *context = reader->table->file->context;
   *job = (struct mlaas_read_job){.table = reader->table,
                                  .budget = mlaas_context_budget(context),
                                  .pool = mlaas_context_pool(context),
-                                 .workers = reader->workers};
+                                 .workers = reader->workers,
+                                 .lean = lean};
   mlaas_arena_init(&job->arena, job->budget);
   job->columns = mlaas_arena_alloc(&job->arena, reader->num_columns, sizeof *job->columns, error);
   if (!job->columns)
@@ -107,23 +112,16 @@ static enum mlaas_status build_rows(const struct mlaas_read_job *job, int64_t le
   return MLAAS_OK;
 }
 
-static enum mlaas_status read_once(struct mlaas_reader *reader, int64_t start, int64_t stop, struct ArrowArray *array,
-                                   struct mlaas_error *error) {
+static enum mlaas_status read_once(struct mlaas_reader *reader, int64_t start, int64_t stop, bool lean,
+                                   struct ArrowArray *array, struct mlaas_error *error) {
   struct mlaas_read_job job;
-  enum mlaas_status status = begin_job(reader, start, stop, &job, error);
+  enum mlaas_status status = begin_job(reader, start, stop, lean, &job, error);
   if (status == MLAAS_OK)
     status = mlaas_read_job_run(&job, error);
   if (status == MLAAS_OK)
     status = build_rows(&job, stop - start, array, error);
   mlaas_read_job_reset(&job);
   return status;
-}
-
-static bool keeps_any(const struct mlaas_reader *reader) {
-  for (size_t i = 0; i < reader->num_columns; i++)
-    if (reader->kept[i].there)
-      return true;
-  return false;
 }
 
 enum mlaas_status mlaas_reader_read(struct mlaas_reader *reader, int64_t start, int64_t stop, struct ArrowArray *array,
@@ -133,11 +131,12 @@ enum mlaas_status mlaas_reader_read(struct mlaas_reader *reader, int64_t start, 
   if (start < 0 || stop < start || stop > reader->table->num_entries)
     return mlaas_fail(error, MLAAS_ARGUMENT, "entries %lld to %lld were asked for; table %s has %lld", (long long)start,
                       (long long)stop, reader->table->entry->path, (long long)reader->table->num_entries);
-  bool kept = keeps_any(reader);
-  enum mlaas_status status = read_once(reader, start, stop, array, error);
-  if (status == MLAAS_LIMIT && (kept || keeps_any(reader))) {
-    drop_kept(reader); /* what was kept may be what does not fit */
-    status = read_once(reader, start, stop, array, error);
+  enum mlaas_status status = read_once(reader, start, stop, false, array, error);
+  if (status == MLAAS_LIMIT) { /* hold nothing that the result does not need, whatever it costs */
+    drop_kept(reader);
+    for (int i = 0; i < reader->num_workers; i++)
+      trim_worker(&reader->workers[i]);
+    status = read_once(reader, start, stop, true, array, error);
   }
   return status;
 }

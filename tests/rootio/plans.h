@@ -22,10 +22,8 @@ static inline void plan_value(struct simple_plan *simple, int32_t code) {
   *simple = (struct simple_plan){0};
   simple->value = (struct mlaas_node){.kind = MLAAS_NODE_VALUE, .name = ""};
   assert_true(mlaas_scalar_of_code(code, &simple->value.value, &simple->value.format));
-  simple->plan = (struct mlaas_branch_plan){.has_data = true,
-                                            .layout = MLAAS_LAYOUT_FLAT,
-                                            .root = &simple->value,
-                                            .entry_bytes = simple->value.value.stored};
+  simple->plan = (struct mlaas_branch_plan){
+      .has_data = true, .layout = MLAAS_LAYOUT_FLAT, .root = &simple->value, .entry_bytes = simple->value.value.stored};
   simple->plan.num_buffers = mlaas_node_number(&simple->value, 0);
 }
 

@@ -89,10 +89,10 @@ static void ranges_are_read_as_root_reads_them(void **state) {
 static void mantissas_keep_their_bits_and_sign(void **state) {
   (void)state;
   static const uint8_t plus[] = {127, 0x08, 0x00}, minus[] = {128, 0x20, 0x00};
-  assert_true(unpack("", 19, plus) == 1.5);          /* 12 bits: 0x800 / 0x1000 */
-  assert_true(unpack("", 19, minus) == -2.0);        /* the sign is bit 13 */
+  assert_true(unpack("", 19, plus) == 1.5);   /* 12 bits: 0x800 / 0x1000 */
+  assert_true(unpack("", 19, minus) == -2.0); /* the sign is bit 13 */
   assert_true(unpack("[0,0,12]", 9, plus) == 1.5);
-  assert_true(unpack("[0,0,16]", 19, plus) == 1.5);  /* 16 is too many: 12 as by default */
+  assert_true(unpack("[0,0,16]", 19, plus) == 1.5); /* 16 is too many: 12 as by default */
 }
 
 static void a_range_that_root_overlooks_is_refused(void **state) {
@@ -107,7 +107,8 @@ static void a_range_that_root_overlooks_is_refused(void **state) {
 static void counted_lists_come_from_offsets_sizes_or_counts(void **state) {
   (void)state;
   static const uint8_t data[] = {0, 1, 0, 2, 0, 3};
-  static const uint8_t offsets[] = {0, 0, 0, 70, 0, 0, 0, 74, 0, 0, 0, 74}, sizes[] = {0, 0, 0, 70, 0, 0, 0, 4, 0, 0, 0, 0};
+  static const uint8_t offsets[] = {0, 0, 0, 70, 0, 0, 0, 74, 0, 0, 0, 74},
+                       sizes[] = {0, 0, 0, 70, 0, 0, 0, 4, 0, 0, 0, 0};
   static const int32_t counts[] = {2, 0, 1};
   struct simple_plan simple;
   plan_list(&simple, 2, 0);
@@ -125,8 +126,10 @@ static void counted_lists_come_from_offsets_sizes_or_counts(void **state) {
 static void lists_that_do_not_add_up_are_refused(void **state) {
   (void)state;
   static const uint8_t data[] = {0, 1, 0, 2, 0, 3};
-  static const uint8_t back[] = {0, 0, 0, 70, 0, 0, 0, 75, 0, 0, 0, 74}, odd[] = {0, 0, 0, 70, 0, 0, 0, 73, 0, 0, 0, 74},
-                       late[] = {0, 0, 0, 72, 0, 0, 0, 74, 0, 0, 0, 74}, over[] = {0, 0, 0, 70, 0, 0, 0, 72, 0, 0, 0, 99};
+  static const uint8_t back[] = {0, 0, 0, 70, 0, 0, 0, 75, 0, 0, 0, 74},
+                       odd[] = {0, 0, 0, 70, 0, 0, 0, 73, 0, 0, 0, 74},
+                       late[] = {0, 0, 0, 72, 0, 0, 0, 74, 0, 0, 0, 74},
+                       over[] = {0, 0, 0, 70, 0, 0, 0, 72, 0, 0, 0, 99};
   static const uint8_t *const wrong[] = {back, odd, late, over};
   static const int32_t counts[][3] = {{1, 1, 2}, {-1, 2, 2}, {1, 1, 0}};
   struct simple_plan simple;
@@ -208,10 +211,10 @@ static void nested_vectors_and_strings_are_walked(void **state) {
   struct mlaas_arena arena;
   struct mlaas_budget *budget = mlaas_budget_new(1 << 20);
   mlaas_arena_init(&arena, budget);
-  static const uint8_t data[] = {0x40, 0, 0, 22, 0, 9, 0, 0, 0, 2, /* a vector of two */
-                                 0,    0, 0, 2,  2, 'a', 'b', 0,   /* "ab", "" */
-                                 0,    0, 0, 1,  3, 'x', 'y', 'z', /* "xyz" */
-                                 0x40, 0, 0, 6,  0, 9, 0, 0, 0, 0};
+  static const uint8_t data[] = {0x40, 0, 0, 22, 0, 9,   0,   0,   0, 2, /* a vector of two */
+                                 0,    0, 0, 2,  2, 'a', 'b', 0,         /* "ab", "" */
+                                 0,    0, 0, 1,  3, 'x', 'y', 'z',       /* "xyz" */
+                                 0x40, 0, 0, 6,  0, 9,   0,   0,   0, 0};
   static const uint8_t offsets[] = {0, 0, 0, 70, 0, 0, 0, 96};
   struct mlaas_branch_plan plan = walked(&arena, "std::vector<std::vector<std::string> >", false);
   struct mlaas_basket basket = basket_of(data, sizeof data, 2, offsets);
