@@ -331,34 +331,55 @@ static void fill_rows(struct fill *f, size_t input, const struct mlaas_recipe_co
   }
 }
 
-/* The kept lengths of the tile's lists, their sum in *total; counts what is cut. */
-static void measure_lists(struct fill *f, const struct mlaas_recipe_column *column, int64_t *total) {
-  const struct mlaas_view *view = &f->views[column->branch];
-  int64_t cut = 0, sum = 0;
+/* The tile's lists: f->start of each relative to `base`, f->length of what is kept of each. */
+struct lists {
+  int64_t base, total, cut; /* total: of the kept lengths; cut: lists that are longer than the width */
+};
+
+/* The usual kind, without a branch: 32-bit offsets, no nulls. */
+static void measure_plain(struct fill *f, const int32_t *offsets, int32_t width, struct lists *lists) {
+  int32_t base = offsets[f->low];
+  int64_t total = 0, cut = 0;
   for (size_t i = 0; i < f->num; i++) {
-    int64_t length = mlaas_view_list(view, f->row[i]).length;
-    int64_t kept = length < column->width ? (length < 0 ? 0 : length) : column->width;
-    cut += length > column->width;
-    sum += kept;
-    f->length[i] = (int32_t)kept;
+    int32_t begin = offsets[f->row[i]], length = offsets[f->row[i] + 1] - begin;
+    int32_t kept = length < width ? length : width;
+    kept = kept < 0 ? 0 : kept;
+    f->start[i] = begin - base;
+    f->length[i] = kept;
+    total += kept;
+    cut += length > width;
   }
-  if (f->truncated && column->first_use)
-    f->truncated[column->branch] += cut;
-  *total = sum;
+  *lists = (struct lists){base, total, cut};
+}
+
+static void measure_lists(struct fill *f, const struct mlaas_recipe_column *column, struct lists *lists) {
+  const struct mlaas_view *view = &f->views[column->branch];
+  if (view->source->kind == MLAAS_SOURCE_LIST && !view->row_valid) {
+    measure_plain(f, view->offsets, (int32_t)column->width, lists);
+    return;
+  }
+  *lists = (struct lists){.base = mlaas_view_list(view, f->low).begin};
+  for (size_t i = 0; i < f->num; i++) {
+    struct mlaas_list list = mlaas_view_list(view, f->row[i]);
+    int64_t kept = list.length < 0 ? 0 : at_most(list.length, column->width);
+    f->start[i] = (int32_t)(list.begin - lists->base);
+    f->length[i] = (int32_t)kept;
+    lists->total += kept;
+    lists->cut += list.length > column->width;
+  }
 }
 
 /* Lists of consecutive rows lie behind each other: one run of all, if that is not much more than what is needed. */
-static bool fill_run(struct fill *f, size_t input, const struct mlaas_recipe_column *column, int64_t total) {
+static bool fill_run(struct fill *f, size_t input, const struct mlaas_recipe_column *column,
+                     const struct lists *lists) {
   const struct mlaas_view *view = &f->views[column->branch];
   if (f->high - f->low > SPAN || view->row_valid)
     return false;
-  struct mlaas_list low = mlaas_view_list(view, f->low), high = mlaas_view_list(view, f->high - 1);
-  int64_t run = high.begin + high.length - low.begin;
-  if (run < 0 || run > RUN || run > 4 * total + TILE)
+  struct mlaas_list last = mlaas_view_list(view, f->high - 1);
+  int64_t run = last.begin + last.length - lists->base;
+  if (run < 0 || run > RUN || run > 4 * lists->total + TILE)
     return false;
-  for (size_t i = 0; i < f->num; i++)
-    f->start[i] = (int32_t)(mlaas_view_list(view, f->row[i]).begin - low.begin);
-  bool missing = convert_run(f, column, low.begin, (size_t)run, f->values, f->lost);
+  bool missing = convert_run(f, column, lists->base, (size_t)run, f->values, f->lost);
   write_lists(f, input, column, missing);
   return true;
 }
@@ -382,13 +403,15 @@ static bool fill_gathered(struct fill *f, size_t input, const struct mlaas_recip
 
 static enum mlaas_status fill_jagged(struct fill *f, size_t input, const struct mlaas_recipe_column *column,
                                      struct mlaas_error *error) {
-  int64_t total = 0;
-  measure_lists(f, column, &total);
+  struct lists lists;
+  measure_lists(f, column, &lists);
+  if (f->truncated && column->first_use)
+    f->truncated[column->branch] += lists.cut;
   if (column->sort != SIZE_MAX)
     MLAAS_TRY(order_tile(f, column, error));
-  else if (fill_run(f, input, column, total))
+  else if (fill_run(f, input, column, &lists))
     return MLAAS_OK;
-  if (!fill_gathered(f, input, column, total))
+  if (!fill_gathered(f, input, column, lists.total))
     fill_rows(f, input, column);
   return MLAAS_OK;
 }

@@ -89,16 +89,19 @@ KERNEL_INLINE void put8_mask(uint8_t *to, const uint8_t *missing, const uint8_t 
 }
 
 /* Lists of 8 slots and more: whole vectors, the last of which ends with the list and overlaps the one before. */
-KERNEL_INLINE void spread_wide(const struct mlaas_spread *s, const float *values, const uint8_t *missing, bool has) {
-  int32_t width = s->width, last = width - 8, bits;
-  memcpy(&bits, &s->pad, sizeof bits);
+KERNEL_INLINE void spread_wide(const struct mlaas_spread *spread, const float *values, const uint8_t *missing, bool has,
+                               int32_t width) {
+  const struct mlaas_spread s = *spread; /* stores to rows must not make the compiler read it again */
+  const int32_t last = width - 8;
+  int32_t bits;
+  memcpy(&bits, &s.pad, sizeof bits);
   v8i pad = (v8i){0} + bits;
-  for (size_t i = 0; i < s->rows; i++) {
-    int32_t count = s->count[i];
-    float *x = s->x[i] + s->first;
-    uint8_t *mask = s->mask[i] + s->first;
-    const float *from = values + s->start[i];
-    const uint8_t *pattern = s->pads + MLAAS_SPREAD_WIDEST - count, *lost = has ? missing + s->start[i] : NULL;
+  for (size_t i = 0; i < s.rows; i++) {
+    int32_t count = s.count[i];
+    float *x = s.x[i] + s.first;
+    uint8_t *mask = s.mask[i] + s.first;
+    const float *from = values + s.start[i];
+    const uint8_t *pattern = s.pads + MLAAS_SPREAD_WIDEST - count, *lost = has ? missing + s.start[i] : NULL;
     for (int32_t k = 0; k < last; k += 8) {
       put8(x, from, k, count, pad);
       put8_mask(mask, lost, pattern, k);
@@ -126,9 +129,9 @@ KERNEL_INLINE void spread_narrow(const struct mlaas_spread *s, const float *valu
 KERNEL void spread(const struct mlaas_spread *s, const float *values, const uint8_t *missing) {
   static const uint8_t none[1];
   if (s->width >= 8 && missing)
-    spread_wide(s, values, missing, true);
+    spread_wide(s, values, missing, true, s->width);
   else if (s->width >= 8)
-    spread_wide(s, values, NULL, false);
+    spread_wide(s, values, NULL, false, s->width);
   else if (missing)
     spread_narrow(s, values, missing, true, s->width);
   else
