@@ -449,10 +449,14 @@ static enum mlaas_status add_collections(struct making *m, json_t *list, struct 
   return MLAAS_OK;
 }
 
+/* NULL when out of memory: half a list of sentinels would change numbers. */
 static json_t *list_of(const double *numbers, size_t count) {
   json_t *list = json_array();
-  for (size_t i = 0; i < count; i++)
-    json_array_append_new(list, json_real(numbers[i]));
+  for (size_t i = 0; list && i < count; i++)
+    if (json_array_append_new(list, json_real(numbers[i])) != 0) {
+      json_decref(list);
+      return NULL;
+    }
   return list;
 }
 
