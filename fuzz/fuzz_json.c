@@ -68,9 +68,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     return 0;
   memcpy(text, data + 1, size - 1);
   text[size - 1] = 0;
-  if (data[0] % 3 == 0)
+  if (data[0] == '0')
     try_recipe(text, size - 1);
-  else if (data[0] % 3 == 1)
+  else if (data[0] == '1')
     try_specs(text, size - 1);
   else
     try_params(text);

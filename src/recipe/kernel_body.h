@@ -67,12 +67,12 @@ KERNEL void clip(float *values, size_t n, float low, float high) {
 /* ---- rows ---- */
 
 /* Values [k, k + 8) of a list whose first `count` are there. */
-KERNEL_INLINE void put8(float *to, const float *from, int32_t k, int32_t count, v8i pad) {
+KERNEL_INLINE void put8(float *to, const float *from, int32_t k, int32_t count, const v8i *pad) {
   const v8i iota = {0, 1, 2, 3, 4, 5, 6, 7};
   v8i keep = iota < (v8i){0} + (count - k);
   v8i value;
   memcpy(&value, from + k, sizeof value);
-  value = (value & keep) | (pad & ~keep);
+  value = (value & keep) | (*pad & ~keep);
   memcpy(to + k, &value, sizeof value);
 }
 
@@ -103,10 +103,10 @@ KERNEL_INLINE void spread_wide(const struct mlaas_spread *spread, const float *v
     const float *from = values + s.start[i];
     const uint8_t *pattern = s.pads + MLAAS_SPREAD_WIDEST - count, *lost = has ? missing + s.start[i] : NULL;
     for (int32_t k = 0; k < last; k += 8) {
-      put8(x, from, k, count, pad);
+      put8(x, from, k, count, &pad);
       put8_mask(mask, lost, pattern, k);
     }
-    put8(x, from, last, count, pad);
+    put8(x, from, last, count, &pad);
     put8_mask(mask, lost, pattern, last);
   }
 }
