@@ -7,7 +7,7 @@
 
 #include <jansson.h>
 
-enum { NARROW = 76, NARROW_COLUMNS = 4 }; /* a terminal of fewer characters gets name, list length, min and max */
+enum { NARROW = 100, NARROW_COLUMNS = 6 }; /* a terminal of fewer characters gets no counts */
 
 static void add_number(struct mlaas_grid *grid, const json_t *column, const char *key) {
   const json_t *value = json_object_get(column, key);
@@ -42,10 +42,10 @@ static void add_row(struct mlaas_grid *grid, const json_t *column) {
   add_lengths(grid, column);
   add_number(grid, column, "min");
   add_number(grid, column, "max");
-  if (grid->columns == NARROW_COLUMNS)
-    return;
   add_number(grid, column, "mean");
   add_number(grid, column, "sd");
+  if (grid->columns == NARROW_COLUMNS)
+    return;
   add_count(grid, json_integer_value(json_object_get(column, "count")));
   add_count(grid,
             json_integer_value(json_object_get(column, "nan")) + json_integer_value(json_object_get(column, "inf")));
@@ -69,7 +69,7 @@ static void write_files(const json_t *files, FILE *out) {
 static void write_columns(const json_t *columns, FILE *out) {
   static const char *const heads[] = {"branch", "lengths", "min", "max", "mean", "sd", "values", "nan, inf", "missing"};
   struct mlaas_grid grid;
-  mlaas_grid_init(&grid, mlaas_terminal_width(out) < NARROW ? "lrrr" : "lrrrrrrrr");
+  mlaas_grid_init(&grid, mlaas_terminal_width(out) < NARROW ? "lrrrrr" : "lrrrrrrrr");
   for (size_t i = 0; i < grid.columns; i++)
     mlaas_grid_add(&grid, heads[i]);
   for (size_t i = 0; i < json_array_size(columns); i++)

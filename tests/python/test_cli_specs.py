@@ -45,7 +45,7 @@ def test_the_table_shows_every_branch(truth):
     assert {line.split()[0] for line in done.stdout.split("\n") if line.startswith("  ")} >= set(truth)
     assert "scanning: 21,800 entries in" in done.stderr
     narrow = run("specs", "--files", f"{SIGNAL},{OTHER}", env={"COLUMNS": "80"})
-    assert max(map(len, narrow.stdout.split("\n")[3:])) <= 100
+    assert max(map(len, narrow.stdout.split("\n")[3:])) <= 80
     assert run("specs", "--quiet", "--files", SIGNAL).stderr == ""
 
 
