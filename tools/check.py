@@ -150,6 +150,16 @@ def python_stage(environment, build_directory, arguments):
     return stage
 
 
+def install_stage(build_directory):
+    """What `make install` puts somewhere can be used there."""
+
+    def stage():
+        code, output = run(["tools/check_install.sh", build_directory])
+        return Counts(failed=1, log=output) if code else Counts(passed=1)
+
+    return stage
+
+
 def lint_stage(build_directory):
     """Each check of tools/lint.py counts as a test."""
 
@@ -197,6 +207,7 @@ def full_stages():
             c_stage("build-tsan", [*plain, "-Db_sanitize=thread"], ["-t", "6", "--suite", "threads"]),
         ),
         ("lint", lint_stage("build-check")),
+        ("installation", install_stage("build-check")),
         ("Python tests", python_stage(".venv", "build-check", [*torch, "tests/python"])),
     ]
     if torch_files():
