@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { LARGE = 256 << 10, GRAIN = 64 << 10, KEPT = 256 };
+enum { HUGE = 2 << 20, LARGE = 256 << 10, GRAIN = 64 << 10, KEPT = 256 };
 
 struct kept {
   void *data;
@@ -113,9 +113,21 @@ static void *take_kept(struct mlaas_budget *budget, int64_t *capacity) {
   return data;
 }
 
+/* From HUGE bytes on at a boundary where the kernel may use large pages: rows written all over such a block would else
+ * cost a miss in the page tables each, and its first use a fault for every 4 KiB. */
 static void *map(int64_t capacity) {
-  void *data = mmap(NULL, (size_t)capacity, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  return data == MAP_FAILED ? NULL : data;
+  size_t size = (size_t)capacity, extra = capacity >= HUGE ? HUGE : 0;
+  char *data = mmap(NULL, size + extra, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (data == MAP_FAILED)
+    return NULL;
+  size_t before = extra ? (size_t)(-(uintptr_t)data % HUGE) : 0;
+  if (before)
+    munmap(data, before);
+  if (extra - before)
+    munmap(data + before + size, extra - before);
+  if (extra)
+    madvise(data + before, size, MADV_HUGEPAGE);
+  return data + before;
 }
 
 enum mlaas_status mlaas_block_new(struct mlaas_budget *budget, int64_t size, struct mlaas_block *block,

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SLAB_BYTES = 1 << 20, ALIGNMENT = 64 };
+enum { SLAB_BYTES = 8 << 20, ALIGNMENT = 64 };
 
 struct slab {
   struct mlaas_block block; /* this struct lies at its front */

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 enum {
-  MOST_MIXED = 131072,  /* rows of a window: beyond, a wider shuffle costs cache misses and gains nothing to see */
+  MOST_MIXED = 65536,   /* rows of a window: beyond, a wider shuffle costs cache misses and gains nothing to see */
   MOST_ORDERED = 16384, /* the same without shuffling, where a window is but a unit of work */
   POLL_MS = 20,         /* memory that others give back makes no noise */
   GRACE_S = 1           /* how long a caller who holds all memory may take to release some */
@@ -48,14 +48,6 @@ static void release_all(struct mlaas_batch **batches, size_t count) {
     mlaas_batch_release(batches[i]);
 }
 
-/* Claims and gives back at once: whether so much is free now. */
-static bool is_free(struct mlaas_budget *budget, int64_t bytes) {
-  if (mlaas_budget_claim(budget, bytes, NULL) != MLAAS_OK)
-    return false;
-  mlaas_budget_return(budget, bytes);
-  return true;
-}
-
 /* Batches for what is left of the window. Ahead of a caller who still has some: all or none, and a quarter of the
  * ceiling is left for others. With an empty queue: as many as there is room for. Reading finds its scratch free either
  * way. */
@@ -63,18 +55,19 @@ static enum mlaas_status reserve(struct mlaas_loader *loader, int64_t first, boo
                                  size_t *count, struct mlaas_error *error) {
   const struct mlaas_mixer *mixer = &loader->mixer;
   struct mlaas_budget *budget = mlaas_context_budget(loader->dataset->context);
-  size_t wanted = mlaas_mixer_window(mixer, first);
-  int64_t bytes = mlaas_batch_bytes(&mixer->layout, mixer->options.batch_rows) * (int64_t)wanted;
-  int64_t room = is_free(budget, mixer->scratch) ? mixer->scratch : mixer->least;
+  int64_t ceiling = mlaas_budget_ceiling(budget), bytes = mlaas_batch_bytes(&mixer->layout, mixer->options.batch_rows);
+  int64_t left = ceiling - mlaas_budget_held(budget), room = left - mixer->scratch - (ahead ? ceiling / 4 : 0);
+  size_t wanted = mlaas_mixer_window(mixer, first), fit;
+  if (!ahead && room < bytes)
+    room = left - mixer->least;
+  fit = room < bytes ? 0 : (size_t)(room / bytes);
   *count = 0;
-  if (ahead && !is_free(budget, bytes + mixer->scratch + mlaas_budget_ceiling(budget) / 4))
+  if (fit == 0 || (ahead && fit < wanted))
     return MLAAS_OK;
-  if (mlaas_budget_claim(budget, room, NULL) != MLAAS_OK)
-    return MLAAS_OK;
+  size_t most = fit < wanted ? fit : wanted;
+  int64_t last_rows = mlaas_mixer_batch_rows(mixer, first + (int64_t)most - 1);
   enum mlaas_status status = mlaas_batches_new(loader->home, budget, &mixer->layout, mixer->options.batch_rows,
-                                               mlaas_mixer_batch_rows(mixer, first + (int64_t)wanted - 1), first,
-                                               wanted, batches, count, error);
-  mlaas_budget_return(budget, room);
+                                               last_rows, first, most, batches, count, error);
   if (status != MLAAS_OK) {
     release_all(batches, *count);
     *count = 0;
@@ -113,8 +106,8 @@ static void starve(struct mlaas_loader *loader) {
     loader->starving_returned = home->returned;
   } else if (now - loader->starving_since >= GRACE_S) {
     loader->status = mlaas_fail(&loader->error, MLAAS_LIMIT,
-                                "no room for a batch of %lld bytes: %lld of %lld bytes are held, %lld batches by the "
-                                "caller; release some or raise the memory ceiling",
+                                "no room for a batch of %lld bytes and the reading of its rows: %lld of %lld bytes are "
+                                "held, %lld batches by the caller; release some or raise the memory ceiling",
                                 (long long)mlaas_batch_bytes(&loader->mixer.layout, loader->mixer.options.batch_rows),
                                 (long long)mlaas_budget_held(budget), (long long)mlaas_budget_ceiling(budget),
                                 (long long)home->lent);
@@ -145,9 +138,10 @@ static void make_more(struct mlaas_loader *loader, struct mlaas_batch **batches)
   loader->producing = true;
   pthread_mutex_unlock(&loader->home->lock);
   enum mlaas_status status = reserve(loader, first, ahead, batches, &count, &error);
-  bool room = count > 0;
-  if (status == MLAAS_OK && room)
+  if (status == MLAAS_OK && count > 0)
     status = fill(loader, epoch, first, batches, &count, &error);
+  if (status == MLAAS_LIMIT) /* not even one batch and the reading of its rows: as if there were no room for it */
+    status = MLAAS_OK;
   bool stopped = atomic_load(&loader->interrupt);
   if (stopped)
     release_all(batches, count);
@@ -157,12 +151,12 @@ static void make_more(struct mlaas_loader *loader, struct mlaas_batch **batches)
   if (!stopped && status != MLAAS_OK) {
     loader->status = status;
     loader->error = error;
-  } else if (!stopped && room) {
+  } else if (!stopped && count > 0) {
     publish(loader, batches, count);
     loader->starving_since = 0;
   }
   pthread_cond_broadcast(&loader->home->changed);
-  if (!stopped && status == MLAAS_OK && !room)
+  if (!stopped && status == MLAAS_OK && count == 0)
     starve(loader);
 }
 

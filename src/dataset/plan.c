@@ -86,12 +86,10 @@ void mlaas_plan_interleave(const int64_t *sizes, size_t count, int64_t rows, int
 
 /* ---- units and pieces ---- */
 
-/* Where the unit that starts at `start` ends: whole clusters while they are small, a part of one that is long. `*next`
- * is where the search for the next cluster starts. */
+/* Where the unit that starts at `start` ends: at the end of its cluster, or of the last of several small ones. `*next`
+ * is the first cluster behind `start`. */
 static int64_t unit_end(const struct mlaas_plan_source *source, size_t *next, int64_t start) {
   int64_t stop = start;
-  while (*next > 0 && source->clusters[*next - 1] > start) /* a unit may have ended inside a cluster */
-    --*next;
   while (stop < source->entries) {
     while (*next < source->num_clusters && source->clusters[*next] <= stop)
       ++*next;
@@ -100,8 +98,7 @@ static int64_t unit_end(const struct mlaas_plan_source *source, size_t *next, in
       break;
     stop = end;
   }
-  int64_t parts = (stop - start + MLAAS_UNIT_ROWS - 1) / MLAAS_UNIT_ROWS;
-  return parts > 1 ? start + (stop - start + parts - 1) / parts : stop;
+  return stop;
 }
 
 /* Counts, or with a plan also writes, the units and pieces of a whole file. */

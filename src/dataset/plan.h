@@ -1,15 +1,16 @@
 /* Which entries of which file are taken, and which split each belongs to. Pure numbers: knows no reader, recipe or
  * thread.
  *
- * A file is cut into units (whole clusters, the grain of the shuffled order), a unit into pieces (the grain of sampling
- * and of counting). `nevents` takes the head of evenly spaced pieces. The part of every taken row is kept in two bits.
+ * A file is cut into units (whole clusters, the grain of the shuffled order: cutting them would decompress some baskets
+ * twice), a unit into pieces (the grain of sampling and of counting). `nevents` takes the head of evenly spaced pieces.
+ * The part of every taken row is kept in two bits.
  */
 #ifndef MLAAS_DATASET_PLAN_H
 #define MLAAS_DATASET_PLAN_H
 
 #include "base/memory.h"
 
-enum { MLAAS_PIECE_ROWS = 16384, MLAAS_UNIT_ROWS = 65536 };
+enum { MLAAS_PIECE_ROWS = 16384 };
 
 /* Sets of parts, as bits: 1 << part for train, validation and test, bit 3 for rows of none. */
 enum { MLAAS_PARTS_TRAIN = 1, MLAAS_PARTS_VALIDATION = 2, MLAAS_PARTS_TEST = 4, MLAAS_PARTS_ALL = 15 };
