@@ -16,6 +16,9 @@ import numpy as np
 from .. import metrics
 
 
+EVALUATION_ROWS = 4096
+
+
 class Log:
     """JSON lines, each with the time and what happened; flushed at once, so a kill loses nothing."""
 
@@ -41,10 +44,18 @@ class Scores:
     raw_w: np.ndarray
     loss: float | None = None
 
-    def metrics(self, task) -> dict:
+    def metrics(self, task, params=None) -> dict:
         if task.regression:
             return metrics.regression(self.index, self.score, self.raw_w)
-        return metrics.classification(self.index, self.score, len(task.classes), self.raw_w)
+        asked = (params or {}).get("metrics")
+        threshold = asked.get("threshold", 0.5) if isinstance(asked, dict) else 0.5
+        return metrics.classification(self.index, self.score, len(task.classes), self.raw_w, threshold)
+
+
+def open_part(dataset, split: str, **how):
+    """A loader for scoring: larger batches than those of the training, which frameworks run faster."""
+    rows = max(int(dataset.params.get("batch_size") or 0), EVALUATION_ROWS)
+    return dataset.loader(split, batch_size=rows, **how)
 
 
 def score_part(trainer, loader, step=None, max_rows: int | None = None) -> Scores:
@@ -86,7 +97,15 @@ class Run:
 
     @property
     def patience(self) -> int:
-        return int(self.params.get("early_stopping") or 0)
+        asked = self.params.get("early_stopping") or 0
+        return int(asked.get("patience", 5) if isinstance(asked, dict) else asked)
+
+    @property
+    def monitor(self) -> tuple:
+        """(what early stopping looks at, the least gain that counts)."""
+        asked = self.params.get("early_stopping")
+        asked = asked if isinstance(asked, dict) else {}
+        return asked.get("monitor") or "val_loss", float(asked.get("min_delta") or 0)
 
     def record(self, trainer, **values):
         """One line of the history, also into the log."""
@@ -110,24 +129,26 @@ def validation_values(trainer, scores: Scores) -> dict:
 
 
 class Best:
-    """The best epoch so far by validation loss (training loss where there is no validation), kept on disk."""
+    """The best epoch so far by what early stopping looks at (training loss without validation), kept on disk."""
 
-    def __init__(self, folder: str, state: dict | None = None):
+    def __init__(self, folder: str, monitor=("val_loss", 0.0), state: dict | None = None):
         state = state or {}
-        self.folder = folder
-        self.loss, self.epoch = state.get("loss", float("inf")), state.get("epoch", -1)
+        self.folder, (self.key, self.gain) = folder, monitor
+        self.value, self.epoch = state.get("value", float("inf")), state.get("epoch", -1)
 
     def offer(self, trainer, epoch: int, values: dict):
-        loss = values.get("val_loss", values.get("loss"))
-        if loss is not None and loss < self.loss:
-            self.loss, self.epoch = loss, epoch
+        value = values.get(self.key, values.get("loss"))
+        if value is not None and ("auc" in self.key or "accuracy" in self.key):
+            value = -value
+        if value is not None and value < self.value - (self.gain if self.epoch >= 0 else 0):
+            self.value, self.epoch = value, epoch
             temporary = tempfile.mkdtemp(dir=os.path.dirname(self.folder))
             trainer.save_state(temporary)
             shutil.rmtree(self.folder, ignore_errors=True)
             os.rename(temporary, self.folder)
 
     def state(self) -> dict:
-        return {"loss": self.loss, "epoch": self.epoch} if self.epoch >= 0 else {}
+        return {"value": self.value, "epoch": self.epoch} if self.epoch >= 0 else {}
 
 
 def _train_epoch(trainer, loader, run, epoch):
@@ -139,7 +160,7 @@ def _train_epoch(trainer, loader, run, epoch):
             step.update(batch.rows)
         values = {"epoch": epoch, **trainer.end_epoch()}
         values["seconds"] = round(time.monotonic() - start, 3)
-        validation = run.dataset.loader("validation")
+        validation = open_part(run.dataset, "validation")
         values.update(validation_values(trainer, score_part(trainer, validation)))
         validation.close()
         step.values.update({k: v for k, v in values.items() if k not in ("epoch", "seconds") and v is not None})
@@ -149,7 +170,8 @@ def _train_epoch(trainer, loader, run, epoch):
 def stream(trainer, run: Run) -> list:
     """True epochs over all training data; every epoch validated, logged and checkpointed."""
     loader = run.dataset.loader("train")
-    best = Best(os.path.join(run.checkpoint.folder, "best"), (run.state or {}).get("best"))
+    best = Best(os.path.join(run.checkpoint.folder, "best"), run.monitor, (run.state or {}).get("best"))
+    every = run.params.get("checkpoint", 1)
     first = 0
     if run.state:
         trainer.load_state(run.checkpoint.model_folder())
@@ -160,18 +182,20 @@ def stream(trainer, run: Run) -> list:
     try:
         for epoch in range(first, run.epochs):
             if run.patience and best.epoch >= 0 and epoch - best.epoch > run.patience:
-                run.progress.say(f"stopped early: no better validation loss for {run.patience} epochs")
+                run.progress.say(f"stopped early: no better {best.key} for {run.patience} epochs")
                 break
             loader.set_epoch(epoch)
             run.record(trainer, **_train_epoch(trainer, loader, run, epoch))
             if run.patience:
                 best.offer(trainer, epoch, run.history[-1])
             loader.set_epoch(epoch + 1)
+            if not every or (epoch + 1) % int(every):
+                continue
             run.checkpoint.save({"epoch": epoch, "history": run.history, "best": best.state(),
                                  "loader": loader.state_dict()}, trainer.save_state)
     finally:
         loader.close()
     if run.patience and best.epoch >= 0 and best.epoch != run.history[-1]["epoch"]:
         trainer.load_state(best.folder)
-        run.progress.say(f"kept epoch {best.epoch + 1}, the one of the best validation loss")
+        run.progress.say(f"kept epoch {best.epoch + 1}, the one of the best {best.key}")
     return run.history

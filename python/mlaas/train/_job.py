@@ -85,19 +85,19 @@ def _guard(dataset, params, progress, log):
     return sample, findings
 
 
-def _evaluate(trainer, dataset, progress):
-    """Scores of the test part, and of a sample of the training part to compare with."""
-    test_loader = dataset.loader("test")
+def _evaluate(trainer, dataset, progress, test=None):
+    """Scores of the test part (unless the course made them), and of a sample of the training part to compare with."""
+    test_loader = _fit.open_part(dataset, "test")
     with progress.step("test", test_loader.num_rows) as step:
-        test = _fit.score_part(trainer, test_loader, step)
-        result = test.metrics(trainer.task)
+        test = test or _fit.score_part(trainer, test_loader, step)
+        result = test.metrics(trainer.task, trainer.params)
         step.values.update({key: result[key] for key in ("auc", "accuracy", "rmse") if result.get(key) is not None})
     test_loader.close()
-    train_loader = dataset.loader("train", shuffle=True)
+    train_loader = _fit.open_part(dataset, "train", shuffle=True)
     train = _fit.score_part(trainer, train_loader, max_rows=MAX_SCORED_TRAIN_ROWS)
     train_loader.cancel()
     train_loader.close()
-    return test, train, {"test": result, "train_sample": train.metrics(trainer.task)}
+    return test, train, {"test": result, "train_sample": train.metrics(trainer.task, trainer.params)}
 
 
 def _identity(dataset, params, user) -> str:
@@ -107,14 +107,15 @@ def _identity(dataset, params, user) -> str:
 
 
 def _train(user, task, dataset, params, run):
+    """The trained trainer, its history, and the scores of the test rows where the course has judged them itself."""
     trainer = make_trainer(user, task, dataset.recipe, params, run.progress.say)
-    if params.get("compat"):
-        from ._compat import chunks
+    if params.get("compat") and params.get("training") != "standard":
+        from . import _compat
 
-        return trainer, chunks(trainer, run)
+        return (trainer, *_compat.chunks(trainer, run))
     if trainer.streams:
-        return trainer, _fit.stream(trainer, run)
-    return trainer, trainer.fit(run)
+        return trainer, _fit.stream(trainer, run), None
+    return trainer, trainer.fit(run), None
 
 
 def _about(user, task, dataset, params, trainer, history, seconds):
@@ -141,7 +142,7 @@ def train_dataset(dataset, model, out, resume, progress, start=None):
     with progress.step("scan") as step:
         dataset.scan(lambda done, total: step.at(done, total))
     params = dataset.params
-    if params.get("compat"):
+    if params.get("compat") and params.get("training") != "standard":
         from ..compat.dataset import CompatDataset
 
         dataset = CompatDataset(dataset)
@@ -160,8 +161,8 @@ def train_dataset(dataset, model, out, resume, progress, start=None):
         sample, findings = _guard(dataset, params, progress, log)
         course = _fit.Run(dataset, params, progress, log, checkpoint, bundle.parse_size(params.get("memory") or DEFAULT_MEMORY),
                           state=state)
-        trainer, history = _train(user, task, dataset, params, course)
-        test, train, result = _evaluate(trainer, dataset, progress)
+        trainer, history, judged = _train(user, task, dataset, params, course)
+        test, train, result = _evaluate(trainer, dataset, progress, judged)
         about = _about(user, task, dataset, params, trainer, history, time.monotonic() - start)
         log.write("done", seconds=about["seconds"], test={k: v for k, v in result["test"].items() if "roc" not in k})
         view = report.Content(os.path.basename(out), task, params, about, result, test, train, sample, findings,

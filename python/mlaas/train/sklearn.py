@@ -14,7 +14,7 @@ import numpy as np
 
 from .._errors import ArgumentError, LimitError, UnsupportedError
 from ._base import Predictor, Trainer, check_width, describe_inputs
-from ._fit import score_part, validation_values
+from ._fit import open_part, score_part, validation_values
 
 MODEL_FILE, ONNX_FILE = "model.joblib", "model.onnx"
 ROW_EXTRA = 32  # bytes of label, weight and index beside the features
@@ -81,18 +81,19 @@ class SklearnTrainer(Trainer):
 
     def _collect(self, run):
         """All training rows as one array, if they fit under the ceiling."""
-        loader = run.dataset.loader("train")
+        loader = open_part(run.dataset, "train")
         width = self.inputs[0]["features"]
-        need = loader.num_rows * (width * 4 + ROW_EXTRA)
+        rows = loader.num_rows
+        need = rows * (width * 4 + ROW_EXTRA)
         if run.memory and need > run.memory:
             loader.close()
-            raise LimitError(f"{type(self.model).__name__} has no partial_fit, so its {loader.num_rows} training rows "
+            raise LimitError(f"{type(self.model).__name__} has no partial_fit, so its {rows} training rows "
                              f"of {width} columns must be held at once: {need / 1e6:.0f} MB, the ceiling is "
                              f"{run.memory / 1e6:.0f} MB; raise memory, set nevents, or take a model that streams")
-        x = np.empty((loader.num_rows, width), dtype=np.float32)
-        y, w = np.empty(loader.num_rows, np.float32), np.empty(loader.num_rows, np.float32)
+        x = np.empty((rows, width), dtype=np.float32)
+        y, w = np.empty(rows, np.float32), np.empty(rows, np.float32)
         row = 0
-        with run.progress.step("collect", loader.num_rows) as step:
+        with run.progress.step("collect", rows) as step:
             for batch in loader:
                 stop = row + len(batch.y)
                 x[row:stop], y[row:stop], w[row:stop] = batch.inputs[self.input][0], batch.y, batch.w
@@ -109,7 +110,7 @@ class SklearnTrainer(Trainer):
         with run.progress.step(f"fit {type(self.model).__name__}") as step:
             self._learn(x, y, w)
             values = {"epoch": 0, "seconds": round(time.monotonic() - start, 3)}
-            validation = run.dataset.loader("validation")
+            validation = open_part(run.dataset, "validation")
             values.update(validation_values(self, score_part(self, validation)))
             validation.close()
             step.values.update({k: v for k, v in values.items() if k.startswith("val") and v is not None})

@@ -14,6 +14,7 @@ import xgboost as xgb
 
 from .._errors import ArgumentError, UnsupportedError
 from ._base import Predictor, Trainer, describe_inputs
+from ._fit import open_part
 
 CHECKPOINT_SECONDS = 10.0
 MODEL_FILE = "model.ubj"
@@ -114,7 +115,7 @@ class XGBoostTrainer(Trainer):
         return ["auc", "logloss"] if len(self.task.classes) == 2 else ["auc", "mlogloss"]
 
     def _matrix(self, run, split, label, reference=None):
-        loader = run.dataset.loader(split, shuffle=False)
+        loader = open_part(run.dataset, split, shuffle=False)
         try:
             if not loader.num_rows:
                 return None
