@@ -346,10 +346,10 @@ static enum mlaas_status read_global_column(const json_t *json, const char *name
   s->source = (struct mlaas_source){.type = MLAAS_KERNEL_g, .kind = dim ? MLAAS_SOURCE_LIST : MLAAS_SOURCE_FLAT};
   s->min = min;
   s->max = mlaas_json_value(max);
-  s->mean = s->m2 = (double)NAN;
+  s->count = s->min <= s->max ? events : 0;
+  s->mean = s->m2 = s->count ? (double)NAN : 0;
   s->next_min = INFINITY;
   s->next_max = -(double)INFINITY;
-  s->count = s->min <= s->max ? events : 0;
   if (!max ||
       (dim && !(json_is_integer(dim) && json_integer_value(dim) >= 0 && json_integer_value(dim) <= MLAAS_LONGEST_LIST)))
     return mlaas_fail(error, MLAAS_FORMAT, "branch \"%s\" has no maximum or no proper dimension", name);

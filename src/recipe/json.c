@@ -48,20 +48,18 @@ void mlaas_number_format(double value, char text[MLAAS_NUMBER_TEXT]) {
     return;
   }
   shortest(value, digits);
-  char *mark = strchr(digits, 'e'), *end = mark;
+  char *mark = strchr(digits, 'e'), *point = strchr(digits, '.'), *end = mark;
   int exponent = (int)strtol(mark + 1, NULL, 10);
-  while (memchr(digits, '.', (size_t)(end - digits)) && end[-1] == '0' && end[-2] != '.')
+  while (point && end[-1] == '0')
     end--;
-  if (end - digits > 2 && end[-1] == '0' && end[-2] == '.')
-    end -= 2;
+  if (point && end[-1] == '.')
+    end--;
   *end = 0;
   if (exponent < -4 || exponent >= 16) {
     snprintf(text, MLAAS_NUMBER_TEXT, "%se%c%02d", digits, exponent < 0 ? '-' : '+', abs(exponent));
     return;
   }
-  int places = (int)(end - digits) - (digits[0] == '-') - 1; /* digits behind the first one and the point */
-  places -= places > 0 ? 1 : 0;
-  places -= exponent;
+  int places = (point && point < end ? (int)(end - point) - 1 : 0) - exponent;
   snprintf(text, MLAAS_NUMBER_TEXT, "%.*f", places > 1 ? places : 1, value);
 }
 
