@@ -33,9 +33,9 @@ def test_scores_are_a_friend_of_their_input(sample, dataset_class, tmp_path):
         path, = mlaas.predict(bundle, name, tmp_path, progress=False)
         score = uproot.open(path)["mlaas"]["score"].array(library="np")
         a = uproot.open(name)["events"]["a"].array(library="np")
-        wanted = [np.sum(score > 0.5), np.sum((score > 0.4) & (a > 0))]
+        wanted = [np.sum(score > 0.5), np.sum((score > 0.25) & (a > 0))]
         assert 0 < wanted[0] < len(score), "the cut has to cut"
-        cuts = ["mlaas.score > 0.5", "score > 0.4f && a > 0"]
+        cuts = ["mlaas.score > 0.5", "score > 0.25 && a > 0"]
         done = subprocess.run([ROOT_PYTHON, "-c", COUNT, name, "events", path, *cuts], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         assert [int(word) for word in done.stdout.split()[-2:]] == wanted
