@@ -152,7 +152,7 @@ void mlaas_batch_release(struct mlaas_batch *batch) {
   }
   pthread_mutex_lock(&home->lock);
   home->lent -= lent;
-  home->returned++;
+  home->returned += lent; /* one that nobody had makes no room */
   pthread_cond_broadcast(&home->changed);
   pthread_mutex_unlock(&home->lock);
   mlaas_home_put(home);

@@ -18,7 +18,7 @@ struct mlaas_home {
   pid_t owner;
   long count;
   int64_t lent;     /* batches that the caller holds */
-  int64_t returned; /* batches that ever came home */
+  int64_t returned; /* batches that the caller ever gave back */
 };
 
 /* Shape of the rows: what every batch of a loader has in common. */
