@@ -57,9 +57,6 @@ class PartedChunk:
         kinds = np.where(np.arange(chunk.x.shape[1]) < num_flat, MISSING, PADDING).astype(np.uint8)
         self._mask = chunk.mask.astype(np.uint8) * kinds
 
-    def num_rows(self, part: str) -> int:
-        return len(self._rows[part])
-
     def batches(self, part: str, seed: tuple[int, ...] | None = None, first: int = 0) -> Iterator[CompatBatch]:
         """Batches of a part in the order of the split, or shuffled by a seed; numbered from `first`."""
         rows = self._rows[part]
@@ -112,10 +109,13 @@ class CompatDataset:
     def batch_size(self) -> int:
         return int(self.params.get("batch_size") or 256)
 
+    def original(self) -> CompatLoader:
+        """The original's chunks once more, in single precision, with the specs of the first scan."""
+        return CompatLoader(self._urls, self._labels, self.params, specs=self._specs, folder=None, dtype=np.float32)
+
     def chunks(self, batch_size: int | None = None) -> Iterator[PartedChunk]:
         """The original's chunks, each split."""
-        loader = CompatLoader(self._urls, self._labels, self.params, specs=self._specs, folder=None, dtype=np.float32)
-        for chunk in loader:
+        for chunk in self.original():
             if len(chunk) == 0:
                 return
             yield PartedChunk(chunk, self._num_flat, batch_size or self.batch_size)

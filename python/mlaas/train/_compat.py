@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._errors import UnsupportedError
-from ..compat import CompatLoader
 from ._fit import Scores, score_part, validation_values
 
 BATCH_SIZE = 50  # the original's trainer, where the parameters say nothing
@@ -60,13 +59,9 @@ def chunks(trainer, run) -> tuple:
     if not trainer.streams:
         raise UnsupportedError(f"compat trains chunk by chunk, which {type(trainer.model).__name__} cannot; the original "
                                "could not either: leave compat out")
-    files = [item["url"] for item in run.dataset.files]
-    labels = [item["label"] for item in run.dataset.files]
-    loader = CompatLoader(files, [int(label) for label in labels], run.params, dtype=np.float32)
+    loader = run.dataset.original()
     random, tests = np.random.default_rng(int(run.params.get("seed") or 0)), []
     for number, chunk in enumerate(loader):
         tests.append(_chunk_epochs(trainer, run, number, chunk, loader.split(chunk), random))
-    for text in loader.warnings:
-        trainer.note(text)
     joined = [np.concatenate([getattr(part, name) for part in tests]) for name in ("score", "index", "w", "raw_w")]
     return run.history, Scores(*joined)
