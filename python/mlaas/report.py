@@ -195,7 +195,8 @@ def plot_scores(plt, content, k: int):
                               lw=1, color=colour, label=f"{name}, test")
     axes.set(xlabel="score" if len(task.classes) == 2 else f"score of {_class_names(task)[k]}",
              ylabel="density (log)", yscale="log", xlim=(0, 1))
-    axes.legend()
+    axes.set_ylim(top=axes.get_ylim()[1] * 4)  # room for the legend
+    axes.legend(loc="upper center", ncols=2)
     return figure
 
 
@@ -216,8 +217,8 @@ def plot_cuts(plt, content):
     if "weighted" in content.result["test"]:
         cuts, _, purity = metrics.cut_scan(score, content.test.index, content.test.raw_w)
         axes.plot(cuts, np.clip(purity, 0, 1), color=COLOURS[0], lw=1.2, ls="--", label="purity, weighted")
-    axes.set(xlabel="cut on the score", xlim=(0, 1), ylim=(0, 1.05))
-    axes.legend(loc="center left")
+    axes.set(xlabel="cut on the score", xlim=(0, 1), ylim=(0, 1.25))
+    axes.legend(loc="upper center", ncols=2)
     return figure
 
 
