@@ -4,27 +4,13 @@
 #include "dataset/specs.h"
 
 #include "base/error.h"
+#include "dataset/stats_kernel.h"
 #include "recipe/split.h"
 
 #include <math.h>
 #include <string.h>
 
-enum { BLOCK = 1024, LANES = 8 };
-
-typedef double lanes __attribute__((vector_size(64)));
-typedef int64_t lane_bits __attribute__((vector_size(64)));
-
-/* Finite, not missing values of a run. */
-struct block {
-  double values[BLOCK] __attribute__((aligned(64)));
-  size_t count;
-};
-
-/* The extreme values of a run; max is that of the negated values. */
-struct extreme {
-  double least, next;
-  int64_t at;
-};
+enum { BLOCK = MLAAS_BLOCK };
 
 struct mlaas_column_stats mlaas_column_stats_like(const struct mlaas_column_stats *like) {
   struct mlaas_column_stats stats = {
@@ -46,39 +32,27 @@ void mlaas_row_mix(const char *file_id, int64_t first, int64_t rows, uint64_t *m
 
 /* ---- extremes ---- */
 
-static struct extreme join(struct extreme a, struct extreme b) {
+static struct mlaas_extreme join(struct mlaas_extreme a, struct mlaas_extreme b) {
   if (b.at == 0)
     return a;
   if (a.at == 0)
     return b;
   if (b.least < a.least)
-    return (struct extreme){b.least, b.next < a.least ? b.next : a.least, b.at};
+    return (struct mlaas_extreme){b.least, b.next < a.least ? b.next : a.least, b.at};
   if (b.least == a.least)
-    return (struct extreme){a.least, b.next < a.next ? b.next : a.next, a.at + b.at};
-  return (struct extreme){a.least, b.least < a.next ? b.least : a.next, a.at};
+    return (struct mlaas_extreme){a.least, b.next < a.next ? b.next : a.next, a.at + b.at};
+  return (struct mlaas_extreme){a.least, b.least < a.next ? b.least : a.next, a.at};
 }
 
-/* How many values equal `least`, and the smallest above it; with sign -1 of the negated values. */
-static struct extreme count_extreme(const struct block *block, double least, double sign) {
-  double next = INFINITY;
-  int64_t at = 0;
-  for (size_t i = 0; i < block->count; i++) {
-    double value = sign * block->values[i];
-    at += value == least;
-    next = value > least && value < next ? value : next;
-  }
-  return (struct extreme){least, next, at};
+static struct mlaas_extreme low_of(const struct mlaas_column_stats *s) {
+  return (struct mlaas_extreme){s->min, s->next_min, s->at_min};
 }
 
-static struct extreme low_of(const struct mlaas_column_stats *s) {
-  return (struct extreme){s->min, s->next_min, s->at_min};
+static struct mlaas_extreme high_of(const struct mlaas_column_stats *s) {
+  return (struct mlaas_extreme){-s->max, -s->next_max, s->at_max};
 }
 
-static struct extreme high_of(const struct mlaas_column_stats *s) {
-  return (struct extreme){-s->max, -s->next_max, s->at_max};
-}
-
-static void set_extremes(struct mlaas_column_stats *s, struct extreme low, struct extreme high) {
+static void set_extremes(struct mlaas_column_stats *s, struct mlaas_extreme low, struct mlaas_extreme high) {
   s->min = low.least;
   s->next_min = low.next;
   s->at_min = low.at;
@@ -99,113 +73,26 @@ static void add_moments(struct mlaas_column_stats *s, int64_t count, double mean
   s->count += count;
 }
 
-static double sum_lanes(const lanes *sum) {
-  return (((*sum)[0] + (*sum)[4]) + ((*sum)[2] + (*sum)[6])) + (((*sum)[1] + (*sum)[5]) + ((*sum)[3] + (*sum)[7]));
-}
-
-static double sum_block(const struct block *block, double *min, double *max) {
-  size_t i = 0;
-  lanes sum = {0}, low = (lanes){0} + block->values[0], high = low;
-  for (; i + LANES <= block->count; i += LANES) {
-    lanes value;
-    memcpy(&value, block->values + i, sizeof value);
-    lane_bits below = value<low, above = value> high;
-    sum += value;
-    low = (lanes)(((lane_bits)value & below) | ((lane_bits)low & ~below));
-    high = (lanes)(((lane_bits)value & above) | ((lane_bits)high & ~above));
-  }
-  double total = sum_lanes(&sum);
-  *min = low[0];
-  *max = high[0];
-  for (size_t k = 1; k < LANES; k++) {
-    *min = low[k] < *min ? low[k] : *min;
-    *max = high[k] > *max ? high[k] : *max;
-  }
-  for (; i < block->count; i++) {
-    total += block->values[i];
-    *min = block->values[i] < *min ? block->values[i] : *min;
-    *max = block->values[i] > *max ? block->values[i] : *max;
-  }
-  return total;
-}
-
-static double squares(const struct block *block, double mean) {
-  size_t i = 0;
-  lanes sum = {0};
-  for (; i + LANES <= block->count; i += LANES) {
-    lanes value;
-    memcpy(&value, block->values + i, sizeof value);
-    value -= mean;
-    sum += value * value;
-  }
-  double total = sum_lanes(&sum);
-  for (; i < block->count; i++)
-    total += (block->values[i] - mean) * (block->values[i] - mean);
-  return total;
-}
-
-static void add_block(struct mlaas_column_stats *s, const struct block *block) {
+static void add_block(struct mlaas_column_stats *s, const struct mlaas_stats_kernels *k,
+                      const struct mlaas_stats_block *block) {
   if (block->count == 0)
     return;
-  double min, max, mean = sum_block(block, &min, &max) / (double)block->count;
-  struct extreme low = {min, INFINITY, 1}, high = {-max, INFINITY, 1};
+  double min, max, mean = k->sum(block, &min, &max) / (double)block->count;
+  struct mlaas_extreme low = {min, INFINITY, 1}, high = {-max, INFINITY, 1};
   /* Counting matters only where the block has something to add to the two outermost values of the column. */
   if (s->count == 0 || min <= s->next_min)
-    low = count_extreme(block, min, 1);
+    low = k->count_extreme(block, min, 1);
   if (s->count == 0 || max >= s->next_max)
-    high = count_extreme(block, -max, -1);
+    high = k->count_extreme(block, -max, -1);
   set_extremes(s, join(low_of(s), low), join(high_of(s), high));
-  add_moments(s, (int64_t)block->count, mean, squares(block, mean));
+  add_moments(s, (int64_t)block->count, mean, k->squares(block, mean));
 }
 
 /* ---- a run of raw values to a block ---- */
 
-static void to_double(enum mlaas_kernel_type type, const struct mlaas_view *view, int64_t begin, size_t n,
-                      double *restrict out) {
-  switch (type) {
-  case MLAAS_KERNEL_b:
-    for (size_t i = 0; i < n; i++)
-      out[i] = mlaas_bit(view->values, view->value_bit + begin + (int64_t)i);
-    return;
-#define CASE(type, name)                                                                                               \
-  case MLAAS_KERNEL_##name: {                                                                                          \
-    const type *restrict values = (const type *)view->values + begin;                                                  \
-    for (size_t i = 0; i < n; i++)                                                                                     \
-      out[i] = (double)values[i];                                                                                      \
-    return;                                                                                                            \
-  }
-    CASE(int8_t, c)
-    CASE(uint8_t, C)
-    CASE(int16_t, s)
-    CASE(uint16_t, S)
-    CASE(int32_t, i)
-    CASE(uint32_t, I)
-    CASE(int64_t, l)
-    CASE(uint64_t, L)
-    CASE(float, f)
-    CASE(double, g)
-#undef CASE
-  case MLAAS_KERNEL_NUM_TYPES:
-    return;
-  }
-}
-
-/* NaN or infinite: a difference to itself that is not 0. */
-static bool all_finite(const double *values, size_t n) {
-  uint64_t overflow = 0;
-  for (size_t i = 0; i < n; i++) {
-    uint64_t bits;
-    memcpy(&bits, &values[i], sizeof bits);
-    overflow |= (bits & 0x7ff0000000000000u) + 0x0010000000000000u;
-  }
-  return !(overflow >> 63);
-}
-
-static bool contains(const double *values, size_t n, double wanted) {
-  unsigned found = 0;
+static void bits_to_double(const struct mlaas_view *view, int64_t begin, size_t n, double *out) {
   for (size_t i = 0; i < n; i++)
-    found |= values[i] == wanted;
-  return found;
+    out[i] = mlaas_bit(view->values, view->value_bit + begin + (int64_t)i);
 }
 
 /* Sentinels as this type of column holds them. */
@@ -223,19 +110,19 @@ static void find_sentinels(const struct mlaas_column_stats *s, const double *mis
 }
 
 /* Takes out what is no number, and counts it; `kept` marks the others. False if nothing had to be taken out. */
-static bool clean(struct mlaas_column_stats *s, const struct mlaas_view *view, int64_t begin,
-                  const struct sentinels *sentinels, struct block *block, bool *kept) {
+static bool clean(struct mlaas_column_stats *s, const struct mlaas_stats_kernels *k, const struct mlaas_view *view,
+                  int64_t begin, const struct sentinels *sentinels, struct mlaas_stats_block *block, bool *kept) {
   size_t n = block->count, to = 0;
-  bool dirty = view->value_valid || !all_finite(block->values, n);
-  for (size_t k = 0; k < sentinels->count && !dirty; k++)
-    dirty = contains(block->values, n, sentinels->values[k]);
+  bool dirty = view->value_valid || !k->all_finite(block->values, n);
+  for (size_t i = 0; i < sentinels->count && !dirty; i++)
+    dirty = k->contains(block->values, n, sentinels->values[i]);
   if (!dirty)
     return false;
   for (size_t i = 0; i < n; i++) {
     double value = block->values[i];
     bool missing = view->value_valid && !mlaas_bit(view->value_valid, view->value_bit + begin + (int64_t)i);
-    for (size_t k = 0; k < sentinels->count && !missing; k++)
-      missing = value == sentinels->values[k];
+    for (size_t j = 0; j < sentinels->count && !missing; j++)
+      missing = value == sentinels->values[j];
     kept[i] = !missing && isfinite(value);
     s->missing += missing;
     s->nan += !missing && isnan(value);
@@ -287,15 +174,20 @@ static void settle_integers(struct mlaas_column_stats *s) {
 
 static void add_values(struct mlaas_column_stats *s, const struct mlaas_view *view, int64_t begin, int64_t end,
                        const struct sentinels *sentinels) {
-  struct block block;
+  const struct mlaas_stats_kernels *k = mlaas_stats_kernels_get();
+  size_t size = mlaas_kernel_size(s->source.type);
+  struct mlaas_stats_block block;
   bool kept[BLOCK];
   for (int64_t at = begin; at < end; at += BLOCK) {
     size_t n = (size_t)(end - at < BLOCK ? end - at : BLOCK);
-    to_double(s->source.type, view, at, n, block.values);
+    if (s->source.type == MLAAS_KERNEL_b)
+      bits_to_double(view, at, n, block.values);
+    else
+      k->to_double[s->source.type]((const char *)view->values + at * (int64_t)size, n, block.values);
     block.count = n;
-    bool cleaned = clean(s, view, at, sentinels, &block, kept);
+    bool cleaned = clean(s, k, view, at, sentinels, &block, kept);
     take_integers(s, view, at, n, cleaned ? kept : NULL);
-    add_block(s, &block);
+    add_block(s, k, &block);
   }
 }
 
@@ -317,17 +209,49 @@ static enum mlaas_status make_room(struct mlaas_column_stats *s, int64_t longest
   return MLAAS_OK;
 }
 
-static enum mlaas_status add_lengths(struct mlaas_column_stats *s, const struct mlaas_view *view, int64_t rows,
-                                     const uint64_t *mix, struct mlaas_error *error) {
-  int64_t longest = 0, shortest = 0;
+/* The usual kind, without a branch. */
+static void add_plain_lengths(struct mlaas_column_stats *s, const int32_t *offsets, int64_t rows, const uint64_t *mix) {
+  int64_t *lengths = s->lengths;
+  uint64_t shape = 0;
+  for (int64_t i = 0; i < rows; i++) {
+    uint64_t length = (uint64_t)(offsets[i + 1] - offsets[i]);
+    lengths[length]++;
+    shape += length * mix[i];
+  }
+  s->shape += shape;
+}
+
+static void find_longest(const struct mlaas_view *view, int64_t rows, int64_t *longest, int64_t *shortest) {
+  *longest = *shortest = 0;
+  if (view->offsets && !view->row_valid) {
+    int32_t high = 0, low = 0;
+    for (int64_t i = 0; i < rows; i++) {
+      int32_t length = view->offsets[i + 1] - view->offsets[i];
+      high = length > high ? length : high;
+      low = length < low ? length : low;
+    }
+    *longest = high;
+    *shortest = low;
+    return;
+  }
   for (int64_t i = 0; i < rows; i++) {
     int64_t length = mlaas_view_list(view, i).length;
-    longest = length > longest ? length : longest;
-    shortest = length < shortest ? length : shortest;
+    *longest = length > *longest ? length : *longest;
+    *shortest = length < *shortest ? length : *shortest;
   }
+}
+
+static enum mlaas_status add_lengths(struct mlaas_column_stats *s, const struct mlaas_view *view, int64_t rows,
+                                     const uint64_t *mix, struct mlaas_error *error) {
+  int64_t longest, shortest;
+  find_longest(view, rows, &longest, &shortest);
   if (shortest < 0)
     return mlaas_fail(error, MLAAS_FORMAT, "the offsets of a list go backwards");
   MLAAS_TRY(make_room(s, longest, error));
+  if (view->offsets && !view->row_valid) {
+    add_plain_lengths(s, view->offsets, rows, mix);
+    return MLAAS_OK;
+  }
   for (int64_t i = 0; i < rows; i++) {
     int64_t length = mlaas_view_list(view, i).length;
     s->lengths[length]++;

@@ -1,5 +1,6 @@
 /* Statistics against sums in long double, their merging, and both JSON forms. */
 #include "dataset/specs.h"
+#include "dataset/stats_kernel.h"
 
 #include "../recipe/columns.h"
 
@@ -160,6 +161,22 @@ static void integers_of_64_bits_are_exact(void **state) {
   assert_true((uint64_t)specs->columns[8].int_max == high);
   mlaas_specs_free(specs);
   test_table_free(&table);
+}
+
+/* Both compilations of the kernels give the same bits. */
+static void kernels_agree(void **state) {
+  (void)state;
+  const struct mlaas_stats_kernels *base = mlaas_stats_kernels_base(), *fast = mlaas_stats_kernels_get();
+  for (size_t count = 1; count < MLAAS_BLOCK; count += 37) {
+    struct mlaas_stats_block block = {.count = count};
+    double min, max, low, high;
+    for (size_t i = 0; i < count; i++)
+      block.values[i] = (double)(test_random() % 1000) / 7 - 30;
+    assert_true(base->sum(&block, &min, &max) == fast->sum(&block, &low, &high) && min == low && max == high);
+    assert_true(base->squares(&block, 1.5) == fast->squares(&block, 1.5));
+    struct mlaas_extreme a = base->count_extreme(&block, min, 1), b = fast->count_extreme(&block, min, 1);
+    assert_true(a.at == b.at && a.next == b.next);
+  }
 }
 
 /* ---- merging ---- */
@@ -336,6 +353,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(statistics_are_the_plain_sums),
       cmocka_unit_test(integers_of_64_bits_are_exact),
+      cmocka_unit_test(kernels_agree),
       cmocka_unit_test(merging_does_not_depend_on_the_order),
       cmocka_unit_test(what_does_not_merge),
       cmocka_unit_test(json_keeps_everything),
