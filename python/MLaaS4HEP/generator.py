@@ -43,7 +43,8 @@ class RootDataGenerator:
 
     @property
     def file_label_dict(self) -> dict[str, Any]:
-        return dict(self.loader.labels)
+        """Empty where labels are the name of a branch."""
+        return {} if isinstance(self.loader.labels, str) else dict(self.loader.labels)
 
     @property
     def events(self) -> dict[str, int]:

@@ -60,12 +60,11 @@ class RootDataReader:
 
     def load_specs(self, specs: Mapping[str, Any] | str) -> None:
         """Takes the specs from a dict or a file."""
-        where = "specs"
-        if isinstance(specs, str):
-            where = specs
-            with open(specs, encoding="utf-8") as lines:
-                specs = json.load(lines)
-        self._use(FileSpecs.from_dict(specs, where))
+        if not isinstance(specs, str):
+            self._use(FileSpecs.from_dict(specs))
+            return
+        with open(specs, encoding="utf-8") as lines:
+            self._use(FileSpecs.from_dict(json.load(lines), specs))
 
     def _use(self, specs: FileSpecs) -> None:
         self._specs = specs

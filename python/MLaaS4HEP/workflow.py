@@ -23,7 +23,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", help="Python file with model(idim)")
     parser.add_argument("--preproc", help="taken for old scripts; not applied to ROOT files")
     parser.add_argument("--params", default="params.json", help="JSON file of parameters (params.json)")
-    parser.add_argument("--specs", help='specs made before (used with "compat": true)')
+    parser.add_argument("--specs", help="statistics made before by `mlaas specs`")
     parser.add_argument("--files", default="", help="file with one name a line, or names with commas between")
     parser.add_argument("--dtype", help="taken for old scripts; the files are ROOT files")
     parser.add_argument(
@@ -72,9 +72,8 @@ def _run(options: argparse.Namespace) -> None:
     files = _lines_or_names(options.files)
     params = _params(options.params)
     labels = _labels(options.labels)
-    if options.specs:
-        params["specs"] = options.specs
-    mlaas.train(files, labels, options.model, params, out=options.fout or "bundle")
+    how = {"specs": options.specs} if options.specs else {}
+    mlaas.train(files, labels, options.model, params, out=options.fout or "bundle", **how)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

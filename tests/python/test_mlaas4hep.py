@@ -84,6 +84,8 @@ def test_workflow_command_hands_over_what_was_typed(folder, monkeypatch):
     assert calls[1][0] == (["special_a.root"], [1.0], "m.py", {})
     assert workflow.main(["--files", "special_a.root", "--labels", "flag", "--model", "m.py"]) == 0
     assert calls[2][0][1] == "flag"
+    assert workflow.main(["--files", "a.root", "--labels", "1", "--model", "m.py", "--specs", "own.json"]) == 0
+    assert calls[3][1] == {"out": "bundle", "specs": "own.json"}
 
 
 @pytest.mark.parametrize(

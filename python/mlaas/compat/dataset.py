@@ -120,7 +120,7 @@ class CompatDataset:
                 return
             yield PartedChunk(chunk, self._num_flat, batch_size or self.batch_size)
 
-    def sizes(self) -> list[tuple[int, int, int]]:
+    def sizes(self) -> list[tuple[int, ...]]:
         """Rows of train, validation and test in each chunk, by arithmetic alone."""
         chunk_size = self.params.get("chunk_size", 1000)
         whole = sum(self._entries.values()) if self.params["nevts"] == -1 else self.params["nevts"]
