@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { HUGE = 2 << 20, LARGE = 256 << 10, GRAIN = 64 << 10, KEPT = 256 };
+enum { HUGE = 2 << 20, LARGE = 64 << 10, GRAIN = 16 << 10, KEPT = 1024 };
 
 struct kept {
   void *data;
