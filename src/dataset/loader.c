@@ -355,7 +355,7 @@ static enum mlaas_status complete(const struct mlaas_dataset *dataset, const str
   return MLAAS_OK;
 }
 
-/* Rows that are mixed: what params say, else what a fifth of the ceiling holds; depends on nothing that changes from
+/* Rows that are mixed: what params say, else what a share of the ceiling holds; depends on nothing that changes from
  * run to run. */
 static int64_t window_rows(const struct mlaas_loader *loader) {
   const struct mlaas_mixer *mixer = &loader->mixer;
@@ -363,7 +363,8 @@ static int64_t window_rows(const struct mlaas_loader *loader) {
   int64_t batch_rows = mixer->options.batch_rows, all = (mixer->rows + batch_rows - 1) / batch_rows * batch_rows;
   int64_t ceiling = mlaas_budget_ceiling(mlaas_context_budget(dataset->context));
   bool shuffle = mixer->options.order.shuffle;
-  int64_t rows = ceiling / (shuffle ? 5 : 12) / mlaas_batch_bytes(&mixer->layout, batch_rows) * batch_rows;
+  int64_t share = mixer->tight ? ceiling * 2 / 5 : shuffle ? ceiling / 5 : ceiling / 12;
+  int64_t rows = share / mlaas_batch_bytes(&mixer->layout, batch_rows) * batch_rows;
   int64_t most = shuffle ? MOST_MIXED : MOST_ORDERED;
   if (rows > most)
     rows = most / batch_rows * batch_rows;

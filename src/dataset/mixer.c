@@ -160,7 +160,7 @@ static enum mlaas_status fill_picked(struct mlaas_mixer *mixer, const struct mla
   fill.label = dataset->label_branch ? next++ : -1;
   fill.weight = dataset->params.weight_branch ? next : -1;
   fill.w = (float)mlaas_dataset_weight(dataset, file->label, file->weight);
-  int64_t most = mlaas_access_rows(&bound->access, mixer->scratch / 4 < SLICE_BYTES ? mixer->scratch / 4 : SLICE_BYTES);
+  int64_t most = mlaas_access_rows(&bound->access, mixer->slice);
   for (size_t done = 0; done < count; done += fill.count) {
     struct ArrowArray array = {0};
     int64_t last = piece->start + mixer->picked[count - 1] + 1;
@@ -296,6 +296,22 @@ static int64_t least_scratch(const struct mlaas_mixer *mixer, const struct mlaas
   return largest * mlaas_pool_threads(mlaas_context_pool(mixer->dataset->context)) + 64 * access->row_bytes;
 }
 
+/* A lane reads its cluster a window at a time. As many lanes as there are clusters that two fifths of the ceiling hold:
+ * else their baskets are decompressed again for every window. Where not even one fits windows and slices are as large
+ * as can be, so that it happens less often. Depends on the ceiling and the files alone, as the order of rows does. */
+static void share_memory(struct mlaas_mixer *mixer, const struct mlaas_access *access) {
+  int64_t ceiling = mlaas_budget_ceiling(mlaas_context_budget(mixer->dataset->context));
+  int64_t cluster = mlaas_plan_longest_unit(&mixer->dataset->plan) * access->row_bytes, fit = ceiling * 2 / 5 / cluster;
+  mixer->tight = fit == 0;
+  mixer->options.order.lanes = fit < 1 ? 1 : fit < MLAAS_LANES ? (size_t)fit : MLAAS_LANES;
+  mixer->scratch = mixer->tight ? ceiling * 3 / 10 : ceiling / 8;
+  mixer->slice = mixer->tight ? ceiling / 5 : ceiling / 32;
+  if (mixer->slice > SLICE_BYTES && !mixer->tight)
+    mixer->slice = SLICE_BYTES;
+  if (mixer->scratch < mixer->least)
+    mixer->scratch = mixer->least;
+}
+
 enum mlaas_status mlaas_mixer_open(struct mlaas_mixer *mixer, const struct mlaas_dataset *dataset,
                                    const struct mlaas_mixer_options *options, const atomic_bool *interrupt,
                                    struct mlaas_error *error) {
@@ -312,8 +328,7 @@ enum mlaas_status mlaas_mixer_open(struct mlaas_mixer *mixer, const struct mlaas
     file++;
   MLAAS_TRY(bind(mixer, file, &bound, error));
   mixer->least = least_scratch(mixer, &bound->access);
-  int64_t eighth = mlaas_budget_ceiling(budget) / 8;
-  mixer->scratch = eighth > mixer->least ? eighth : mixer->least;
+  share_memory(mixer, &bound->access);
   return mlaas_mixer_start(mixer, 0, error);
 }
 

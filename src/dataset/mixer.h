@@ -32,6 +32,8 @@ struct mlaas_mixer {
   struct mlaas_layout layout;
   struct mlaas_order order;
   int64_t rows, num_batches; /* of an epoch */
+  bool tight;                /* the clusters that lanes are in do not fit: fewer, larger steps */
+  int64_t slice;             /* bytes of a slice */
   int64_t scratch;           /* bytes that reading should find free */
   int64_t least;             /* and those without which it cannot work */
   struct mlaas_bound bound[MLAAS_LANES];

@@ -21,27 +21,29 @@ int64_t mlaas_order_num_rows(const struct mlaas_plan *plan, unsigned set, int64_
 /* ---- lanes ---- */
 
 /* lane_of[i] of every file; returns how many lanes there are. */
-static size_t assign_lanes(const struct mlaas_plan *plan, bool shuffle, size_t *lane_of) {
-  size_t members[MLAAS_LANES / 2] = {0}, seen[MLAAS_LANES / 2] = {0}, base[MLAAS_LANES / 2], groups = 0, lanes = 0;
-  for (size_t i = 0; i < plan->num_files; i++)
-    if (plan->files[i].group >= groups)
-      groups = plan->files[i].group + 1;
+static size_t assign_lanes(const struct mlaas_plan *plan, const struct mlaas_order_options *options, size_t *lane_of) {
+  size_t members[MLAAS_LANES / 2] = {0}, seen[MLAAS_LANES / 2] = {0}, base[MLAAS_LANES / 2], groups = 1, lanes = 0;
+  size_t most = options->lanes && options->lanes < MLAAS_LANES ? options->lanes : MLAAS_LANES, count = plan->num_files;
+  for (size_t i = 0; i < count; i++) {
+    groups = plan->files[i].group >= groups ? plan->files[i].group + 1 : groups;
+    lane_of[i] = options->shuffle ? i : 0;
+  }
+  if (!options->shuffle || count <= most)
+    return options->shuffle ? count : 1;
   bool grouped = groups <= MLAAS_LANES / 2;
-  for (size_t i = 0; i < plan->num_files; i++)
+  groups = grouped ? groups : 1;
+  for (size_t i = 0; i < count; i++)
     members[grouped ? plan->files[i].group : 0]++;
-  size_t extra = MLAAS_LANES - (grouped ? groups : 1);
-  for (size_t g = 0; g < (grouped ? groups : 1); g++) {
+  size_t extra = most > groups ? most - groups : 0;
+  for (size_t g = 0; g < groups; g++) {
     base[g] = lanes;
-    lanes += members[g] ? 1 + members[g] * extra / plan->num_files : 0;
+    lanes += members[g] ? 1 + (members[g] - 1) * extra / count : 0;
   }
-  for (size_t i = 0; i < plan->num_files; i++) {
-    size_t g = grouped ? plan->files[i].group : 0, width = 1 + members[g] * extra / plan->num_files;
-    if (!shuffle)
-      lane_of[i] = 0;
-    else
-      lane_of[i] = plan->num_files <= MLAAS_LANES ? i : base[g] + seen[g]++ * width / members[g];
+  for (size_t i = 0; i < count; i++) {
+    size_t g = grouped ? plan->files[i].group : 0;
+    lane_of[i] = base[g] + seen[g]++ * (1 + (members[g] - 1) * extra / count) / members[g];
   }
-  return !shuffle ? 1 : plan->num_files <= MLAAS_LANES ? plan->num_files : lanes;
+  return lanes;
 }
 
 /* The pieces of one lane: the units of its files in a shuffled order, the pieces of a unit as they stand. Returns the
@@ -109,7 +111,7 @@ enum mlaas_status mlaas_order_init(struct mlaas_order *order, const struct mlaas
   int32_t *places = take(arena, &failed, plan->num_units, sizeof *places, error);
   if (failed)
     return error->status;
-  order->num_lanes = assign_lanes(plan, options->shuffle, lane_of);
+  order->num_lanes = assign_lanes(plan, options, lane_of);
   size_t at = 0;
   for (size_t lane = 0; lane < order->num_lanes; lane++) {
     order->lanes[lane].first = at;

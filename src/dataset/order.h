@@ -3,7 +3,8 @@
  *
  * A lane is a stream of pieces of its own: one per file while there are few files, so that every window has of each
  * file exactly its share. Of many files those of one group take turns in a lane: a window that reads from a thousand
- * files would decompress a thousand baskets for each branch. Without shuffling all files are one lane.
+ * files would decompress a thousand baskets for each branch, again for every window unless memory holds the cluster
+ * that each lane is in: that bounds `lanes`. Without shuffling all files are one lane.
  */
 #ifndef MLAAS_DATASET_ORDER_H
 #define MLAAS_DATASET_ORDER_H
@@ -17,6 +18,7 @@ struct mlaas_order_options {
   bool shuffle; /* false: file order, entry order */
   uint64_t seed, epoch;
   int64_t rank, world;
+  size_t lanes; /* at most, where there are not more groups; 0: MLAAS_LANES */
 };
 
 struct mlaas_order {

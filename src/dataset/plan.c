@@ -281,6 +281,17 @@ void mlaas_plan_select(const struct mlaas_plan *plan, size_t piece, unsigned set
   }
 }
 
+int64_t mlaas_plan_longest_unit(const struct mlaas_plan *plan) {
+  int64_t longest = 0;
+  for (size_t i = 0; i < plan->num_units; i++) {
+    int64_t rows = 0;
+    for (size_t k = 0; k < plan->units[i].count; k++)
+      rows += rows_of(&plan->pieces[plan->units[i].first + k]);
+    longest = rows > longest ? rows : longest;
+  }
+  return longest;
+}
+
 int64_t mlaas_plan_rows(const struct mlaas_plan *plan, size_t file, unsigned set) {
   int64_t rows = 0;
   const struct mlaas_plan_file *f = &plan->files[file];

@@ -72,6 +72,8 @@ int8_t mlaas_plan_part(const struct mlaas_plan *plan, int64_t row);
  * start. There have to be that many. */
 void mlaas_plan_select(const struct mlaas_plan *plan, size_t piece, unsigned set, int64_t skip, int64_t take,
                        int32_t *rows);
+/* Entries taken of the largest unit. */
+int64_t mlaas_plan_longest_unit(const struct mlaas_plan *plan);
 /* Rows of a file whose part is in `set`. */
 int64_t mlaas_plan_rows(const struct mlaas_plan *plan, size_t file, unsigned set);
 

@@ -62,9 +62,12 @@ static enum mlaas_status scan_slice(struct scan *scan, const struct mlaas_datase
 
 static enum mlaas_status scan_entries(struct scan *scan, const struct mlaas_dataset_file *file,
                                       struct mlaas_access *access, struct mlaas_error *error) {
-  struct mlaas_budget *budget = mlaas_context_budget(scan->dataset->context);
-  int64_t rows = mlaas_access_rows(access, mlaas_budget_ceiling(budget) / 8);
-  if (rows > 2 * MLAAS_PIECE_ROWS)
+  int64_t ceiling = mlaas_budget_ceiling(mlaas_context_budget(scan->dataset->context));
+  int64_t cluster = mlaas_plan_longest_unit(&scan->dataset->plan) * access->row_bytes;
+  int64_t rows = mlaas_access_rows(access, ceiling / 8);
+  if (cluster > ceiling * 2 / 5) /* its baskets cannot be kept from slice to slice: few and large ones */
+    rows = mlaas_access_rows(access, ceiling * 2 / 5);
+  else if (rows > 2 * MLAAS_PIECE_ROWS)
     rows = 2 * MLAAS_PIECE_ROWS;
   for (int64_t start = 0, stop; start < file->entries; start = stop) {
     stop = file->entries - start < rows ? file->entries : start + rows;

@@ -44,6 +44,7 @@ enum mlaas_status mlaas_loader_state(const struct mlaas_loader *loader, char **j
   json_object_set_new(all, "batch", json_integer((json_int_t)loader->position));
   pthread_mutex_unlock(&loader->home->lock);
   json_object_set_new(all, "window_rows", json_integer((json_int_t)loader->mixer.options.window_rows));
+  json_object_set_new(all, "lanes", json_integer((json_int_t)loader->mixer.options.order.lanes));
   json_object_set_new(all, "of", describe(loader, data));
   *json = json_dumps(all, JSON_COMPACT);
   json_decref(all);
@@ -83,6 +84,9 @@ static enum mlaas_status check_state(const struct mlaas_loader *loader, const js
   json_int_t epoch = json_integer_value(json_object_get(state, "epoch"));
   json_int_t batch = json_integer_value(json_object_get(state, "batch"));
   json_int_t window = json_integer_value(json_object_get(state, "window_rows"));
+  json_int_t lanes = json_integer_value(json_object_get(state, "lanes"));
+  if (lanes < 1 || lanes > MLAAS_LANES)
+    return mlaas_fail(error, MLAAS_FORMAT, "%lld lanes are not possible", (long long)lanes);
   if (epoch < 0 || batch < 0 || batch > loader->mixer.num_batches || window < 1 || window > INT32_MAX / 2 ||
       window % loader->mixer.options.batch_rows != 0)
     return mlaas_fail(error, MLAAS_FORMAT, "epoch %lld, batch %lld and window_rows %lld are no place in an epoch",
@@ -99,14 +103,16 @@ enum mlaas_status mlaas_loader_restore(struct mlaas_loader *loader, const char *
   int64_t epoch = json_integer_value(json_object_get(state, "epoch"));
   int64_t batch = json_integer_value(json_object_get(state, "batch"));
   int64_t window = json_integer_value(json_object_get(state, "window_rows"));
+  size_t lanes = (size_t)json_integer_value(json_object_get(state, "lanes"));
   json_decref(state);
   MLAAS_TRY(status);
   MLAAS_TRY(mlaas_loader_rewind(loader, epoch, batch, error));
-  if (window == loader->mixer.options.window_rows)
-    return MLAAS_OK;
   int64_t own = loader->mixer.options.window_rows;
-  loader->mixer.options.window_rows = window; /* the order of rows depends on it: the ceiling may be another now */
-  status = mlaas_loader_make_queue(loader, error);
+  loader->mixer.options.order.lanes = lanes; /* the order of rows depends on both: the ceiling may be another now */
+  loader->mixer.options.window_rows = window;
+  status = mlaas_mixer_start(&loader->mixer, epoch, error);
+  if (status == MLAAS_OK && window != own)
+    status = mlaas_loader_make_queue(loader, error);
   if (status != MLAAS_OK)
     loader->mixer.options.window_rows = own;
   return status;

@@ -100,7 +100,7 @@ static void check_every_row(unsigned set, bool shuffle, int64_t world) {
   for (size_t f = 0; f < FILES; f++)
     seen[f] = calloc(1, (size_t)entries[f] + 1);
   for (int64_t rank = 0; rank < world; rank++) {
-    struct mlaas_order_options options = {set, shuffle, 7, 3, rank, world};
+    struct mlaas_order_options options = {set, shuffle, 7, 3, rank, world, 0};
     walk(&options, 4096, seen, &delivered);
   }
   int64_t ones = 0;
@@ -156,7 +156,7 @@ static void test_epochs_differ_and_repeat(void **state) {
   struct mlaas_order orders[3];
   mlaas_arena_init(&arena, budget);
   for (uint64_t i = 0; i < 3; i++) {
-    struct mlaas_order_options options = {MLAAS_PARTS_TRAIN, true, 7, i % 2, 0, 1};
+    struct mlaas_order_options options = {MLAAS_PARTS_TRAIN, true, 7, i % 2, 0, 1, 0};
     assert_int_equal(mlaas_order_init(&orders[i], &plan, &options, &arena, NULL), MLAAS_OK);
   }
   size_t bytes = plan.num_pieces * sizeof orders[0].pieces[0];
@@ -179,6 +179,10 @@ static void test_many_files_share_lanes(void **state) {
   struct mlaas_order_options options = {.set = MLAAS_PARTS_ALL, .shuffle = true, .world = 1};
   assert_int_equal(mlaas_plan_init(&many, budget, sources, MANY, -1, NULL), MLAAS_OK);
   mlaas_arena_init(&arena, budget);
+  options.lanes = 1; /* fewer than there are groups */
+  assert_int_equal(mlaas_order_init(&order, &many, &options, &arena, NULL), MLAAS_OK);
+  assert_int_equal(order.num_lanes, 2);
+  options.lanes = 0;
   assert_int_equal(mlaas_order_init(&order, &many, &options, &arena, NULL), MLAAS_OK);
   assert_in_range(order.num_lanes, 20, MLAAS_LANES);
   size_t pieces = 0;
