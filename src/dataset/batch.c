@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SLAB_BYTES = 8 << 20, ALIGNMENT = 64 };
+enum { MOST_SLAB = 8 << 20, LEAST_SLABS = 64, ALIGNMENT = 64 }; /* of a ceiling at least so many slabs */
 
 struct slab {
   struct mlaas_block block; /* this struct lies at its front */
@@ -103,7 +103,9 @@ enum mlaas_status mlaas_batches_new(struct mlaas_home *home, struct mlaas_budget
                                     size_t count, struct mlaas_batch **batches, size_t *made,
                                     struct mlaas_error *error) {
   int64_t bytes = mlaas_batch_bytes(layout, rows), front = aligned(sizeof(struct slab));
-  size_t per_slab = bytes < SLAB_BYTES ? (size_t)(SLAB_BYTES / bytes) : 1;
+  int64_t slab_bytes = mlaas_budget_ceiling(budget) / LEAST_SLABS;
+  slab_bytes = slab_bytes < MOST_SLAB ? slab_bytes : MOST_SLAB;
+  size_t per_slab = bytes < slab_bytes ? (size_t)(slab_bytes / bytes) : 1;
   *made = 0;
   while (*made < count) {
     struct mlaas_block block;

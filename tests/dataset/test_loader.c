@@ -337,9 +337,15 @@ static void test_batches_outlive_their_loader(void **state) {
   mlaas_context_put(f.context);
 }
 
-static void *release_later(void *batch) {
+enum { KEPT = 1000 };
+static struct mlaas_batch *kept[KEPT];
+static size_t num_kept;
+
+/* Gives back all but *left of them. */
+static void *release_later(void *left) {
   usleep(200000);
-  mlaas_batch_release(batch);
+  for (; num_kept > *(const size_t *)left; num_kept--)
+    mlaas_batch_release(kept[num_kept - 1]);
   return NULL;
 }
 
@@ -347,29 +353,28 @@ static void *release_later(void *batch) {
 static void test_a_caller_who_keeps_all_batches_is_told(void **state) {
   (void)state;
   struct fixture f;
-  enum { KEPT = 1000 };
-  static struct mlaas_batch *kept[KEPT];
   f.context = new_context(3 << 20, 2);
   f.dataset = open_data(f.context, "[1, 0]", "{" BASIC "}");
   f.loader = open_loader(f.dataset, "all", 256);
-  size_t count = 0;
   enum mlaas_status status = MLAAS_OK;
-  while (status == MLAAS_OK && count < KEPT) {
-    status = mlaas_loader_next(f.loader, -1, &kept[count], &error);
-    if (status == MLAAS_OK && kept[count])
-      count++;
+  for (num_kept = 0; status == MLAAS_OK && num_kept < KEPT;) {
+    status = mlaas_loader_next(f.loader, -1, &kept[num_kept], &error);
+    num_kept += status == MLAAS_OK && kept[num_kept];
   }
+  struct mlaas_batch *batch;
   assert_int_equal(status, MLAAS_LIMIT);
-  assert_true(count > 1);
+  assert_true(num_kept > 1);
   assert_non_null(strstr(error.message, "release some"));
-  assert_int_equal(mlaas_loader_next(f.loader, -1, &kept[count], &error), MLAAS_LIMIT); /* finished */
+  assert_int_equal(mlaas_loader_next(f.loader, -1, &batch, &error), MLAAS_LIMIT); /* finished */
   OK(mlaas_loader_set_epoch(f.loader, 0, &error));
-  pthread_t thread; /* one that comes back while the caller waits is enough to go on */
-  pthread_create(&thread, NULL, release_later, kept[--count]);
-  OK(mlaas_loader_next(f.loader, -1, &kept[count], &error));
+  pthread_t thread; /* what comes back while the caller waits lets it go on */
+  size_t left = num_kept / 2;
+  pthread_create(&thread, NULL, release_later, &left);
+  OK(mlaas_loader_next(f.loader, -1, &batch, &error));
   pthread_join(thread, NULL);
-  for (size_t i = 0; i <= count; i++)
-    mlaas_batch_release(kept[i]);
+  mlaas_batch_release(batch);
+  while (num_kept > 0)
+    mlaas_batch_release(kept[--num_kept]);
   close_all(&f);
 }
 
