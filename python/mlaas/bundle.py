@@ -3,6 +3,7 @@ all, read back as a `Bundle` that predicts.
 
 Knows the layout on disk; each framework's own files are the business of train/.
 """
+
 from __future__ import annotations
 
 import errno
@@ -20,8 +21,19 @@ from ._errors import ArgumentError, FormatError, IOError, NotFoundError, Unsuppo
 from .train._checkpoint import swap_in, sync_tree
 
 FORMAT, VERSION = "mlaas-model", 1
-SIZES = {"": 1, "b": 1, "k": 10**3, "kb": 10**3, "kib": 2**10, "m": 10**6, "mb": 10**6, "mib": 2**20, "g": 10**9,
-         "gb": 10**9, "gib": 2**30}
+SIZES = {
+    "": 1,
+    "b": 1,
+    "k": 10**3,
+    "kb": 10**3,
+    "kib": 2**10,
+    "m": 10**6,
+    "mb": 10**6,
+    "mib": 2**20,
+    "g": 10**9,
+    "gb": 10**9,
+    "gib": 2**30,
+}
 
 
 def parse_size(value) -> int:
@@ -77,9 +89,18 @@ def tfaas_params(name: str, exported: dict) -> dict:
     model = "saved_model.pb" if exported["back_end"] == "tensorflow" else exported["file"]
     first = "serving_default_" + inputs[0]["name"] if exported["back_end"] == "tensorflow" else inputs[0]["name"]
     last = "StatefulPartitionedCall" if exported["back_end"] == "tensorflow" else outputs[0]["name"]
-    return {"name": name, "model": model, "labels": "labels.txt", "description": "trained by mlaas",
-            "input_name": first, "output_name": last, "input_node": first, "output_node": last,
-            "inputNode": first, "outputNode": last}
+    return {
+        "name": name,
+        "model": model,
+        "labels": "labels.txt",
+        "description": "trained by mlaas",
+        "input_name": first,
+        "output_name": last,
+        "input_node": first,
+        "output_node": last,
+        "inputNode": first,
+        "outputNode": last,
+    }
 
 
 def _write_labels(folder: str, classes: list):
@@ -90,14 +111,26 @@ def _write_labels(folder: str, classes: list):
 def _fill(folder: str, name: str, trainer, recipe, about: dict, result: dict, view, log_path: str):
     exported = trainer.export(folder)
     short = {key: value for key, value in result["test"].items() if "roc" not in key}
-    write_json(os.path.join(folder, "model.json"), {
-        "format": FORMAT, "version": VERSION, "name": name, "model_version": 1, **exported,
-        "classes": about["classes"], "labels": [f"{value:g}" for value in about["classes"]], "metrics": short,
-        "training": about})
+    write_json(
+        os.path.join(folder, "model.json"),
+        {
+            "format": FORMAT,
+            "version": VERSION,
+            "name": name,
+            "model_version": 1,
+            **exported,
+            "classes": about["classes"],
+            "labels": [f"{value:g}" for value in about["classes"]],
+            "metrics": short,
+            "training": about,
+        },
+    )
     with open(os.path.join(folder, "recipe.json"), "w", encoding="utf-8") as stream:
         stream.write(recipe.to_json())
-    write_json(os.path.join(folder, "metrics.json"), {"format": "mlaas-metrics", "version": 1, **result,
-                                                      "history": about["history"]})
+    write_json(
+        os.path.join(folder, "metrics.json"),
+        {"format": "mlaas-metrics", "version": 1, **result, "history": about["history"]},
+    )
     folders = [folder] + ([os.path.join(folder, exported["file"])] if exported["back_end"] == "tensorflow" else [])
     for target in folders:  # the SavedModel's folder is what a TFaaS takes, so it has them too
         write_json(os.path.join(target, "params.json"), tfaas_params(name, exported))
@@ -118,8 +151,10 @@ def write(out: str, trainer, recipe, about: dict, result: dict, view, log_path: 
         swap_in(temporary, out)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise IOError(f"{out}: no space left on the disk while writing the bundle; nothing was left behind, the "
-                          "training can be resumed from its checkpoint") from error
+            raise IOError(
+                f"{out}: no space left on the disk while writing the bundle; nothing was left behind, the "
+                "training can be resumed from its checkpoint"
+            ) from error
         if isinstance(error, IOError):
             raise
         raise IOError(f"{out}: the bundle cannot be written: {error}") from error
@@ -183,8 +218,9 @@ class Bundle:
 
     def predict(self, data, *, rename=None, batch_size=8192):
         """Scores as float32, (rows,) or (rows, classes), in the order of the events."""
-        if isinstance(data, (str, os.PathLike)) or (isinstance(data, (list, tuple)) and data
-                                                    and isinstance(data[0], (str, os.PathLike))):
+        if isinstance(data, (str, os.PathLike)) or (
+            isinstance(data, (list, tuple)) and data and isinstance(data[0], (str, os.PathLike))
+        ):
             from .predict import stream_scores
 
             parts = [score for _, score in stream_scores(self, data, rename=rename, batch_size=batch_size)]
@@ -202,17 +238,26 @@ class Bundle:
     def __repr__(self):
         test = self.info.get("metrics", {})
         quality = "".join(f", test {key} {test[key]:.4f}" for key in ("auc", "rmse") if test.get(key) is not None)
-        return (f"<mlaas.Bundle {self.name!r}: {self.info['training']['framework']}, "
-                f"{len(self.recipe.features())} columns{quality}, at {self.path}>")
+        return (
+            f"<mlaas.Bundle {self.name!r}: {self.info['training']['framework']}, "
+            f"{len(self.recipe.features())} columns{quality}, at {self.path}>"
+        )
 
     def _repr_html_(self):
         test, training = self.info.get("metrics", {}), self.info["training"]
-        rows = [("framework", training["framework"]), ("columns", len(self.recipe.features())),
-                ("classes", ", ".join(self.info.get("labels") or []) or "regression"),
-                ("epochs", training["epochs_run"])]
-        rows += [(f"test {key}", f"{test[key]:.4f}") for key in ("auc", "accuracy", "rmse") if test.get(key) is not None]
-        cells = "".join(f"<tr><th style='text-align:left'>{html.escape(str(k))}</th><td>{html.escape(str(v))}</td></tr>"
-                        for k, v in rows)
+        rows = [
+            ("framework", training["framework"]),
+            ("columns", len(self.recipe.features())),
+            ("classes", ", ".join(self.info.get("labels") or []) or "regression"),
+            ("epochs", training["epochs_run"]),
+        ]
+        rows += [
+            (f"test {key}", f"{test[key]:.4f}") for key in ("auc", "accuracy", "rmse") if test.get(key) is not None
+        ]
+        cells = "".join(
+            f"<tr><th style='text-align:left'>{html.escape(str(k))}</th><td>{html.escape(str(v))}</td></tr>"
+            for k, v in rows
+        )
         return f"<b>{html.escape(self.name)}</b><table>{cells}</table><small>{html.escape(self.path)}</small>"
 
 
@@ -230,8 +275,9 @@ def check_format(info: dict, path: str):
     if info.get("format") != FORMAT:
         raise FormatError(f'{path}: "format" is {info.get("format")!r}, expected "{FORMAT}"')
     if int(info.get("version", 0)) > VERSION:
-        raise UnsupportedError(f"{path}: version {info['version']} of {FORMAT} is newer than this program knows "
-                               f"({VERSION}); update mlaas")
+        raise UnsupportedError(
+            f"{path}: version {info['version']} of {FORMAT} is newer than this program knows ({VERSION}); update mlaas"
+        )
     for key in ("name", "back_end", "file", "inputs", "outputs", "training"):
         if key not in info:
             raise FormatError(f'{path}: no "{key}"')

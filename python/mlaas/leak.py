@@ -4,6 +4,7 @@ Statistics: AUC of each slot and of each list length, a binned test for what is 
 background files that do not overlap, values constant in each file; and names that sound like truth, weight, trigger or
 bookkeeping. Knows columns and labels; files only in `sample`.
 """
+
 from __future__ import annotations
 
 import json
@@ -16,16 +17,33 @@ import numpy as np
 from . import metrics
 
 LIMIT_ROWS = 30_000
-MIN_ROWS = 50        # of each class, below that nothing is concluded
+MIN_ROWS = 50  # of each class, below that nothing is concluded
 AUC_LIMIT = 0.99
 MAX_SLOTS = 16
 MAX_CLASSES = 20
 BINS = 40
-CHUNKS = 4           # places of a file that the sample is read from
+CHUNKS = 4  # places of a file that the sample is read from
 RARE = 0.01
 
-WORDS = {"weight", "wgt", "gen", "truth", "parton", "mc", "flavour", "flavor", "mva", "trigger", "hlt", "category", "run",
-         "lumi", "luminosity", "event", "evt"}
+WORDS = {
+    "weight",
+    "wgt",
+    "gen",
+    "truth",
+    "parton",
+    "mc",
+    "flavour",
+    "flavor",
+    "mva",
+    "trigger",
+    "hlt",
+    "category",
+    "run",
+    "lumi",
+    "luminosity",
+    "event",
+    "evt",
+}
 
 
 @dataclass
@@ -57,7 +75,7 @@ class Finding:
 
 
 def words_of(name: str) -> list:
-    """The words of a branch name, lower case: parts between separators and at changes of case (genEvtWeight, HLT_Mu)."""
+    """The words of a branch name, lower case: split at separators and changes of case (genEvtWeight, HLT_Mu)."""
     parts = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+", name)
     return [part.lower() for part in parts]
 
@@ -156,14 +174,14 @@ def _file_reasons(column, sample) -> list:
             ranges.append((found.min(), found.max()))
             labels.append(sample.y[sample.file == number][0])
             values.append(found)
-    labels = np.array(labels)
-    kinds = np.unique(labels)
+    label_of = np.array(labels)
+    kinds = np.unique(label_of)
     if len(kinds) < 2:
         return []
     low, high = np.array(ranges).T
     reasons = []
     if len(kinds) == 2:
-        first, second = labels == kinds[0], labels == kinds[1]
+        first, second = label_of == kinds[0], label_of == kinds[1]
         if high[first].max() < low[second].min() or high[second].max() < low[first].min():
             reasons.append("its range in the files of one label does not overlap that of the other")
     constant = low == high
@@ -179,7 +197,7 @@ def _file_reasons(column, sample) -> list:
 
 def _collections(sample) -> dict:
     """Name of the collection of each list branch: those of equal lengths share one, called by their common start."""
-    groups = {}
+    groups: dict[bytes, list[str]] = {}
     for name, column in sample.columns.items():
         if isinstance(column, tuple):
             groups.setdefault(np.asarray(column[0], dtype=np.int64).tobytes(), []).append(name)
@@ -209,7 +227,8 @@ def check(sample: Sample) -> list:
 
 def text(findings, sample=None) -> str:
     """The report of the guard: by collection, with the list to paste into params.json."""
-    lines, groups = [], {}
+    groups: dict[str, list[Finding]] = {}
+    lines = []
     for finding in findings:
         groups.setdefault(finding.collection or finding.branch, []).append(finding)
     for name, group in groups.items():
@@ -217,8 +236,10 @@ def text(findings, sample=None) -> str:
         title = first.branch if len(group) == 1 else f"{name}* ({', '.join(f.branch for f in group)})"
         lines.append(f"  {title}: {'; '.join(first.reasons)}")
     proven = sum(finding.proof for finding in findings)
-    head = (f"leak guard: {len(findings)} branches may give the label away ({proven} by their values, "
-            f"{len(findings) - proven} by name only)")
+    head = (
+        f"leak guard: {len(findings)} branches may give the label away ({proven} by their values, "
+        f"{len(findings) - proven} by name only)"
+    )
     names = sorted(finding.branch for finding in findings)
     return "\n".join([head, *lines, '  to leave them out: "exclude_branches": ' + json.dumps(names)])
 
@@ -238,7 +259,7 @@ def _spread(entries: int, rows: int) -> list:
 def _join(parts: list):
     if isinstance(parts[0], tuple):
         lengths = np.concatenate([np.diff(np.asarray(p[0], dtype=np.int64)) for p in parts])
-        values = [np.asarray(p[1])[int(p[0][0]):int(p[0][-1])] for p in parts]
+        values = [np.asarray(p[1])[int(p[0][0]) : int(p[0][-1])] for p in parts]
         return np.r_[0, np.cumsum(lengths)], np.concatenate(values)
     return np.concatenate([np.asarray(p) for p in parts])
 
@@ -260,8 +281,11 @@ def sample(dataset, limit: int = LIMIT_ROWS) -> Sample:
                 part = table.arrays(wanted, start, stop, library="np")
                 parts.append(part)
                 numbers.append(np.full(stop - start, number))
-                labels.append(np.asarray(part[label_branch], dtype=np.float64) if label_branch
-                              else np.full(stop - start, float(info.get("label") or 0)))
+                labels.append(
+                    np.asarray(part[label_branch], dtype=np.float64)
+                    if label_branch
+                    else np.full(stop - start, float(info.get("label") or 0))
+                )
     if not parts:
         return Sample({}, np.zeros(0, int), np.zeros(0), [item["url"] for item in dataset.files])
     columns = {name: _join([part[name] for part in parts]) for name in names}

@@ -3,6 +3,7 @@
 Weights may be negative (NLO generators make them). The weighted AUC is the sum over all pairs of one signal and one
 background row of w_s w_b [s > b], ties counted half, over W_s W_b; it equals scikit-learn's for weights >= 0.
 """
+
 from __future__ import annotations
 
 import numpy as np
@@ -117,8 +118,11 @@ def classification(index, score, num_classes: int, raw_w=None, threshold: float 
     """All metrics of a classifier, unweighted, and with the original signed weights under "weighted". `threshold`: from
     which score on a row counts as signal in accuracy and confusion (two classes)."""
     index = np.asarray(index, dtype=np.intp)
-    result = {"task": "classification", "rows": int(len(index)), "rows_per_class":
-              np.bincount(index, minlength=num_classes).tolist()}
+    result = {
+        "task": "classification",
+        "rows": int(len(index)),
+        "rows_per_class": np.bincount(index, minlength=num_classes).tolist(),
+    }
     if not len(index):
         return result
     result.update(_summary(score, index, num_classes, None, threshold))
@@ -136,8 +140,11 @@ def _errors(y, prediction, w):
     difference = prediction - y
     spread = np.sum(w * (y - np.sum(w * y) / total) ** 2)
     square = np.sum(w * difference**2)
-    return {"rmse": _number(np.sqrt(max(square / total, 0.0))), "mae": _number(np.sum(w * abs(difference)) / total),
-            "r2": _number(1 - square / spread) if spread else None}
+    return {
+        "rmse": _number(np.sqrt(max(square / total, 0.0))),
+        "mae": _number(np.sum(w * abs(difference)) / total),
+        "r2": _number(1 - square / spread) if spread else None,
+    }
 
 
 def regression(y, prediction, raw_w=None) -> dict:

@@ -1,16 +1,17 @@
 """Prediction on files: streams them through recipe and model and writes scores beside every input, entry by entry.
 
-Per input one STEM.scores.root (tree `mlaas`, as many entries as the input, in its order, so that ROOT's AddFriend fits),
-or .parquet, .csv, .npz. Each file appears whole or not at all.
+Per input one STEM.scores.root (tree `mlaas`, exactly the input's entries in order, so that ROOT's AddFriend fits), or .parquet, .csv, .npz. Each file appears whole or not at all.
 """
+
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from ._errors import ArgumentError, IOError, NotFoundError
+from ._errors import ArgumentError, Error, IOError, NotFoundError, UnsupportedError
 from .progress import make as make_progress
 
 FORMATS = ("root", "parquet", "csv", "npz")
@@ -57,11 +58,10 @@ def stream_scores(bundle, files, *, rename=None, batch_size=8192, memory=None, t
 def score_names(bundle, tag=None) -> list:
     """Names of the score columns: `score`, or `score_CLASS` for each of several classes; `_TAG` behind."""
     end = f"_{tag}" if tag else ""
-    shape = [output["shape"] for output in bundle.info["outputs"] if output.get("dtype", "float32") == "float32"][-1]
-    classes = bundle.classes
-    if len(classes) > 2 or (len(shape) > 1 and shape[-1] > 1 and len(classes) > 2):
-        return [f"score_{value:g}{end}".replace("-", "m").replace(".", "p") for value in classes]
-    return ["score" + end]
+    if len(bundle.classes) <= 2:
+        return ["score" + end]
+    words = [f"{value:g}".replace("-", "m").replace(".", "p") for value in bundle.classes]
+    return [f"score_{word}{end}" for word in words]
 
 
 def _columns(names: list, scores) -> dict:
@@ -133,8 +133,10 @@ class CsvWriter:
         if self.names is None:
             self.names = list(columns)
             self.stream.write(",".join(self.names) + "\n")
-        texts = [[repr(v) for v in values.tolist()] if values.dtype != np.float32 else [str(v) for v in values]
-                 for values in columns.values()]
+        texts = [
+            [repr(v) for v in values.tolist()] if values.dtype != np.float32 else [str(v) for v in values]
+            for values in columns.values()
+        ]
         self.stream.writelines(",".join(row) + "\n" for row in zip(*texts))
 
     def close(self):
@@ -153,11 +155,12 @@ class NpzWriter:
     def close(self):
         if self.parts:
             with open(self.path, "wb") as stream:
-                np.savez_compressed(stream, **{name: np.concatenate([part[name] for part in self.parts])
-                                               for name in self.parts[0]})
+                np.savez_compressed(
+                    stream, **{name: np.concatenate([part[name] for part in self.parts]) for name in self.parts[0]}
+                )
 
 
-WRITERS = {"root": RootWriter, "parquet": ParquetWriter, "csv": CsvWriter, "npz": NpzWriter}
+WRITERS: dict[str, Any] = {"root": RootWriter, "parquet": ParquetWriter, "csv": CsvWriter, "npz": NpzWriter}
 
 
 @dataclass
@@ -166,15 +169,12 @@ class Plan:
 
     bundle: object
     names: list
-    identifiers: list
     rename: dict
 
 
 def _identifiers(bundle, table, rename) -> list:
     """Identifier branches of the training that this file has (under their names there)."""
-    wanted = bundle.info["training"]["params"].get("identifier") or []
-    wanted = [wanted] if isinstance(wanted, str) else wanted
-    return [name for name in wanted if rename.get(name, name) in table.columns]
+    return [name for name in _known_identifiers(bundle) if rename.get(name, name) in table.columns]
 
 
 def _identifier_reader(file, plan):
@@ -194,50 +194,52 @@ def _identifier_reader(file, plan):
     return read, source
 
 
-def _write_file(plan: Plan, file: str, path: str, format: str, step, batch_size, memory, threads):
+def _chunks(plan: Plan, file: str, read_identifiers, step, how: dict):
+    """Columns of up to some CHUNK_ROWS entries at a time, in order; one chunk without rows for an empty file."""
+    entry = 0
+    held: list = []
+
+    def columns():
+        scores, part = (np.concatenate(parts) for parts in zip(*held))
+        return {**read_identifiers(entry, entry + len(part)), **_columns(plan.names, scores), "split": part}
+
+    for batch, score in stream_scores(plan.bundle, [file], rename=plan.rename, **how):
+        held.append((score, np.array(batch.part, dtype=np.int8)))
+        step.update(len(score))
+        if sum(len(part) for _, part in held) >= CHUNK_ROWS:
+            yield (made := columns())
+            entry += len(made["split"])
+            held.clear()
+    if held:
+        yield columns()
+    elif not entry:
+        yield _empty(plan, read_identifiers)
+
+
+def _write_file(plan: Plan, file: str, path: str, format: str, step, how: dict):
     """One input to one output; the output appears under its name only when it is complete."""
     temporary = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.new-{os.getpid()}.{format}")
     read_identifiers, source = _identifier_reader(file, plan)
-    entry = 0
     try:
         writer = WRITERS[format](temporary)
         try:
-            held = []
-
-            def flush():
-                nonlocal entry
-                if not held:
-                    return
-                scores = np.concatenate([score for _, score in held])
-                part = np.concatenate([part for part, _ in held])
-                columns = {**read_identifiers(entry, entry + len(part)), **_columns(plan.names, scores), "split": part}
+            for columns in _chunks(plan, file, read_identifiers, step, how):
                 writer.append(columns)
-                entry += len(part)
-                held.clear()
-
-            for batch, score in stream_scores(plan.bundle, [file], rename=plan.rename, batch_size=batch_size,
-                                              memory=memory, threads=threads):
-                held.append((np.array(batch.part, dtype=np.int8), score))
-                step.update(len(score))
-                if sum(len(score) for _, score in held) >= CHUNK_ROWS:
-                    flush()
-            flush()
-            if not entry:
-                writer.append(_empty(plan, read_identifiers))
         finally:
             writer.close()
         with open(temporary, "rb") as stream:
             os.fsync(stream.fileno())
         os.rename(temporary, path)
+    except ImportError as error:
+        raise UnsupportedError(f"scores as {format} need a package that is not installed: {error}") from error
     except OSError as error:
-        if isinstance(error, IOError):
+        if isinstance(error, Error):
             raise
         raise IOError(f"{path}: the scores cannot be written: {error}") from error
     finally:
         if os.path.exists(temporary):
             os.unlink(temporary)
         source.close()
-    return entry
 
 
 def _empty(plan, read_identifiers) -> dict:
@@ -246,8 +248,19 @@ def _empty(plan, read_identifiers) -> dict:
     return {**columns, "split": np.zeros(0, np.int8)}
 
 
-def predict(bundle, files, out=".", format="root", rename=None, tag=None, progress=None, *, batch_size=8192, memory=None,
-            threads=None) -> list:
+def predict(
+    bundle,
+    files,
+    out=".",
+    format="root",
+    rename=None,
+    tag=None,
+    progress=None,
+    *,
+    batch_size=8192,
+    memory=None,
+    threads=None,
+) -> list:
     """Writes the scores of every file into folder `out`; returns the paths in the order of the files.
 
     bundle: a Bundle or its path. format: root, parquet, csv or npz. rename: {branch of the training: branch in these
@@ -266,14 +279,17 @@ def predict(bundle, files, out=".", format="root", rename=None, tag=None, progre
     rename = dict(rename or {})
     for branch in rename:
         if branch not in bundle.recipe.branches and branch not in _known_identifiers(bundle):
-            raise NotFoundError(f"rename: the model does not use a branch {branch!r}; it uses "
-                                + ", ".join(bundle.recipe.branches[:20]))
+            raise NotFoundError(
+                f"rename: the model does not use a branch {branch!r}; it uses " + ", ".join(bundle.recipe.branches[:20])
+            )
     os.makedirs(out, exist_ok=True)
-    progress, plan = make_progress(progress), Plan(bundle, score_names(bundle, tag), [], rename)
+    progress, plan = make_progress(progress), Plan(bundle, score_names(bundle, tag), rename)
     paths = out_paths(names, os.fspath(out), format, tag)
     for file, path in zip(names, paths):
         with progress.step(os.path.basename(path)) as step:
-            _write_file(plan, file, path, format, step, batch_size, memory, threads)
+            _write_file(
+                plan, file, path, format, step, {"batch_size": batch_size, "memory": memory, "threads": threads}
+            )
     return paths
 
 

@@ -2,6 +2,7 @@
 
 Knows nothing of training. `make(None)` chooses; False is silent; a callable gets a dict for every event instead.
 """
+
 from __future__ import annotations
 
 import sys
@@ -41,7 +42,8 @@ class Step:
 
     def __init__(self, owner: "Progress", label: str, total: int | None, unit: str):
         self.owner, self.label, self.total, self.unit = owner, label, total, unit
-        self.done, self.values = 0, {}
+        self.done = 0
+        self.values: dict = {}
         self.start = self.drawn = time.monotonic()
         self.closed = False
 

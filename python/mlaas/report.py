@@ -1,10 +1,12 @@
 """report.html: one self-contained page with what a physicist asks of a training. Plots by matplotlib and mplhep, as
 inline SVG. Knows scores, metrics and samples of columns; neither files nor frameworks.
 """
+
 from __future__ import annotations
 
 import html
 import io
+import json
 import math
 import re
 from dataclasses import dataclass
@@ -33,7 +35,8 @@ h2{font-size:18px;margin:36px 0 10px}p.lead{margin:0;color:var(--soft)}
 .plot svg{width:100%;height:auto;display:block}.plot p{margin:6px 2px 0;color:var(--soft);font-size:13px}
 table{border-collapse:collapse;font-size:14px}th,td{padding:4px 14px 4px 0;text-align:left;vertical-align:top}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}thead th{border-bottom:1px solid var(--line)}
-.warn{border-left:4px solid #edae49}.scroll{overflow-x:auto}code,pre{font:13px/1.45 ui-monospace,Menlo,Consolas,monospace}
+.warn{border-left:4px solid #edae49}.scroll{overflow-x:auto}
+code,pre{font:13px/1.45 ui-monospace,Menlo,Consolas,monospace}
 pre{margin:0;white-space:pre-wrap}details{margin-top:8px}summary{cursor:pointer;color:var(--soft)}
 """
 
@@ -79,8 +82,9 @@ def normalised_sample(dataset, limit: int = SAMPLE_ROWS):
         return None
     x, mask, y = (np.concatenate(column)[:limit] for column in zip(*parts))
     names = dataset.recipe.features()
-    return Normalised(names, x.reshape(-1, x.shape[-1]), mask.reshape(-1, x.shape[-1]),
-                      np.repeat(y, x.shape[1]) if x.ndim == 3 else y)
+    return Normalised(
+        names, x.reshape(-1, x.shape[-1]), mask.reshape(-1, x.shape[-1]), np.repeat(y, x.shape[1]) if x.ndim == 3 else y
+    )
 
 
 # ---- plots -------------------------------------------------------------------------------------
@@ -99,11 +103,27 @@ def _plt():
         import mplhep  # noqa: F401  its histplot is used below
     except ImportError:
         pass
-    pyplot.rcParams.update({
-        "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 10, "axes.edgecolor": FAINT, "svg.hashsalt": "mlaas",
-        "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK, "axes.spines.top": False,
-        "axes.spines.right": False, "axes.grid": True, "grid.color": "#e4e7eb", "grid.linewidth": 0.6,
-        "axes.axisbelow": True, "legend.frameon": False, "legend.fontsize": 9, "figure.autolayout": False})
+    pyplot.rcParams.update(
+        {
+            "svg.fonttype": "none",
+            "font.family": "sans-serif",
+            "font.size": 10,
+            "axes.edgecolor": FAINT,
+            "svg.hashsalt": "mlaas",
+            "axes.labelcolor": INK,
+            "xtick.color": INK,
+            "ytick.color": INK,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": True,
+            "grid.color": "#e4e7eb",
+            "grid.linewidth": 0.6,
+            "axes.axisbelow": True,
+            "legend.frameon": False,
+            "legend.fontsize": 9,
+            "figure.autolayout": False,
+        }
+    )
     return pyplot
 
 
@@ -112,7 +132,7 @@ def _svg(plt, figure) -> str:
     figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
     plt.close(figure)
     text = stream.getvalue()
-    return text[text.index("<svg"):]
+    return text[text.index("<svg") :]
 
 
 def _figure(plt):
@@ -158,7 +178,9 @@ def plot_roc(plt, content):
         name = "test" if len(task.classes) == 2 else _class_names(task)[k]
         colour = COLOURS[1] if len(task.classes) == 2 else _colour(k)
         fpr, tpr, _ = metrics.thin(metrics.roc(table[:, k], test.index == k))
-        axes.plot(tpr, 1 - fpr, color=colour, lw=1.8, label=f"{name}, AUC {metrics.auc(table[:, k], test.index == k):.4f}")
+        axes.plot(
+            tpr, 1 - fpr, color=colour, lw=1.8, label=f"{name}, AUC {metrics.auc(table[:, k], test.index == k):.4f}"
+        )
     if len(task.classes) == 2:
         if "weighted" in content.result["test"]:
             fpr, tpr, _ = metrics.thin(metrics.roc(table[:, 1], test.index, test.raw_w))
@@ -166,8 +188,14 @@ def plot_roc(plt, content):
             axes.plot(tpr, 1 - fpr, color=COLOURS[2], lw=1.4, label=f"test, weighted, AUC {area:.4f}")
         train = metrics.class_scores(content.train.score, 2)[:, 1]
         fpr, tpr, _ = metrics.thin(metrics.roc(train, content.train.index))
-        axes.plot(tpr, 1 - fpr, color=COLOURS[0], lw=1.1, ls="--",
-                  label=f"train, AUC {metrics.auc(train, content.train.index):.4f}")
+        axes.plot(
+            tpr,
+            1 - fpr,
+            color=COLOURS[0],
+            lw=1.1,
+            ls="--",
+            label=f"train, AUC {metrics.auc(train, content.train.index):.4f}",
+        )
     axes.plot([0, 1], [1, 0], color=FAINT, lw=0.8, ls=":")
     axes.set(xlabel="signal efficiency", ylabel="background rejection (1 - efficiency)", xlim=(0, 1), ylim=(0, 1.02))
     axes.legend(loc="lower left")
@@ -191,10 +219,22 @@ def plot_scores(plt, content, k: int):
                 axes.stairs(counts * scale, edges, fill=True, color=colour, alpha=0.25, label=f"{name}, train")
             else:
                 there = counts > 0
-                axes.errorbar(centres[there], counts[there] * scale, yerr=np.sqrt(counts[there]) * scale, fmt="o", ms=3,
-                              lw=1, color=colour, label=f"{name}, test")
-    axes.set(xlabel="score" if len(task.classes) == 2 else f"score of {_class_names(task)[k]}",
-             ylabel="density (log)", yscale="log", xlim=(0, 1))
+                axes.errorbar(
+                    centres[there],
+                    counts[there] * scale,
+                    yerr=np.sqrt(counts[there]) * scale,
+                    fmt="o",
+                    ms=3,
+                    lw=1,
+                    color=colour,
+                    label=f"{name}, test",
+                )
+    axes.set(
+        xlabel="score" if len(task.classes) == 2 else f"score of {_class_names(task)[k]}",
+        ylabel="density (log)",
+        yscale="log",
+        xlim=(0, 1),
+    )
     axes.set_ylim(top=axes.get_ylim()[1] * 4)  # room for the legend
     axes.legend(loc="upper center", ncols=2)
     return figure
@@ -212,8 +252,14 @@ def plot_cuts(plt, content):
     if np.isfinite(product).any():
         best = int(np.nanargmax(product))
         axes.axvline(cuts[best], color=FAINT, lw=1, ls="--")
-        axes.annotate(f"largest product at {cuts[best]:.2f}", (cuts[best], 0.03), xytext=(4, 0),
-                      textcoords="offset points", fontsize=9, color=INK)
+        axes.annotate(
+            f"largest product at {cuts[best]:.2f}",
+            (cuts[best], 0.03),
+            xytext=(4, 0),
+            textcoords="offset points",
+            fontsize=9,
+            color=INK,
+        )
     if "weighted" in content.result["test"]:
         cuts, _, purity = metrics.cut_scan(score, content.test.index, content.test.raw_w)
         axes.plot(cuts, np.clip(purity, 0, 1), color=COLOURS[0], lw=1.2, ls="--", label="purity, weighted")
@@ -225,8 +271,11 @@ def plot_cuts(plt, content):
 def plot_history(plt, content):
     """Loss of training and validation over the epochs, and the validation AUC."""
     history = content.about["history"]
-    curves = [(key, label, colour) for key, label, colour in (("loss", "training loss", COLOURS[0]),
-              ("val_loss", "validation loss", COLOURS[1])) if any(row.get(key) is not None for row in history)]
+    curves = [
+        (key, label, colour)
+        for key, label, colour in (("loss", "training loss", COLOURS[0]), ("val_loss", "validation loss", COLOURS[1]))
+        if any(row.get(key) is not None for row in history)
+    ]
     if not curves:
         return None
     figure, axes = _figure(plt)
@@ -299,7 +348,7 @@ def _draw_feature(axes, values, y, task, xlabel):
 def feature_columns(content):
     """[(name, raw values, labels, normalised values, labels)] of the branches to show, most separating first."""
     rows = []
-    for name, column in (content.raw.columns.items() if content.raw else ()):
+    for name, column in content.raw.columns.items() if content.raw else ():
         if isinstance(column, tuple):
             offsets, values = np.asarray(column[0]), np.asarray(column[1], dtype=np.float64)
             y = np.repeat(content.raw.y, np.diff(offsets))
@@ -322,8 +371,11 @@ def _normalised_values(content, name):
     sample = content.normalised
     if sample is None:
         return np.zeros(0), np.zeros(0)
-    index = [i for i, feature in enumerate(sample.names)
-             if feature == name or (feature.startswith(name + "_") and feature[len(name) + 1:].isdigit())]
+    index = [
+        i
+        for i, feature in enumerate(sample.names)
+        if feature == name or (feature.startswith(name + "_") and feature[len(name) + 1 :].isdigit())
+    ]
     valid = sample.mask[:, index] == 0
     return sample.x[:, index][valid].astype(np.float64), np.repeat(sample.y[:, None], len(index), axis=1)[valid]
 
@@ -340,12 +392,21 @@ def figures(plt, content):
     """(key, title, caption, figure) of the main plots."""
     task = content.task
     if task.regression:
-        yield "prediction", "Prediction", "Prediction against label, up to 5000 rows of the test part.", plot_regression(plt, content)
+        yield (
+            "prediction",
+            "Prediction",
+            "Prediction against label, up to 5000 rows of the test part.",
+            plot_regression(plt, content),
+        )
     elif len(content.test.index) and len(content.train.index):
         yield "roc", "ROC", "Towards the upper right is better.", plot_roc(plt, content)
         for k in [1] if len(task.classes) == 2 else range(len(task.classes)):
-            yield (f"score{k}", "Scores", "Points off the filled shape of their colour would mean overtraining.",
-                   plot_scores(plt, content, k))
+            yield (
+                f"score{k}",
+                "Scores",
+                "Points off the filled shape of their colour would mean overtraining.",
+                plot_scores(plt, content, k),
+            )
         if len(task.classes) == 2:
             yield "cuts", "Cuts", "What a cut on the score keeps, and how pure it is.", plot_cuts(plt, content)
     history = plot_history(plt, content)
@@ -370,10 +431,16 @@ def _cards(content) -> str:
         if "weighted" in test:
             cards.append((_number(test["weighted"]["auc"]), "test AUC, weighted"))
         cards.append((_number(content.result["train_sample"].get("auc")), "training AUC"))
-    cards += [(f"{test['rows']:,}", "test rows"), (str(about["epochs_run"]), "rounds" if about["framework"] == "xgboost"
-              else "epochs"), (f"{about['seconds']:.1f} s", "in all")]
-    return '<div class="cards">' + "".join(f'<div class="card"><b>{html.escape(v)}</b><span>{html.escape(n)}</span></div>'
-                                           for v, n in cards) + "</div>"
+    cards += [
+        (f"{test['rows']:,}", "test rows"),
+        (str(about["epochs_run"]), "rounds" if about["framework"] == "xgboost" else "epochs"),
+        (f"{about['seconds']:.1f} s", "in all"),
+    ]
+    return (
+        '<div class="cards">'
+        + "".join(f'<div class="card"><b>{html.escape(v)}</b><span>{html.escape(n)}</span></div>' for v, n in cards)
+        + "</div>"
+    )
 
 
 def _confusion(content) -> str:
@@ -382,10 +449,14 @@ def _confusion(content) -> str:
         return ""
     names = _class_names(content.task)
     head = "".join(f'<th class="n">predicted {html.escape(name)}</th>' for name in names)
-    rows = "".join(f"<tr><th>{html.escape(name)}</th>" + "".join(f'<td class="n">{int(v):,}</td>' for v in row) + "</tr>"
-                   for name, row in zip(names, cells))
-    return ('<h2>Confusion (test, unweighted)</h2><div class="box scroll"><table><thead><tr><th></th>'
-            f"{head}</tr></thead><tbody>{rows}</tbody></table></div>")
+    rows = "".join(
+        f"<tr><th>{html.escape(name)}</th>" + "".join(f'<td class="n">{int(v):,}</td>' for v in row) + "</tr>"
+        for name, row in zip(names, cells)
+    )
+    return (
+        '<h2>Confusion (test, unweighted)</h2><div class="box scroll"><table><thead><tr><th></th>'
+        f"{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+    )
 
 
 def _per_class(content) -> str:
@@ -393,45 +464,62 @@ def _per_class(content) -> str:
     if not areas:
         return ""
     weighted = content.result["test"].get("weighted", {}).get("auc_per_class", [None] * len(areas))
-    rows = "".join(f'<tr><th>{html.escape(n)}</th><td class="n">{_number(a)}</td><td class="n">{_number(w)}</td></tr>'
-                   for n, a, w in zip(_class_names(content.task), areas, weighted))
-    return ('<h2>One class against the rest (test)</h2><div class="box"><table><thead><tr><th></th><th class="n">AUC</th>'
-            f'<th class="n">AUC, weighted</th></tr></thead><tbody>{rows}</tbody></table></div>')
+    rows = "".join(
+        f'<tr><th>{html.escape(n)}</th><td class="n">{_number(a)}</td><td class="n">{_number(w)}</td></tr>'
+        for n, a, w in zip(_class_names(content.task), areas, weighted)
+    )
+    return (
+        '<h2>One class against the rest (test)</h2><div class="box"><table><thead><tr><th></th><th class="n">AUC</th>'
+        f'<th class="n">AUC, weighted</th></tr></thead><tbody>{rows}</tbody></table></div>'
+    )
 
 
 def _leaks(content) -> str:
     if not content.findings:
         return ""
-    rows = "".join(f"<tr><td><code>{html.escape(f.branch)}</code></td><td>{html.escape('; '.join(f.reasons))}</td></tr>"
-                   for f in content.findings)
+    rows = "".join(
+        f"<tr><td><code>{html.escape(f.branch)}</code></td><td>{html.escape('; '.join(f.reasons))}</td></tr>"
+        for f in content.findings
+    )
     names = ", ".join(f'"{f.branch}"' for f in content.findings)
-    return ('<h2>Leak guard</h2><div class="box warn"><p style="margin-top:0">These inputs may give the label away. '
-            "Unless they are meant to be there, leave them out:</p>"
-            f'<pre>"exclude_branches": [{html.escape(names)}]</pre><details><summary>reasons</summary>'
-            f"<div class='scroll'><table>{rows}</table></div></details></div>")
+    return (
+        '<h2>Leak guard</h2><div class="box warn"><p style="margin-top:0">These inputs may give the label away. '
+        "Unless they are meant to be there, leave them out:</p>"
+        f'<pre>"exclude_branches": [{html.escape(names)}]</pre><details><summary>reasons</summary>'
+        f"<div class='scroll'><table>{rows}</table></div></details></div>"
+    )
 
 
 def _files(content) -> str:
-    rows = "".join(f'<tr><td><code>{html.escape(str(f.get("url")))}</code></td><td class="n">{f.get("entries", 0):,}</td>'
-                   f'<td class="n">{html.escape(str(f.get("label")))}</td></tr>' for f in content.about["files"])
-    return ('<h2>Files</h2><div class="box scroll"><table><thead><tr><th>file</th><th class="n">entries</th>'
-            f'<th class="n">label</th></tr></thead><tbody>{rows}</tbody></table></div>')
+    rows = "".join(
+        f'<tr><td><code>{html.escape(str(f.get("url")))}</code></td><td class="n">{f.get("entries", 0):,}</td>'
+        f'<td class="n">{html.escape(str(f.get("label")))}</td></tr>'
+        for f in content.about["files"]
+    )
+    return (
+        '<h2>Files</h2><div class="box scroll"><table><thead><tr><th>file</th><th class="n">entries</th>'
+        f'<th class="n">label</th></tr></thead><tbody>{rows}</tbody></table></div>'
+    )
 
 
 def _details(content) -> str:
-    import json
-
     about = content.about
-    said = list(about["warnings"]) + list(about["notes"])
-    text = "".join(f"<li>{html.escape(str(item))}</li>" for item in said)
-    said = f'<h2>Said during the training</h2><div class="box warn"><ul style="margin:0">{text}</ul></div>' if said else ""
+    sentences = list(about["warnings"]) + list(about["notes"])
+    text = "".join(f"<li>{html.escape(str(item))}</li>" for item in sentences)
+    said = (
+        f'<h2>Said during the training</h2><div class="box warn"><ul style="margin:0">{text}</ul></div>'
+        if sentences
+        else ""
+    )
     params = json.dumps(content.params, indent=1, sort_keys=True, default=str)
     software = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
     source = ""
     if about["model_source"]:
         source = f"<details><summary>model file</summary><pre>{html.escape(about['model_source'])}</pre></details>"
-    return (f'{said}<h2>How it was made</h2><div class="box">{html.escape(software)}<details><summary>parameters</summary>'
-            f"<pre>{html.escape(params)}</pre></details>{source}</div>")
+    return (
+        f'{said}<h2>How it was made</h2><div class="box">{html.escape(software)}<details><summary>parameters</summary>'
+        f"<pre>{html.escape(params)}</pre></details>{source}</div>"
+    )
 
 
 def _plots(content) -> str:
@@ -455,22 +543,28 @@ def _features(plt, content) -> str:
     for i, column in enumerate(shown):
         svg = _unique_ids(_svg(plt, plot_feature(plt, content.task, *column)), f"f{i}")
         blocks.append(f'<div class="plot">{svg}</div>')
-    keys = "".join(f'<span style="color:{COLOURS[c]};margin-right:14px">&#9632; {html.escape(name)}</span>'
-                   for c, name in enumerate(_class_names(content.task)[: len(COLOURS)]))
+    keys = "".join(
+        f'<span style="color:{COLOURS[c]};margin-right:14px">&#9632; {html.escape(name)}</span>'
+        for c, name in enumerate(_class_names(content.task)[: len(COLOURS)])
+    )
     more = f" The {len(columns) - len(shown)} that separate least are left out." if len(columns) > len(shown) else ""
     title = html.escape(str(content.params.get("hist") or "Features"))
-    return (f"<h2>{title}</h2><p class='lead'>{keys}<br>Raw (left) and normalised (right), each class to area one, from a "
-            f"sample; those that separate most come first.{more}</p>"
-            '<div class="grid small" style="margin-top:12px">' + "".join(blocks) + "</div>")
+    return (
+        f"<h2>{title}</h2><p class='lead'>{keys}<br>Raw (left) and normalised (right), each class to area one, from a "
+        f"sample; those that separate most come first.{more}</p>"
+        '<div class="grid small" style="margin-top:12px">' + "".join(blocks) + "</div>"
+    )
 
 
 def render(content: Content) -> str:
     """The whole page as text."""
     about = content.about
     classes = ", ".join(_class_names(content.task)) or "regression"
-    return (f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" '
-            f'content="width=device-width,initial-scale=1"><title>{html.escape(content.name)}: training report</title>'
-            f"<style>{CSS}</style></head><body><main><h1>{html.escape(content.name)}</h1>"
-            f'<p class="lead">{html.escape(about["framework"])} model, {html.escape(classes)}</p>'
-            f"{_cards(content)}{_leaks(content)}{_plots(content)}{_per_class(content)}{_confusion(content)}"
-            f"{_files(content)}{_details(content)}</main></body></html>\n")
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" '
+        f'content="width=device-width,initial-scale=1"><title>{html.escape(content.name)}: training report</title>'
+        f"<style>{CSS}</style></head><body><main><h1>{html.escape(content.name)}</h1>"
+        f'<p class="lead">{html.escape(about["framework"])} model, {html.escape(classes)}</p>'
+        f"{_cards(content)}{_leaks(content)}{_plots(content)}{_per_class(content)}{_confusion(content)}"
+        f"{_files(content)}{_details(content)}</main></body></html>\n"
+    )

@@ -1,6 +1,7 @@
-"""What the command line starts: `python -m mlaas.run train|predict JSON`. Prints progress and results, nothing else; the
-exit code is the status table's (0 done, 130 interrupted).
+"""What the command line starts: `python -m mlaas.run train|predict JSON`. Prints progress and results, nothing else;
+the exit code is the status table's (0 done, 130 interrupted).
 """
+
 from __future__ import annotations
 
 import json
@@ -11,7 +12,21 @@ import sys
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 INTERRUPTED, TERMINATED = 130, 143
-TRAIN = ("files", "labels", "model", "params", "out", "resume", "memory", "threads", "quiet", "set", "specs", "seed", "compat")
+TRAIN = (
+    "files",
+    "labels",
+    "model",
+    "params",
+    "out",
+    "resume",
+    "memory",
+    "threads",
+    "quiet",
+    "set",
+    "specs",
+    "seed",
+    "compat",
+)
 PREDICT = ("bundle", "files", "out", "format", "rename", "tag", "memory", "threads", "quiet")
 
 
@@ -53,10 +68,19 @@ def train(options: dict):
     more = dict(setting(text) for text in options.get("set") or [])
     more.update({key: options[key] for key in ("seed", "compat") if options.get(key) is not None})
     labels = options.get("labels")
-    return start(file_list(options["files"]), labels, options.get("model"), options.get("params"),
-                 out=options.get("out"), resume=bool(options.get("resume")), memory=options.get("memory"),
-                 threads=options.get("threads"), specs=options.get("specs"),
-                 progress=False if options.get("quiet") else None, **more)
+    return start(
+        file_list(options["files"]),
+        labels,
+        options.get("model"),
+        options.get("params"),
+        out=options.get("out"),
+        resume=bool(options.get("resume")),
+        memory=options.get("memory"),
+        threads=options.get("threads"),
+        specs=options.get("specs"),
+        progress=False if options.get("quiet") else None,
+        **more,
+    )
 
 
 def predict(options: dict):
@@ -69,9 +93,17 @@ def predict(options: dict):
         rename = dict(item.split("=", 1) for item in rename)
     files = options["files"] if isinstance(options["files"], list) else [options["files"]]
     files = [name for item in files for name in file_list(item)]
-    paths = start(options["bundle"], files, options.get("out") or ".", options.get("format") or "root", rename,
-                  options.get("tag"), False if options.get("quiet") else None, memory=options.get("memory"),
-                  threads=options.get("threads"))
+    paths = start(
+        options["bundle"],
+        files,
+        options.get("out") or ".",
+        options.get("format") or "root",
+        rename,
+        options.get("tag"),
+        False if options.get("quiet") else None,
+        memory=options.get("memory"),
+        threads=options.get("threads"),
+    )
     if not options.get("quiet"):
         print("\n".join(paths))
 

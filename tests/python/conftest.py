@@ -1,4 +1,5 @@
 """Shared by the Python tests: small samples, and the data set class (the library's, or the NumPy stand-in for it)."""
+
 from __future__ import annotations
 
 import os
@@ -35,6 +36,7 @@ def dataset_class():
 @pytest.fixture
 def make_dataset(dataset_class, sample):
     """make_dataset(**params) opens the small sample."""
+
     def make(**params):
         files, labels = sample
         return dataset_class(files, labels, {**SMALL, **params})
@@ -45,8 +47,8 @@ def make_dataset(dataset_class, sample):
 @pytest.fixture
 def train_small(make_dataset, tmp_path):
     """train_small(model, **params) trains on the small sample and returns the bundle."""
-    from mlaas.train._job import train_dataset
     from mlaas.progress import Progress
+    from mlaas.train._job import train_dataset
 
     def train(model, out="bundle", resume=False, progress=None, **params):
         return train_dataset(make_dataset(**params), model, str(tmp_path / out), resume, progress or Progress())

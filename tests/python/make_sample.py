@@ -1,4 +1,5 @@
 """Small made-up physics files for the tests of the training: two classes that overlap, flat and jagged branches."""
+
 from __future__ import annotations
 
 import awkward as ak
@@ -27,5 +28,8 @@ def write_events(path, rows: int, signal: bool, seed: int, tree: str = "events")
 
 def write_sample(folder, rows: int = 1500):
     """Two files, signal and background; returns (files, labels)."""
-    files = [write_events(folder / "signal.root", rows, True, 1), write_events(folder / "background.root", rows, False, 2)]
+    files = [
+        write_events(folder / "signal.root", rows, True, 1),
+        write_events(folder / "background.root", rows, False, 2),
+    ]
     return files, [1, 0]

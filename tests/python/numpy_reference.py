@@ -1,6 +1,7 @@
 """The data set, its recipe and its loader in plain uproot and NumPy: what the library must equal, and what the training
 code runs on where the library is not built. Everything in memory, nothing clever. Never imported by the package.
 """
+
 from __future__ import annotations
 
 import json
@@ -11,10 +12,27 @@ import numpy as np
 import uproot
 import xxhash
 
-DEFAULTS = {"batch_size": 256, "epochs": 10, "shuffle": True, "seed": 0, "shares": [0.64, 0.16, 0.20], "branch": None,
-            "identifier": ["run", "event", "luminosityBlock"], "selected_branches": [], "exclude_branches": [],
-            "scaler": "standard", "weight": None, "class_norm": None, "inputs": None, "leak_guard": "warn",
-            "early_stopping": 0, "nevents": -1, "negative_weights": "keep", "missing": [], "hist": None}
+DEFAULTS = {
+    "batch_size": 256,
+    "epochs": 10,
+    "shuffle": True,
+    "seed": 0,
+    "shares": [0.64, 0.16, 0.20],
+    "branch": None,
+    "identifier": ["run", "event", "luminosityBlock"],
+    "selected_branches": [],
+    "exclude_branches": [],
+    "scaler": "standard",
+    "weight": None,
+    "class_norm": None,
+    "inputs": None,
+    "leak_guard": "warn",
+    "early_stopping": 0,
+    "nevents": -1,
+    "negative_weights": "keep",
+    "missing": [],
+    "hist": None,
+}
 PARTS = {"train": 0, "validation": 1, "test": 2}
 
 
@@ -27,8 +45,15 @@ class Recipe:
 
     @property
     def inputs(self):
-        return [{"name": item["name"], "padded": item["slots"] > 0, "slots": item["slots"] or 1,
-                 "features": len(item["columns"])} for item in self._inputs]
+        return [
+            {
+                "name": item["name"],
+                "padded": item["slots"] > 0,
+                "slots": item["slots"] or 1,
+                "features": len(item["columns"]),
+            }
+            for item in self._inputs
+        ]
 
     def features(self, input=None):
         item = next(item for item in self._inputs if input in (None, item["name"]))
@@ -39,8 +64,19 @@ class Recipe:
         return sorted({name for item in self._inputs for name, _ in item["columns"]})
 
     def to_json(self):
-        return json.dumps({"format": "mlaas-recipe", "version": 1, "inputs": self._inputs, "scale": self.scale,
-                           "table": self.table, "seed": self.seed, "shares": self.shares, "missing": self.missing, "files": self.files})
+        return json.dumps(
+            {
+                "format": "mlaas-recipe",
+                "version": 1,
+                "inputs": self._inputs,
+                "scale": self.scale,
+                "table": self.table,
+                "seed": self.seed,
+                "shares": self.shares,
+                "missing": self.missing,
+                "files": self.files,
+            }
+        )
 
     @classmethod
     def from_json(cls, text):
@@ -78,7 +114,9 @@ class Recipe:
     def split(self, file_id, first, rows, identifiers=None):
         if file_id not in self.files:
             return np.full(rows, -1, np.int8)
-        key = [xxhash.xxh3_64_intdigest(f"{self.seed}/{file_id}/{entry}".encode()) for entry in range(first, first + rows)]
+        key = [
+            xxhash.xxh3_64_intdigest(f"{self.seed}/{file_id}/{entry}".encode()) for entry in range(first, first + rows)
+        ]
         edges = np.cumsum(self.shares)[:2]
         return np.searchsorted(edges, np.array(key, dtype=np.float64) / 2.0**64, side="right").astype(np.int8)
 
@@ -117,7 +155,7 @@ class Loader:
             order = np.random.default_rng([self.dataset.params["seed"], self.epoch]).permutation(order)
         self.epoch += 1
         for k, start in enumerate(range(0, len(order), self.batch_size)):
-            rows = order[start:start + self.batch_size]
+            rows = order[start : start + self.batch_size]
             inputs = {name: (x[rows], mask[rows]) for name, (x, mask) in self.dataset.inputs.items()}
             yield Batch(inputs=inputs, index=k, **{name: column[rows] for name, column in self.dataset.rows.items()})
 
@@ -157,15 +195,24 @@ class Dataset:
         trees, self.files = [], []
         for name, label in zip(self.names, self.labels or [0.0] * len(self.names)):
             with uproot.open(name) as file:
-                table = self.params["branch"] or (self.given.table if self.given else file.keys(filter_classname="TTree")[0])
+                table = self.params["branch"] or (
+                    self.given.table if self.given else file.keys(filter_classname="TTree")[0]
+                )
                 tree = file[table]
                 wanted = self.given.branches if self.given else tree.keys()
                 trees.append({key: tree[self.rename.get(key, key)].array() for key in wanted})
                 weight = self.params["weight"]
                 if isinstance(weight, str) and weight in tree:
                     trees[-1][weight] = tree[weight].array()
-                self.files.append({"url": name, "id": str(file.file.uuid), "entries": tree.num_entries,
-                                   "quota": tree.num_entries, "label": label})
+                self.files.append(
+                    {
+                        "url": name,
+                        "id": str(file.file.uuid),
+                        "entries": tree.num_entries,
+                        "quota": tree.num_entries,
+                        "label": label,
+                    }
+                )
         self.table, self.arrays = table, trees
         self.classes = sorted(set(self.labels or []))
         self.recipe = self.given or self._make_recipe()
@@ -175,8 +222,11 @@ class Dataset:
         p = self.params
         names = [name for name in self.arrays[0] if all(name in tree for tree in self.arrays)]
         left_out = {*p["identifier"], *p["exclude_branches"], *([p["weight"]] if isinstance(p["weight"], str) else [])}
-        names = sorted(name for name in names if name not in left_out and (not p["selected_branches"]
-                                                                           or name in p["selected_branches"]))
+        names = sorted(
+            name
+            for name in names
+            if name not in left_out and (not p["selected_branches"] or name in p["selected_branches"])
+        )
         joined = {name: ak.concatenate([tree[name] for tree in self.arrays]) for name in names}
         return joined, [name for name in names if joined[name].ndim == 1], [n for n in names if joined[n].ndim == 2]
 
@@ -190,17 +240,29 @@ class Dataset:
             scale[name] = (float(values.mean()), float(values.std())) if len(values) else (0.0, 0.0)
             if name in jagged:
                 width[name] = int(np.quantile(ak.to_numpy(ak.num(joined[name])), 0.999, method="inverted_cdf"))
-        inputs = [{"name": "x", "slots": 0, "columns": [(name, None) for name in flat]
-                   + [(name, slot) for name in jagged for slot in range(width[name])]}]
+        inputs = [
+            {
+                "name": "x",
+                "slots": 0,
+                "columns": [(name, None) for name in flat]
+                + [(name, slot) for name in jagged for slot in range(width[name])],
+            }
+        ]
         if p["inputs"]:
             inputs = []
             for item in p["inputs"]:
                 padded = item["kind"] == "padded"
                 slots = max(width[name] for name in item["branches"]) if padded else 0
-                inputs.append({"name": item["name"], "slots": slots,
-                               "columns": [(name, None) for name in sorted(item["branches"])]})
-        return Recipe(inputs, scale, self.table, p["seed"], p["shares"], p["missing"],
-                      [item["id"] for item in self.files])
+                inputs.append(
+                    {
+                        "name": item["name"],
+                        "slots": slots,
+                        "columns": [(name, None) for name in sorted(item["branches"])],
+                    }
+                )
+        return Recipe(
+            inputs, scale, self.table, p["seed"], p["shares"], p["missing"], [item["id"] for item in self.files]
+        )
 
     def _fill(self):
         parts, rows = [], []
@@ -211,10 +273,18 @@ class Dataset:
             raw = np.ones(count, np.float32)
             if weight:
                 raw = np.asarray(tree[weight], np.float32) if isinstance(weight, str) else raw * weight[number]
-            rows.append({"y": np.full(count, info["label"], np.float32), "raw_w": raw,
-                         "file": np.full(count, number, np.int32), "entry": np.arange(count, dtype=np.int64),
-                         "part": self.recipe.split(info["id"], 0, count)})
-        self.inputs = {name: tuple(np.concatenate([part[name][k] for part in parts]) for k in (0, 1)) for name in parts[0]}
+            rows.append(
+                {
+                    "y": np.full(count, info["label"], np.float32),
+                    "raw_w": raw,
+                    "file": np.full(count, number, np.int32),
+                    "entry": np.arange(count, dtype=np.int64),
+                    "part": self.recipe.split(info["id"], 0, count),
+                }
+            )
+        self.inputs = {
+            name: tuple(np.concatenate([part[name][k] for part in parts]) for k in (0, 1)) for name in parts[0]
+        }
         self.rows = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
         self.rows["w"] = self._training_weight()
 
@@ -236,8 +306,11 @@ class Dataset:
         columns = {}
         for name in self.recipe.branches:
             values = ak.concatenate([tree[name] for tree in self.arrays])
-            columns[name] = ak.to_numpy(values) if values.ndim == 1 else (
-                np.r_[0, np.cumsum(ak.to_numpy(ak.num(values)))], ak.to_numpy(ak.flatten(values)))
+            columns[name] = (
+                ak.to_numpy(values)
+                if values.ndim == 1
+                else (np.r_[0, np.cumsum(ak.to_numpy(ak.num(values)))], ak.to_numpy(ak.flatten(values)))
+            )
         return Sample(columns, self.rows["file"], self.rows["y"], [item["url"] for item in self.files])
 
     def loader(self, split="train", shuffle=None, rank=0, world=1, batch_size=None):

@@ -1,4 +1,5 @@
 """The physics samples of ../shared/data/tth as NumPy arrays read by uproot, split as a bundle's recipe splits them."""
+
 from __future__ import annotations
 
 import json
@@ -9,8 +10,15 @@ import uproot
 
 SHARED = os.path.join(os.path.dirname(__file__), "..", "..", "..", "shared", "data")
 FOLDER = os.path.join(SHARED, "tth")
-PARAMS = {"branch": "boosted/events", "identifier": ["runNo", "evtNo", "lumi"], "exclude_branches": ["genEvtWeight"],
-          "scaler": "minmax", "epochs": 5, "batch_size": 100, "leak_guard": "error"}
+PARAMS = {
+    "branch": "boosted/events",
+    "identifier": ["runNo", "evtNo", "lumi"],
+    "exclude_branches": ["genEvtWeight"],
+    "scaler": "minmax",
+    "epochs": 5,
+    "batch_size": 100,
+    "leak_guard": "error",
+}
 SAMPLING = 0.0025  # what the AUC of a 20 % test part moves from one split to another (five folds of reference-auc.json)
 
 
@@ -39,7 +47,11 @@ def arrays(bundle):
     files, labels = sample()
     for name, label in zip(files, labels):
         tree = uproot.open(name)["boosted/events"]
-        x.append(np.column_stack([tree[branch].array(library="np").astype(np.float64) for branch in bundle.recipe.features()]))
+        x.append(
+            np.column_stack(
+                [tree[branch].array(library="np").astype(np.float64) for branch in bundle.recipe.features()]
+            )
+        )
         y.append(np.full(len(x[-1]), label))
         ident = next(item["id"] for item in bundle.info["training"]["files"] if item["url"] == name)
         part.append(bundle.recipe.split(ident, 0, len(x[-1])))

@@ -1,11 +1,11 @@
 """On the physics samples mlaas.train is as good as the same model on NumPy arrays made by uproot, and as the recorded
 reference trainings. Minutes; needs ../shared."""
+
 import os
 
+import mlaas
 import numpy as np
 import pytest
-
-import mlaas
 from mlaas import metrics
 from reference_arrays import PARAMS, SAMPLING, arrays, available, reference, sample
 

@@ -1,4 +1,5 @@
 """Bundles on disk: written whole or not at all, versions checked, strict JSON."""
+
 import errno
 import json
 import os
@@ -16,7 +17,9 @@ from sklearn.linear_model import LogisticRegression
 @pytest.fixture(scope="module")
 def made(dataset_class, sample, tmp_path_factory):
     params = {"identifier": ["run", "event"], "exclude_branches": ["genw", "njet"], "weight": "genw"}
-    return mlaas.train(*sample, LogisticRegression(), params, out=tmp_path_factory.mktemp("bundle") / "model", progress=False)
+    return mlaas.train(
+        *sample, LogisticRegression(), params, out=tmp_path_factory.mktemp("bundle") / "model", progress=False
+    )
 
 
 @pytest.fixture
@@ -25,14 +28,26 @@ def copy(made, tmp_path):
 
 
 def test_files_of_a_bundle(made):
-    assert {"model.json", "recipe.json", "params.json", "labels.txt", "metrics.json", "report.html", "train.log.jsonl",
-            "model.joblib"} <= set(os.listdir(made.path))
+    assert {
+        "model.json",
+        "recipe.json",
+        "params.json",
+        "labels.txt",
+        "metrics.json",
+        "report.html",
+        "train.log.jsonl",
+        "model.joblib",
+    } <= set(os.listdir(made.path))
     for name in ("model.json", "recipe.json", "metrics.json", "params.json"):
-        json.load(open(os.path.join(made.path, name)), parse_constant=lambda word: pytest.fail(f"{word} in {name}"))
+        json.load(open(os.path.join(made.path, name)), parse_constant=pytest.fail)
     assert made.info["format"] == "mlaas-model" and made.info["version"] == 1 and made.info["name"] == "model"
     assert json.load(open(os.path.join(made.path, "params.json")))["name"] == "model"
     training = made.info["training"]
-    assert training["framework"] == "sklearn" and training["versions"]["sklearn"] and training["params"]["batch_size"] == 256
+    assert (
+        training["framework"] == "sklearn"
+        and training["versions"]["sklearn"]
+        and training["params"]["batch_size"] == 256
+    )
 
 
 def test_load_gives_the_same_scores(made, sample):
@@ -62,8 +77,13 @@ def test_representations(made):
 def test_retraining_replaces_the_bundle_at_once(made, sample, tmp_path):
     out = tmp_path / "b"
     for c in (1.0, 1e-6):
-        mlaas.train(*sample, LogisticRegression(C=c), {"identifier": ["run", "event"], "exclude_branches": ["genw"]}, out=out,
-                    progress=False)
+        mlaas.train(
+            *sample,
+            LogisticRegression(C=c),
+            {"identifier": ["run", "event"], "exclude_branches": ["genw"]},
+            out=out,
+            progress=False,
+        )
     assert sorted(os.listdir(tmp_path)) == ["b"]
 
 
@@ -129,11 +149,14 @@ def change(folder, **values):
     json.dump({key: value for key, value in info.items() if value is not None}, open(path, "w"))
 
 
-@pytest.mark.parametrize("values,kind,words", [
-    ({"version": 2}, "UnsupportedError", "version 2 of mlaas-model is newer than this program knows"),
-    ({"format": "other"}, "FormatError", "\"format\" is 'other', expected \"mlaas-model\""),
-    ({"inputs": None}, "FormatError", 'no "inputs"'),
-])
+@pytest.mark.parametrize(
+    "values,kind,words",
+    [
+        ({"version": 2}, "UnsupportedError", "version 2 of mlaas-model is newer than this program knows"),
+        ({"format": "other"}, "FormatError", '"format" is \'other\', expected "mlaas-model"'),
+        ({"inputs": None}, "FormatError", 'no "inputs"'),
+    ],
+)
 def test_other_versions_and_formats_are_refused(copy, values, kind, words):
     change(copy, **values)
     with pytest.raises(getattr(mlaas, kind), match=words):
@@ -150,8 +173,10 @@ def test_broken_bundles(copy, tmp_path):
         mlaas.load(copy)
 
 
-@pytest.mark.parametrize("text,size", [("300 MB", 300_000_000), ("1GiB", 1 << 30), ("5k", 5000), (7, 7), (None, 0),
-                                       ("1.5 GB", 1_500_000_000)])
+@pytest.mark.parametrize(
+    "text,size",
+    [("300 MB", 300_000_000), ("1GiB", 1 << 30), ("5k", 5000), (7, 7), (None, 0), ("1.5 GB", 1_500_000_000)],
+)
 def test_sizes(text, size):
     assert bundles.parse_size(text) == size
 

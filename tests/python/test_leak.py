@@ -1,4 +1,5 @@
 """The leak guard: what it must name, and what it must not."""
+
 import os
 
 import numpy as np
@@ -6,8 +7,10 @@ import pytest
 from mlaas import leak
 
 SHARED = os.path.join(os.path.dirname(__file__), "..", "..", "..", "shared", "data")
-FLAT = "Apla Cent Spher ak4bbDeltaR ak4bbEta ak4bbPhi ak4jetBtag1 ak4jetE1 ak4jetMass1 ak4jetPt1 ak8LjetPt " \
-       "ak8ak4deltaR1min ak8sumPt jetBtagSub0 jetNBSub nBJets nJets tau1".split()
+FLAT = (
+    "Apla Cent Spher ak4bbDeltaR ak4bbEta ak4bbPhi ak4jetBtag1 ak4jetE1 ak4jetMass1 ak4jetPt1 ak8LjetPt "
+    "ak8ak4deltaR1min ak8sumPt jetBtagSub0 jetNBSub nBJets nJets tau1".split()
+)
 
 
 def sample(signal, background, files=2):
@@ -26,9 +29,23 @@ def test_names_that_only_contain_a_word_are_fine(name):
     assert leak.suspicious_word(name) is None
 
 
-@pytest.mark.parametrize("name,word", [("genEvtWeight", "gen"), ("runNo", "run"), ("nPartons", "parton"), ("isMC", "mc"),
-    ("jetFlavor", "flavor"), ("HLT_PFHT900", "hlt"), ("triggerPre", "trigger"), ("event_category", "event"),
-    ("mva", "mva"), ("jet_partonFlavour", "parton"), ("GenJet_pt", "gen"), ("luminosityBlock", "luminosity")])
+@pytest.mark.parametrize(
+    "name,word",
+    [
+        ("genEvtWeight", "gen"),
+        ("runNo", "run"),
+        ("nPartons", "parton"),
+        ("isMC", "mc"),
+        ("jetFlavor", "flavor"),
+        ("HLT_PFHT900", "hlt"),
+        ("triggerPre", "trigger"),
+        ("event_category", "event"),
+        ("mva", "mva"),
+        ("jet_partonFlavour", "parton"),
+        ("GenJet_pt", "gen"),
+        ("luminosityBlock", "luminosity"),
+    ],
+)
 def test_names_with_a_word(name, word):
     assert leak.suspicious_word(name) == word
 
@@ -59,7 +76,9 @@ def test_noise_does_not_pass_the_binned_test():
 
 def test_ranges_and_constants_of_files():
     rng = np.random.default_rng(0)
-    assert any("does not overlap" in r for r in reasons(leak.check(sample(rng.uniform(2, 3, 60), rng.uniform(0, 1, 60)))))
+    assert any(
+        "does not overlap" in r for r in reasons(leak.check(sample(rng.uniform(2, 3, 60), rng.uniform(0, 1, 60))))
+    )
     assert any("constant in each file" in r for r in reasons(leak.check(sample(np.full(60, 1.0), np.full(60, 2.0)))))
     assert any("constant 7 in a file" in r for r in reasons(leak.check(sample(np.full(99, 7.0), rng.normal(0, 9, 99)))))
     assert leak.check(sample(np.full(60, 1.0), np.full(60, 1.0))) == []
@@ -74,8 +93,12 @@ def test_list_lengths_and_slots():
     second = offsets[:-1] + 1
     other = values.copy()
     other[second] += 20 * y
-    made = leak.Sample({"jet_a": (offsets, values), "jet_b": (offsets, other), "k": rng.normal(size=1000)},
-                       (1 - y).astype(int), y, ["s", "b"])
+    made = leak.Sample(
+        {"jet_a": (offsets, values), "jet_b": (offsets, other), "k": rng.normal(size=1000)},
+        (1 - y).astype(int),
+        y,
+        ["s", "b"],
+    )
     found = {finding.branch: finding for finding in leak.check(made)}
     assert set(found) == {"jet_a", "jet_b"}
     assert any("length of jet_a" in reason for reason in found["jet_a"].reasons)
@@ -95,11 +118,14 @@ def test_missing_values_can_leak():
 def test_classes_and_labels_without_classes():
     rng = np.random.default_rng(0)
     y = np.repeat([0.0, 1.0, 2.0], 400)
-    made = leak.Sample({"v": rng.normal(size=1200) + 30 * (y == 2), "u": rng.normal(size=1200)}, y.astype(int), y, ["a"] * 3)
+    made = leak.Sample(
+        {"v": rng.normal(size=1200) + 30 * (y == 2), "u": rng.normal(size=1200)}, y.astype(int), y, ["a"] * 3
+    )
     assert [finding.branch for finding in leak.check(made)] == ["v"]
     assert any("for label 2" in reason for reason in leak.check(made)[0].reasons)
-    smooth = leak.Sample({"v": rng.normal(size=900), "genPt": rng.normal(size=900)}, np.zeros(900, int),
-                         rng.normal(size=900), ["a"])
+    smooth = leak.Sample(
+        {"v": rng.normal(size=900), "genPt": rng.normal(size=900)}, np.zeros(900, int), rng.normal(size=900), ["a"]
+    )
     assert [finding.branch for finding in leak.check(smooth)] == ["genPt"]
 
 
@@ -109,8 +135,21 @@ def test_classes_and_labels_without_classes():
 def test_full_sample(other, shared_sample):
     made = shared_sample("boostedAk8/events", ["tth-full/full_ttH", f"tth-full/{other}"], [1, 0])
     named = {finding.branch for finding in leak.check(made)}
-    for name in ("runNo", "genEvtWeight", "mva", "triggerPre", "category", "nPartons", "ak4Flavor", "jetFlavor",
-                 "jetFlavorHadron", "jetFlavorSub0", "partonPt", "partonId", "partonEta"):
+    for name in (
+        "runNo",
+        "genEvtWeight",
+        "mva",
+        "triggerPre",
+        "category",
+        "nPartons",
+        "ak4Flavor",
+        "jetFlavor",
+        "jetFlavorHadron",
+        "jetFlavorSub0",
+        "partonPt",
+        "partonId",
+        "partonEta",
+    ):
         assert name in named
     assert not named & {"jetPt", "jetMassSoftDrop", "nJets", "nBJets", "ht", "met", "npv", "jetBtag", "ak4QGL", "lId"}
 
@@ -119,8 +158,12 @@ def test_full_sample(other, shared_sample):
 @pytest.mark.skipif(not os.path.isdir(os.path.join(SHARED, "tth")), reason="needs ../shared/data/tth")
 def test_flat_sample_has_nothing(shared_sample):
     names = sorted(name[:-5] for name in os.listdir(os.path.join(SHARED, "tth")) if name.endswith(".root"))
-    made = shared_sample("boosted/events", [f"tth/{name}" for name in names], ["ttH" in name for name in names],
-                         {"genEvtWeight", "runNo", "evtNo", "lumi"})
+    made = shared_sample(
+        "boosted/events",
+        [f"tth/{name}" for name in names],
+        ["ttH" in name for name in names],
+        {"genEvtWeight", "runNo", "evtNo", "lumi"},
+    )
     assert len(made.columns) == 26
     assert leak.check(made) == []
 
@@ -136,12 +179,26 @@ def shared_sample():
         for number, (name, label) in enumerate(zip(names, labels)):
             table = uproot.open(os.path.join(SHARED, name + ".root"))[tree]
             for start, stop in leak._spread(table.num_entries, rows // len(names)):
-                arrays = {key: table[key].array(entry_start=start, entry_stop=stop) for key in table.keys() if key not in left_out}
-                parts.append({key: ak.to_numpy(a) if a.ndim == 1 else
-                              (np.r_[0, np.cumsum(ak.to_numpy(ak.num(a)))], ak.to_numpy(ak.flatten(a))) for key, a in arrays.items()})
+                arrays = {
+                    key: table[key].array(entry_start=start, entry_stop=stop)
+                    for key in table.keys()
+                    if key not in left_out
+                }
+                parts.append(
+                    {
+                        key: ak.to_numpy(a)
+                        if a.ndim == 1
+                        else (np.r_[0, np.cumsum(ak.to_numpy(ak.num(a)))], ak.to_numpy(ak.flatten(a)))
+                        for key, a in arrays.items()
+                    }
+                )
                 file.append(np.full(stop - start, number))
                 y.append(np.full(stop - start, float(label)))
-        return leak.Sample({key: leak._join([part[key] for part in parts]) for key in parts[0]}, np.concatenate(file),
-                           np.concatenate(y), list(names))
+        return leak.Sample(
+            {key: leak._join([part[key] for part in parts]) for key in parts[0]},
+            np.concatenate(file),
+            np.concatenate(y),
+            list(names),
+        )
 
     return read

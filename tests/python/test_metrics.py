@@ -1,4 +1,5 @@
 """mlaas.metrics against the definition (all pairs) and scikit-learn."""
+
 import numpy as np
 import pytest
 from mlaas import metrics

@@ -1,4 +1,5 @@
 """Scores of files: entry by entry, all formats, names, tags, renamed branches, nothing half-written."""
+
 import os
 import sys
 
@@ -16,7 +17,9 @@ PARAMS = {"identifier": ["run", "event"], "exclude_branches": ["genw", "njet"]}
 
 @pytest.fixture(scope="module")
 def bundle(dataset_class, sample, tmp_path_factory):
-    return mlaas.train(*sample, LogisticRegression(), PARAMS, out=tmp_path_factory.mktemp("predict") / "b", progress=False)
+    return mlaas.train(
+        *sample, LogisticRegression(), PARAMS, out=tmp_path_factory.mktemp("predict") / "b", progress=False
+    )
 
 
 def read(path):
@@ -47,7 +50,7 @@ def test_one_row_for_each_entry_in_order(bundle, sample, tmp_path, format):
 
 
 def test_types_of_the_tree(bundle, sample, tmp_path):
-    path, = mlaas.predict(bundle.path, sample[0][0], tmp_path, progress=False)
+    (path,) = mlaas.predict(bundle.path, sample[0][0], tmp_path, progress=False)
     tree = uproot.open(path)["mlaas"]
     types = {name: str(tree[name].interpretation.to_dtype) for name in tree.keys()}
     assert types == {"run": "int32", "event": "int64", "score": "float32", "split": "int8"}
@@ -55,7 +58,7 @@ def test_types_of_the_tree(bundle, sample, tmp_path):
 
 def test_many_chunks_are_one_file(bundle, sample, tmp_path, monkeypatch):
     monkeypatch.setattr(predict, "CHUNK_ROWS", 400)
-    path, = mlaas.predict(bundle, sample[0][:1], tmp_path, progress=False, batch_size=150)
+    (path,) = mlaas.predict(bundle, sample[0][:1], tmp_path, progress=False, batch_size=150)
     np.testing.assert_array_equal(read(path)["event"], np.arange(1500))
     np.testing.assert_allclose(read(path)["score"], bundle.predict(sample[0][0]), atol=1e-6)
 
@@ -76,7 +79,7 @@ def test_tag_and_renamed_branches(bundle, sample, tmp_path):
         jet = ak.zip({"pt": source["jet_pt"], "eta": source["jet_eta"]})
         flat = {"a_up": ak.to_numpy(source["a"]) + 1, "b": ak.to_numpy(source["b"]), "c": ak.to_numpy(source["c"])}
         file.mktree("events", {**{k: v.dtype for k, v in flat.items()}, "jet": jet.type}).extend({**flat, "jet": jet})
-    path, = mlaas.predict(bundle, [varied], tmp_path, rename={"a": "a_up"}, tag="jesUp", progress=False)
+    (path,) = mlaas.predict(bundle, [varied], tmp_path, rename={"a": "a_up"}, tag="jesUp", progress=False)
     assert os.path.basename(path) == "varied.jesUp.scores.root"
     columns = read(path)
     assert list(columns) == ["score_jesUp", "split"]
@@ -112,13 +115,13 @@ def test_unknown_format_and_no_files(bundle, tmp_path):
 def test_files_never_seen_have_split_minus_one(bundle, tmp_path):
     from make_sample import write_events
 
-    path, = mlaas.predict(bundle, [write_events(tmp_path / "new.root", 300, True, 77)], tmp_path, progress=False)
+    (path,) = mlaas.predict(bundle, [write_events(tmp_path / "new.root", 300, True, 77)], tmp_path, progress=False)
     assert set(read(path)["split"]) == {-1}
 
 
 def test_root_reads_scores_as_a_friend(bundle, sample, tmp_path):
     ROOT = pytest.importorskip("ROOT", reason="the package root is not installed")
-    path, = mlaas.predict(bundle, sample[0][:1], tmp_path, progress=False)
+    (path,) = mlaas.predict(bundle, sample[0][:1], tmp_path, progress=False)
     file = ROOT.TFile.Open(sample[0][0])
     tree = file.Get("events")
     tree.AddFriend("mlaas", path)

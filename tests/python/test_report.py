@@ -1,4 +1,5 @@
 """The report: self-contained, with all its plots, for every kind of task."""
+
 import re
 import xml.etree.ElementTree as xml
 
@@ -22,19 +23,53 @@ def content(classes, rows=600, weighted=False, name="higgs <b>", **params):
         score = np.clip(rng.normal(0.3 + 0.3 * index, 0.2), 0, 1).astype(np.float32)
     raw = rng.choice([1.0, -0.5], rows) if weighted else np.ones(rows)
     scores = Scores(score, index, np.ones(rows), raw)
-    about = {"framework": "keras", "versions": {"python": "3"}, "epochs_run": 2, "seconds": 1.0, "notes": ["a note"],
-             "history": [{"epoch": 0, "loss": 1.0, "val_loss": 1.1, "val_auc": 0.6}, {"epoch": 1, "loss": 0.9, "val_loss": None}],
-             "model_source": "def model(idim): ...", "files": [{"url": "a.root", "entries": 5, "label": 1}], "dropped": [],
-             "warnings": [], "classes": classes}
+    about = {
+        "framework": "keras",
+        "versions": {"python": "3"},
+        "epochs_run": 2,
+        "seconds": 1.0,
+        "notes": ["a note"],
+        "history": [
+            {"epoch": 0, "loss": 1.0, "val_loss": 1.1, "val_auc": 0.6},
+            {"epoch": 1, "loss": 0.9, "val_loss": None},
+        ],
+        "model_source": "def model(idim): ...",
+        "files": [{"url": "a.root", "entries": 5, "label": 1}],
+        "dropped": [],
+        "warnings": [],
+        "classes": classes,
+    }
     lengths = rng.integers(0, 4, rows)
-    raw_sample = Sample({"pt": rng.exponential(50, rows), "n": lengths, "nan": np.full(rows, np.nan),
-                         "jet": (np.r_[0, np.cumsum(lengths)], rng.normal(size=lengths.sum()))},
-                        np.zeros(rows, int), np.array([classes[int(i)] if classes else i for i in index], dtype=float), ["a.root"])
-    normalised = report.Normalised(["pt", "n", "nan", "jet_0", "jet_1"], rng.normal(size=(rows, 5)).astype(np.float32),
-                                   np.zeros((rows, 5), np.uint8), raw_sample.y)
+    raw_sample = Sample(
+        {
+            "pt": rng.exponential(50, rows),
+            "n": lengths,
+            "nan": np.full(rows, np.nan),
+            "jet": (np.r_[0, np.cumsum(lengths)], rng.normal(size=lengths.sum())),
+        },
+        np.zeros(rows, int),
+        np.array([classes[int(i)] if classes else i for i in index], dtype=float),
+        ["a.root"],
+    )
+    normalised = report.Normalised(
+        ["pt", "n", "nan", "jet_0", "jet_1"],
+        rng.normal(size=(rows, 5)).astype(np.float32),
+        np.zeros((rows, 5), np.uint8),
+        raw_sample.y,
+    )
     result = {"test": scores.metrics(task), "train_sample": scores.metrics(task)}
-    return report.Content(name, task, params, about, result, scores, scores, raw_sample,
-                          [Finding("genW", ["its name has the word 'gen'"], False)], normalised)
+    return report.Content(
+        name,
+        task,
+        params,
+        about,
+        result,
+        scores,
+        scores,
+        raw_sample,
+        [Finding("genW", ["its name has the word 'gen'"], False)],
+        normalised,
+    )
 
 
 def svgs(page):
@@ -66,8 +101,17 @@ def test_ids_do_not_clash(page):
 
 
 def test_what_it_says(page):
-    for words in ("test AUC, weighted", "leave them out", "genW", "a note", "a.root", "def model(idim)", "Confusion",
-                  "as the model sees it", "purity, weighted"):
+    for words in (
+        "test AUC, weighted",
+        "leave them out",
+        "genW",
+        "a note",
+        "a.root",
+        "def model(idim)",
+        "Confusion",
+        "as the model sees it",
+        "purity, weighted",
+    ):
         assert words in page
 
 

@@ -1,4 +1,5 @@
 """`python -m mlaas.run`: options, exit codes, interrupts. Each test starts a process as the command line does."""
+
 import json
 import os
 import signal
@@ -11,16 +12,24 @@ import pytest
 pytest.importorskip("sklearn")
 import mlaas
 
-needs_data_set = pytest.mark.skipif("numpy_reference" in sys.modules or not hasattr(mlaas, "Dataset"),
-                                    reason="the extension was built without the data set")
+needs_data_set = pytest.mark.skipif(
+    "numpy_reference" in sys.modules or not hasattr(mlaas, "Dataset"),
+    reason="the extension was built without the data set",
+)
 MODEL = "from sklearn.linear_model import LogisticRegression\ndef model(): return LogisticRegression()\n"
 SLOW = "from sklearn.linear_model import SGDClassifier\ndef model(): return SGDClassifier(loss='log_loss')\n"
 
 
 def start(command, options):
     environment = {**os.environ, "PYTHONPATH": os.path.dirname(os.path.dirname(mlaas.__file__)), "MPLBACKEND": "Agg"}
-    return subprocess.Popen([sys.executable, "-m", "mlaas.run", command, json.dumps(options)], env=environment,
-                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        [sys.executable, "-m", "mlaas.run", command, json.dumps(options)],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def run(command, options):
@@ -35,10 +44,24 @@ def options(sample, tmp_path):
     (tmp_path / "files.txt").write_text("# signal first\n" + "\n".join(files) + "\n\n")
     (tmp_path / "labels.txt").write_text("\n".join(map(str, labels)) + "\n")
     (tmp_path / "model.py").write_text(MODEL)
-    (tmp_path / "params.json").write_text(json.dumps({"identifier": ["run", "event"], "exclude_branches": "genw,njet",
-                                                      "selected_branches": "", "hist": "pdfs", "nevents": -1}))
-    return {**{key: str(tmp_path / f"{key}.{'json' if key == 'params' else 'py' if key == 'model' else 'txt'}")
-               for key in ("files", "labels", "model", "params")}, "out": str(tmp_path / "bundle")}
+    (tmp_path / "params.json").write_text(
+        json.dumps(
+            {
+                "identifier": ["run", "event"],
+                "exclude_branches": "genw,njet",
+                "selected_branches": "",
+                "hist": "pdfs",
+                "nevents": -1,
+            }
+        )
+    )
+    return {
+        **{
+            key: str(tmp_path / f"{key}.{'json' if key == 'params' else 'py' if key == 'model' else 'txt'}")
+            for key in ("files", "labels", "model", "params")
+        },
+        "out": str(tmp_path / "bundle"),
+    }
 
 
 def test_usage_and_options():
@@ -60,7 +83,9 @@ def test_train_and_predict(options, tmp_path):
     assert "test: " in out and "auc" in out and "report.html" in out
     params = json.load(open(tmp_path / "bundle" / "model.json"))["training"]["params"]
     assert params["seed"] == 3 and params["exclude_branches"] == ["genw", "njet"]
-    code, out, err = run("predict", {"bundle": options["out"], "files": [options["files"]], "out": str(tmp_path / "scores")})
+    code, out, err = run(
+        "predict", {"bundle": options["out"], "files": [options["files"]], "out": str(tmp_path / "scores")}
+    )
     assert code == 0, err
     assert sorted(os.listdir(tmp_path / "scores")) == ["background.scores.root", "signal.scores.root"]
 

@@ -1,18 +1,26 @@
 """PyTorch on the physics samples against the same network on NumPy arrays made by uproot. Minutes; needs ../shared."""
+
 import pytest
 
 torch = pytest.importorskip("torch")
-import mlaas
-from mlaas import metrics
-from reference_arrays import PARAMS, SAMPLING, arrays, available, reference, sample
-from torch import nn
+import mlaas  # noqa: E402
+from mlaas import metrics  # noqa: E402
+from reference_arrays import PARAMS, SAMPLING, arrays, available, reference, sample  # noqa: E402
+from torch import nn  # noqa: E402
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not available(), reason="needs ../shared/data/tth")]
 
 
 def model(idim):
-    return nn.Sequential(nn.Linear(idim, 128), nn.ReLU(), nn.Dropout(0.5), nn.Linear(128, 64), nn.ReLU(), nn.Dropout(0.5),
-                         nn.Linear(64, 1))
+    return nn.Sequential(
+        nn.Linear(idim, 128),
+        nn.ReLU(),
+        nn.Dropout(0.5),
+        nn.Linear(128, 64),
+        nn.ReLU(),
+        nn.Dropout(0.5),
+        nn.Linear(64, 1),
+    )
 
 
 def test_torch(tmp_path):
@@ -26,7 +34,7 @@ def test_torch(tmp_path):
     for _ in range(5):
         order = torch.randperm(len(y))
         for start in range(0, len(y), 100):
-            rows = order[start:start + 100]
+            rows = order[start : start + 100]
             optimizer.zero_grad()
             loss(net(x[rows])[:, 0], y[rows]).backward()
             optimizer.step()

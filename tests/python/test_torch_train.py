@@ -1,14 +1,15 @@
 """Training of PyTorch models (in the second environment): loss from outputs, hooks, weights, masks, resume, export."""
+
 import os
 
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
-import mlaas
-from mlaas import metrics
-from mlaas.progress import Progress
-from torch import nn
+import mlaas  # noqa: E402
+from mlaas import metrics  # noqa: E402
+from mlaas.progress import Progress  # noqa: E402
+from torch import nn  # noqa: E402
 
 
 def logits(idim):
@@ -29,8 +30,15 @@ def test_logits_are_seen_and_become_probabilities(train_small, sample):
     assert history[-1]["loss"] < history[0]["loss"]
 
 
-@pytest.mark.parametrize("tail,classes", [("nn.Linear(8, 1), nn.Sigmoid()", 1), ("nn.Linear(8, 2), nn.Softmax(dim=1)", 2),
-                                          ("nn.Linear(8, 2), nn.LogSoftmax(dim=1)", 2), ("nn.Linear(8, 2)", 2)])
+@pytest.mark.parametrize(
+    "tail,classes",
+    [
+        ("nn.Linear(8, 1), nn.Sigmoid()", 1),
+        ("nn.Linear(8, 2), nn.Softmax(dim=1)", 2),
+        ("nn.Linear(8, 2), nn.LogSoftmax(dim=1)", 2),
+        ("nn.Linear(8, 2)", 2),
+    ],
+)
 def test_outputs_of_any_kind(train_small, sample, tmp_path, tail, classes):
     path = write_model(tmp_path, f"def model(idim): return nn.Sequential(nn.Linear(idim, 8), nn.ReLU(), {tail})\n")
     bundle = train_small(path, epochs=6)
@@ -55,13 +63,18 @@ def test_torchscript_and_onnx_give_the_same(train_small, make_dataset):
 
 
 def test_hooks_of_the_model_file(train_small, tmp_path):
-    path = write_model(tmp_path, """
+    path = write_model(
+        tmp_path,
+        """
 def model(idim): return nn.Linear(idim, 1)
 def optimizer(parameters): return torch.optim.SGD(parameters, lr=0.125)
 def loss(output, y): return nn.functional.binary_cross_entropy_with_logits(output[:, 0], y, reduction="none")
-""")
+""",
+    )
     assert train_small(path, epochs=4).metrics["test"]["auc"] > 0.66
-    path = write_model(tmp_path, """
+    path = write_model(
+        tmp_path,
+        """
 def model(idim): return nn.Linear(idim, 1)
 def train_step(model, x, y, w, optimizer):
     optimizer.zero_grad()
@@ -69,7 +82,8 @@ def train_step(model, x, y, w, optimizer):
     value.backward()
     optimizer.step()
     return value
-""")
+""",
+    )
     assert train_small(path, out="steps", epochs=4, learning_rate=0.02).metrics["test"]["auc"] > 0.66
 
 
@@ -98,9 +112,21 @@ def test_weights_reach_the_model(tmp_path, dataset_class):
     held = [write_events(tmp_path / "s.root", 2000, True, 25), write_events(tmp_path / "b.root", 2000, False, 26)]
 
     def auc(name, files, labels, **params):
-        bundle = mlaas.train(files, labels, logits, {"identifier": ["run", "event"], "exclude_branches": ["genw", "njet"],
-                             "leak_guard": "off", "learning_rate": 0.01, "epochs": 5, **params}, out=tmp_path / name,
-                             progress=False)
+        bundle = mlaas.train(
+            files,
+            labels,
+            logits,
+            {
+                "identifier": ["run", "event"],
+                "exclude_branches": ["genw", "njet"],
+                "leak_guard": "off",
+                "learning_rate": 0.01,
+                "epochs": 5,
+                **params,
+            },
+            out=tmp_path / name,
+            progress=False,
+        )
         return metrics.auc(bundle.predict(held), np.repeat([1, 0], 2000))
 
     alone = auc("alone", files[:2], [1, 0])
@@ -119,8 +145,12 @@ class DeepSets(nn.Module):
 
 
 def test_a_deepsets_model_with_mask(train_small, sample):
-    bundle = train_small(lambda recipe: DeepSets(recipe.inputs[0]["features"]), epochs=5, learning_rate=0.01,
-                         inputs=[{"name": "jets", "kind": "padded", "branches": ["jet_eta", "jet_pt"]}])
+    bundle = train_small(
+        lambda recipe: DeepSets(recipe.inputs[0]["features"]),
+        epochs=5,
+        learning_rate=0.01,
+        inputs=[{"name": "jets", "kind": "padded", "branches": ["jet_eta", "jet_pt"]}],
+    )
     assert bundle.metrics["test"]["auc"] > 0.55
     slots, features = bundle.info["inputs"][0]["shape"][1:]
     x, mask = np.ones((2, slots, features), np.float32), np.ones((2, slots, features), np.uint8)
@@ -132,12 +162,17 @@ def test_a_deepsets_model_with_mask(train_small, sample):
     assert bundle.predict(sample[0]).shape == (3000,)
 
 
-@pytest.mark.parametrize("text,words", [
-    ("def model(idim): return nn.Linear(3, 1)\n", "the model does not take the data's inputs"),
-    ("def model(idim): return nn.Linear(idim, 7)\n", "the model has 7 outputs, the data has 2 classes"),
-    ("class M(nn.Module):\n  def forward(self, x, colour): return x\ndef model(idim): return M()\n",
-     r"forward\(x, colour\) does not fit the data, which has mask, x, x_mask"),
-])
+@pytest.mark.parametrize(
+    "text,words",
+    [
+        ("def model(idim): return nn.Linear(3, 1)\n", "the model does not take the data's inputs"),
+        ("def model(idim): return nn.Linear(idim, 7)\n", "the model has 7 outputs, the data has 2 classes"),
+        (
+            "class M(nn.Module):\n  def forward(self, x, colour): return x\ndef model(idim): return M()\n",
+            r"forward\(x, colour\) does not fit the data, which has mask, x, x_mask",
+        ),
+    ],
+)
 def test_wrong_models(train_small, tmp_path, text, words):
     with pytest.raises(mlaas.ArgumentError, match=words):
         train_small(write_model(tmp_path, text))

@@ -1,4 +1,5 @@
 """`compat`: all epochs on one chunk, then the next; the test rows of each chunk judged by the model of that moment."""
+
 import numpy as np
 import pytest
 
@@ -7,8 +8,16 @@ import mlaas
 from mlaas.compat import CompatLoader
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 
-PARAMS = {"compat": True, "chunk_size": 1000, "nevents": 2000, "epochs": 2, "identifier": ["run", "event"], "branch": "events",
-          "exclude_branches": ["genw", "njet"], "batch_size": 100}
+PARAMS = {
+    "compat": True,
+    "chunk_size": 1000,
+    "nevents": 2000,
+    "epochs": 2,
+    "identifier": ["run", "event"],
+    "branch": "events",
+    "exclude_branches": ["genw", "njet"],
+    "batch_size": 100,
+}
 
 
 def test_chunks_epochs_and_split(sample, tmp_path, monkeypatch, dataset_class):

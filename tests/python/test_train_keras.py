@@ -1,4 +1,5 @@
 """Training of Keras models: the model file, the course, weights, resume, export."""
+
 import json
 import os
 
@@ -6,17 +7,18 @@ import numpy as np
 import pytest
 
 keras = pytest.importorskip("keras")
-import mlaas
-from mlaas import metrics
-from mlaas.progress import Progress
+import mlaas  # noqa: E402
+from mlaas import metrics  # noqa: E402
+from mlaas.progress import Progress  # noqa: E402
 
 MODEL = os.path.join(os.path.dirname(__file__), "model_keras.py")
 
 
 def small(idim):
     keras.utils.set_random_seed(3)
-    net = keras.Sequential([keras.Input((idim,)), keras.layers.Dense(16, activation="relu"),
-                            keras.layers.Dense(1, activation="sigmoid")])
+    net = keras.Sequential(
+        [keras.Input((idim,)), keras.layers.Dense(16, activation="relu"), keras.layers.Dense(1, activation="sigmoid")]
+    )
     net.compile(optimizer=keras.optimizers.Adam(1e-2), loss="binary_crossentropy")
     return net
 
@@ -69,8 +71,9 @@ def test_saved_model_and_keras_file_give_the_same(bundle, make_dataset):
     served = loaded.signatures["serving_default"]
     assert list(served.structured_input_signature[1]) == ["inputs_input"]
     scores = served(inputs_input=tf.constant(x))["output_0"].numpy()
-    np.testing.assert_allclose(keras.models.load_model(os.path.join(bundle.path, "model.keras")).predict(x, verbose=0), scores,
-                               atol=1e-6)
+    np.testing.assert_allclose(
+        keras.models.load_model(os.path.join(bundle.path, "model.keras")).predict(x, verbose=0), scores, atol=1e-6
+    )
     np.testing.assert_allclose(bundle.model.predict(batch.inputs), scores[:, 0], atol=1e-6)
     params = json.load(open(os.path.join(bundle.path, "saved_model", "params.json")))
     assert params["input_name"] == "serving_default_inputs_input" and params["model"] == "saved_model.pb"
@@ -143,14 +146,31 @@ def test_weights_reach_the_model(train_small, tmp_path):
     """Half of the signal has its label flipped and weight 0: as good as without it; with weight 1 it is not."""
     from make_sample import write_events
 
-    files = [write_events(tmp_path / "s1.root", 1500, True, 11), write_events(tmp_path / "s2.root", 1500, True, 12),
-             write_events(tmp_path / "b1.root", 1500, False, 13), write_events(tmp_path / "b2.root", 1500, False, 14)]
+    files = [
+        write_events(tmp_path / "s1.root", 1500, True, 11),
+        write_events(tmp_path / "s2.root", 1500, True, 12),
+        write_events(tmp_path / "b1.root", 1500, False, 13),
+        write_events(tmp_path / "b2.root", 1500, False, 14),
+    ]
     held = [write_events(tmp_path / "s.root", 2000, True, 15), write_events(tmp_path / "b.root", 2000, False, 16)]
     y = np.repeat([1, 0], 2000)
 
     def auc(name, files, labels, **params):
-        bundle = mlaas.train(files, labels, small, {"identifier": ["run", "event"], "exclude_branches": ["genw", "njet"],
-                             "batch_size": 200, "epochs": 4, "leak_guard": "off", **params}, out=tmp_path / name, progress=False)
+        bundle = mlaas.train(
+            files,
+            labels,
+            small,
+            {
+                "identifier": ["run", "event"],
+                "exclude_branches": ["genw", "njet"],
+                "batch_size": 200,
+                "epochs": 4,
+                "leak_guard": "off",
+                **params,
+            },
+            out=tmp_path / name,
+            progress=False,
+        )
         return metrics.auc(bundle.predict(held), y)
 
     alone = auc("alone", [files[0], files[2]], [1, 0])
@@ -206,9 +226,19 @@ def test_three_classes(dataset_class, tmp_path, sample):
     from make_sample import write_events
 
     third = write_events(tmp_path / "third.root", 1500, True, 9)
-    model = lambda idim: keras.Sequential([keras.Input((idim,)), keras.layers.Dense(3)])
-    bundle = mlaas.train([*sample[0], third], [1, 0, 2], model, {"identifier": ["event"], "exclude_branches": ["genw", "njet"]},
-                         epochs=2, out=tmp_path / "three", progress=False)
+
+    def model(idim):
+        return keras.Sequential([keras.Input((idim,)), keras.layers.Dense(3)])
+
+    bundle = mlaas.train(
+        [*sample[0], third],
+        [1, 0, 2],
+        model,
+        {"identifier": ["event"], "exclude_branches": ["genw", "njet"]},
+        epochs=2,
+        out=tmp_path / "three",
+        progress=False,
+    )
     assert bundle.predict(sample[0]).shape == (3000, 3)
     assert bundle.predict(sample[0]).sum(axis=1) == pytest.approx(1)
     assert len(bundle.metrics["test"]["auc_per_class"]) == 3
@@ -236,20 +266,31 @@ def test_removed_argument_says_how_to_write_it(train_small, tmp_path):
     assert "`lr` is now `learning_rate`" in error
 
 
-@pytest.mark.parametrize("text,words", [
-    ("def net(idim): pass\n", "no function `model`"),
-    ("def model(idim): return None\n", "model() returned nothing; it must return a Keras model"),
-    ("def model(idim): return 7\n", "model() returned an object of builtins.int"),
-    ("def model(idim, depth): pass\n", "model(idim, depth) needs 2 arguments"),
-    ("def model(idim): return 1 / 0\n", "line 1 (def model(idim): return 1 / 0): the model could not be built: "
-                                        "ZeroDivisionError"),
-    ("import nonsense_of_mine\n", "line 1 (import nonsense_of_mine): the model file cannot be imported: "
-                                  "ModuleNotFoundError"),
-    ("import keras\ndef model(): return keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])\n",
-     "the model takes 3 columns, the data has"),
-    ("import keras\ndef model(idim): return keras.Sequential([keras.Input((idim,)), keras.layers.Dense(5)])\n",
-     "the model has 5 outputs, the data has 2 classes"),
-])
+@pytest.mark.parametrize(
+    "text,words",
+    [
+        ("def net(idim): pass\n", "no function `model`"),
+        ("def model(idim): return None\n", "model() returned nothing; it must return a Keras model"),
+        ("def model(idim): return 7\n", "model() returned an object of builtins.int"),
+        ("def model(idim, depth): pass\n", "model(idim, depth) needs 2 arguments"),
+        (
+            "def model(idim): return 1 / 0\n",
+            "line 1 (def model(idim): return 1 / 0): the model could not be built: ZeroDivisionError",
+        ),
+        (
+            "import nonsense_of_mine\n",
+            "line 1 (import nonsense_of_mine): the model file cannot be imported: ModuleNotFoundError",
+        ),
+        (
+            "import keras\ndef model(): return keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])\n",
+            "the model takes 3 columns, the data has",
+        ),
+        (
+            "import keras\ndef model(idim): return keras.Sequential([keras.Input((idim,)), keras.layers.Dense(5)])\n",
+            "the model has 5 outputs, the data has 2 classes",
+        ),
+    ],
+)
 def test_wrong_model_files(train_small, tmp_path, text, words):
     error = refused(train_small, tmp_path, text)
     assert isinstance(error, mlaas.ArgumentError)

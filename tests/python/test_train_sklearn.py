@@ -1,17 +1,18 @@
 """Training of scikit-learn models: streamed or collected, ONNX, weights, the memory ceiling."""
+
 import os
 
 import numpy as np
 import pytest
 
 sklearn = pytest.importorskip("sklearn")
-import mlaas
-from mlaas import metrics
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
-from sklearn.linear_model import LogisticRegression, SGDClassifier
-from sklearn.naive_bayes import GaussianNB
-from sklearn.neighbors import KNeighborsClassifier
-from sklearn.svm import LinearSVC
+import mlaas  # noqa: E402
+from mlaas import metrics  # noqa: E402
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier  # noqa: E402
+from sklearn.linear_model import LogisticRegression, SGDClassifier  # noqa: E402
+from sklearn.naive_bayes import GaussianNB  # noqa: E402
+from sklearn.neighbors import KNeighborsClassifier  # noqa: E402
+from sklearn.svm import LinearSVC  # noqa: E402
 
 
 def rows(dataset, split):
@@ -39,7 +40,9 @@ def test_naive_bayes_in_one_epoch_is_exact(train_small, make_dataset, sample):
     bundle = train_small(GaussianNB(), epochs=1)
     x, y = rows(make_dataset(), "train")
     plain = GaussianNB().fit(x, y)
-    np.testing.assert_allclose(bundle.predict(sample[0]), plain.predict_proba(rows(make_dataset(), "all")[0])[:, 1], atol=2e-3)
+    np.testing.assert_allclose(
+        bundle.predict(sample[0]), plain.predict_proba(rows(make_dataset(), "all")[0])[:, 1], atol=2e-3
+    )
 
 
 @pytest.mark.parametrize("model", [LogisticRegression(), RandomForestClassifier(20, max_depth=5, random_state=0)])
@@ -61,6 +64,7 @@ def test_a_model_that_onnx_does_not_know_is_kept_as_joblib(train_small):
             return super().predict_proba(x)[:, ::-1]
 
     import sklearn.linear_model
+
     sklearn.linear_model.Odd = Odd  # pickles find classes by module
     Odd.__module__, Odd.__qualname__ = "sklearn.linear_model", "Odd"
     bundle = train_small(Odd())
@@ -77,8 +81,11 @@ def test_the_ceiling_is_kept_and_the_error_says_what_to_do(train_small, monkeypa
     from mlaas.train import sklearn as trainer
 
     monkeypatch.setattr(trainer, "ROW_EXTRA", 100_000)  # rows as if they were large
-    with pytest.raises(mlaas.LimitError, match=r"HistGradientBoostingClassifier has no partial_fit, so its \d+ training rows"
-                                               r" of \d+ columns must be held at once: .* MB, the ceiling is"):
+    with pytest.raises(
+        mlaas.LimitError,
+        match=r"HistGradientBoostingClassifier has no partial_fit, so its \d+ training rows"
+        r" of \d+ columns must be held at once: .* MB, the ceiling is",
+    ):
         train_small(HistGradientBoostingClassifier(), memory="50 MB")
 
 
@@ -95,6 +102,7 @@ def test_models_that_refuse_negative_weights_train_without_those_rows(train_smal
             return super().fit(x, y, sample_weight)
 
     import sklearn.linear_model
+
     sklearn.linear_model.Strict = Strict
     Strict.__module__, Strict.__qualname__ = "sklearn.linear_model", "Strict"
     bundle = train_small(Strict(), weight="genw", exclude_branches=["njet"])

@@ -1,29 +1,39 @@
 """Training of XGBoost models: streaming into the quantised matrix, weights, early stopping, resume, UBJ."""
+
 import os
 
 import numpy as np
 import pytest
 
 xgboost = pytest.importorskip("xgboost")
-import mlaas
-from mlaas import metrics
-from mlaas.progress import Progress
+import mlaas  # noqa: E402
+from mlaas import metrics  # noqa: E402
+from mlaas.progress import Progress  # noqa: E402
 
 
 def trees(**options):
-    return lambda: xgboost.XGBClassifier(**{"n_estimators": 25, "max_depth": 3, "learning_rate": 0.3, "n_jobs": 1, **options})
+    return lambda: xgboost.XGBClassifier(
+        **{"n_estimators": 25, "max_depth": 3, "learning_rate": 0.3, "n_jobs": 1, **options}
+    )
 
 
 def columns(dataset, split):
     """All rows of a part as XGBoost should get them: NaN where masked."""
-    x, y, w = zip(*((np.where(b.mask == 0, b.x, np.nan), np.array(b.y), np.array(b.w)) for b in dataset.loader(split, shuffle=False)))
+    x, y, w = zip(
+        *(
+            (np.where(b.mask == 0, b.x, np.nan), np.array(b.y), np.array(b.w))
+            for b in dataset.loader(split, shuffle=False)
+        )
+    )
     return np.concatenate(x), np.concatenate(y), np.concatenate(w)
 
 
 def test_same_as_xgboost_on_the_same_rows(train_small, make_dataset, sample):
     bundle = train_small(trees())
     x, y, w = columns(make_dataset(), "train")
-    plain = xgboost.XGBClassifier(n_estimators=25, max_depth=3, learning_rate=0.3, tree_method="hist", random_state=0).fit(x, y)
+    plain = xgboost.XGBClassifier(
+        n_estimators=25, max_depth=3, learning_rate=0.3, tree_method="hist", random_state=0
+    ).fit(x, y)
     test_x, test_y, _ = columns(make_dataset(), "test")
     expected = metrics.auc(plain.predict_proba(test_x)[:, 1], test_y)
     assert bundle.metrics["test"]["auc"] == pytest.approx(expected, abs=0.01)
@@ -61,8 +71,14 @@ def test_weights_reach_the_trees(tmp_path, dataset_class):
     held = [write_events(tmp_path / "s.root", 2000, True, 25), write_events(tmp_path / "b.root", 2000, False, 26)]
 
     def auc(name, files, labels, **params):
-        bundle = mlaas.train(files, labels, trees(), {"identifier": ["run", "event"], "exclude_branches": ["genw", "njet"],
-                             "leak_guard": "off", **params}, out=tmp_path / name, progress=False)
+        bundle = mlaas.train(
+            files,
+            labels,
+            trees(),
+            {"identifier": ["run", "event"], "exclude_branches": ["genw", "njet"], "leak_guard": "off", **params},
+            out=tmp_path / name,
+            progress=False,
+        )
         return metrics.auc(bundle.predict(held), np.repeat([1, 0], 2000))
 
     alone = auc("alone", files[:2], [1, 0])
@@ -90,6 +106,7 @@ class Stop(Progress):
                 update(count, **values)
                 if step.done == 12:
                     raise KeyboardInterrupt
+
             step.update = interrupted
         return step
 
@@ -110,7 +127,13 @@ def test_three_classes(tmp_path, sample, dataset_class):
     from make_sample import write_events
 
     third = write_events(tmp_path / "third.root", 1500, True, 9)
-    bundle = mlaas.train([*sample[0], third], [1, 0, 2], trees(), {"identifier": ["event"], "exclude_branches": ["genw", "njet"]},
-                         out=tmp_path / "three", progress=False)
+    bundle = mlaas.train(
+        [*sample[0], third],
+        [1, 0, 2],
+        trees(),
+        {"identifier": ["event"], "exclude_branches": ["genw", "njet"]},
+        out=tmp_path / "three",
+        progress=False,
+    )
     assert bundle.predict(sample[0]).shape == (3000, 3)
     assert bundle.predict(sample[0]).sum(axis=1) == pytest.approx(1, abs=1e-5)

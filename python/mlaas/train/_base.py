@@ -2,6 +2,7 @@
 
 Knows batches and recipes, but no framework.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -69,8 +70,10 @@ def check_width(expected, inputs, where: str):
     """Raises if a model was built for another number of columns than the data has."""
     features = inputs[0]["features"]
     if expected is not None and expected != features:
-        raise ArgumentError(f"{where}: the model takes {expected} columns, the data has {features}; "
-                            "build it from the argument of model(idim)")
+        raise ArgumentError(
+            f"{where}: the model takes {expected} columns, the data has {features}; "
+            "build it from the argument of model(idim)"
+        )
 
 
 def flat_scores(score):
@@ -96,7 +99,7 @@ class Trainer(Predictor):
         self.user, self.model, self.task, self.recipe = user, user.model, task, recipe
         self.params, self.say = params, say
         self.inputs = recipe.inputs
-        self.notes = []
+        self.notes: list[str] = []
 
     def note(self, text: str):
         """Says something once and keeps it for model.json."""
@@ -162,6 +165,7 @@ def describe_inputs(recipe, mask: str = "none") -> list:
     result = []
     for item in recipe.inputs:
         shape = [-1, item["slots"], item["features"]] if item["padded"] else [-1, item["features"]]
-        result.append({"name": item["name"], "recipe_input": item["name"], "dtype": "float32", "shape": shape,
-                       "mask": mask})
+        result.append(
+            {"name": item["name"], "recipe_input": item["name"], "dtype": "float32", "shape": shape, "mask": mask}
+        )
     return result

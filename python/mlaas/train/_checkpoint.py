@@ -2,6 +2,7 @@
 
 Knows files only. OUT.checkpoint/ has train.log.jsonl and last/ (state.json and the trainer's own files).
 """
+
 from __future__ import annotations
 
 import hashlib
@@ -89,8 +90,10 @@ class Checkpoint:
         if state.get("version", 0) > VERSION:
             raise UnsupportedError(f"{path}: version {state['version']} is newer than this program knows ({VERSION})")
         if state.get("identity") != self.identity:
-            raise StaleError(f"{self.folder}: the checkpoint is of other files, parameters or another model; "
-                             "train without resume, or with what it was started with")
+            raise StaleError(
+                f"{self.folder}: the checkpoint is of other files, parameters or another model; "
+                "train without resume, or with what it was started with"
+            )
         return state
 
     def _names(self):

@@ -2,6 +2,7 @@
 
 Knows mlaas.compat's chunks and the trainers. The test rows of all chunks together are what `scores` is judged by.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ class Rows:
 
 def _batches(x, y, rows, size, name):
     for start in range(0, len(rows), size):
-        index = rows[start:start + size]
+        index = rows[start : start + size]
         yield Rows(x[index], y[index], name)
 
 
@@ -55,13 +56,17 @@ def _chunk_epochs(trainer, run, number, chunk, parts, random):
 
 
 def chunks(trainer, run) -> tuple:
-    """Trains chunk by chunk; returns the history and the scores of the test rows of every chunk, by that chunk's model."""
+    """Trains chunk by chunk; returns the history and the scores of each chunk's test rows by its model."""
     if not trainer.streams:
-        raise UnsupportedError(f"compat trains chunk by chunk, which {type(trainer.model).__name__} cannot; the original "
-                               "could not either: leave compat out")
+        raise UnsupportedError(
+            f"compat trains chunk by chunk, which {type(trainer.model).__name__} cannot; the original "
+            "could not either: leave compat out"
+        )
     loader = run.dataset.original()
     random, tests = np.random.default_rng(int(run.params.get("seed") or 0)), []
     for number, chunk in enumerate(loader):
         tests.append(_chunk_epochs(trainer, run, number, chunk, loader.split(chunk), random))
-    joined = [np.concatenate([getattr(part, name) for part in tests]) for name in ("score", "index", "w", "raw_w")]
-    return run.history, Scores(*joined)
+    joined = {
+        name: np.concatenate([getattr(part, name) for part in tests]) for name in ("score", "index", "w", "raw_w")
+    }
+    return run.history, Scores(**joined)

@@ -2,6 +2,7 @@
 
 Works on any trainer and any object with the loader's interface; knows no framework and no file format.
 """
+
 from __future__ import annotations
 
 import json
@@ -10,11 +11,11 @@ import shutil
 import tempfile
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from .. import metrics
-
 
 EVALUATION_ROWS = 4096
 
@@ -82,11 +83,11 @@ def score_part(trainer, loader, step=None, max_rows: int | None = None) -> Score
 class Run:
     """Everything that a training needs beside the trainer."""
 
-    dataset: object
+    dataset: Any
     params: dict
-    progress: object
+    progress: Any
     log: Log
-    checkpoint: object
+    checkpoint: Any
     memory: int = 0
     history: list = field(default_factory=list)
     state: dict | None = None
@@ -191,8 +192,10 @@ def stream(trainer, run: Run) -> list:
             loader.set_epoch(epoch + 1)
             if not every or (epoch + 1) % int(every):
                 continue
-            run.checkpoint.save({"epoch": epoch, "history": run.history, "best": best.state(),
-                                 "loader": loader.state_dict()}, trainer.save_state)
+            run.checkpoint.save(
+                {"epoch": epoch, "history": run.history, "best": best.state(), "loader": loader.state_dict()},
+                trainer.save_state,
+            )
     finally:
         loader.close()
     if run.patience and best.epoch >= 0 and best.epoch != run.history[-1]["epoch"]:

@@ -2,6 +2,7 @@
 
 Knows the order of things and nothing of how each is done.
 """
+
 from __future__ import annotations
 
 import importlib
@@ -120,10 +121,20 @@ def _train(user, task, dataset, params, run):
 
 def _about(user, task, dataset, params, trainer, history, seconds):
     """The block "training" of model.json."""
-    return {"params": params, "framework": user.framework, "versions": versions(user.framework),
-            "epochs_run": len(history), "history": history, "seconds": round(seconds, 2), "notes": trainer.notes,
-            "model_source": user.text, "files": dataset.files, "dropped": dataset.dropped,
-            "warnings": dataset.warnings, "classes": task.classes}
+    return {
+        "params": params,
+        "framework": user.framework,
+        "versions": versions(user.framework),
+        "epochs_run": len(history),
+        "history": history,
+        "seconds": round(seconds, 2),
+        "notes": trainer.notes,
+        "model_source": user.text,
+        "files": dataset.files,
+        "dropped": dataset.dropped,
+        "warnings": dataset.warnings,
+        "classes": task.classes,
+    }
 
 
 def run(files, labels, model, params, out, resume, progress, more, **how):
@@ -156,17 +167,39 @@ def train_dataset(dataset, model, out, resume, progress, start=None):
     state = checkpoint.start(resume)
     log = _fit.Log(checkpoint.log, append=state is not None)
     try:
-        log.write("start" if state is None else "resume", params=params, files=dataset.files, out=str(out),
-                  columns=len(dataset.recipe.features()))
+        log.write(
+            "start" if state is None else "resume",
+            params=params,
+            files=dataset.files,
+            out=str(out),
+            columns=len(dataset.recipe.features()),
+        )
         sample, findings = _guard(dataset, params, progress, log)
-        course = _fit.Run(dataset, params, progress, log, checkpoint, bundle.parse_size(params.get("memory") or DEFAULT_MEMORY),
-                          state=state)
+        course = _fit.Run(
+            dataset,
+            params,
+            progress,
+            log,
+            checkpoint,
+            bundle.parse_size(params.get("memory") or DEFAULT_MEMORY),
+            state=state,
+        )
         trainer, history, judged = _train(user, task, dataset, params, course)
         test, train, result = _evaluate(trainer, dataset, progress, judged)
         about = _about(user, task, dataset, params, trainer, history, time.monotonic() - start)
         log.write("done", seconds=about["seconds"], test={k: v for k, v in result["test"].items() if "roc" not in k})
-        view = report.Content(os.path.basename(out), task, params, about, result, test, train, sample, findings,
-                              report.normalised_sample(dataset))
+        view = report.Content(
+            os.path.basename(out),
+            task,
+            params,
+            about,
+            result,
+            test,
+            train,
+            sample,
+            findings,
+            report.normalised_sample(dataset),
+        )
         bundle.write(out, trainer, dataset.recipe, about, result, view, checkpoint.log)
     except KeyboardInterrupt:
         log.write("interrupted")

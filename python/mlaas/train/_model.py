@@ -2,6 +2,7 @@
 
 Must not import any framework: the user's own code has done so by the time one is needed.
 """
+
 from __future__ import annotations
 
 import importlib.util
@@ -18,18 +19,31 @@ HOOKS = ("loss", "optimizer", "train_step")
 # What current libraries have removed, and how the line is written now.
 REMOVED = (
     (r"(not recognized|unexpected keyword).*\blr\b", "`lr` is now `learning_rate`: write Adam(learning_rate=1e-3)"),
-    (r"(not recognized|unexpected keyword).*\bdecay\b",
-     "`decay` is gone: use a learning rate schedule, or `weight_decay` if that is meant"),
-    (r"No module named 'keras\.(layers|models|optimizers|utils)\.", "import from keras.layers, keras.models or "
-     "keras.utils directly; the sub-modules of old Keras are gone"),
+    (
+        r"(not recognized|unexpected keyword).*\bdecay\b",
+        "`decay` is gone: use a learning rate schedule, or `weight_decay` if that is meant",
+    ),
+    (
+        r"No module named 'keras\.(layers|models|optimizers|utils)\.",
+        "import from keras.layers, keras.models or keras.utils directly; the sub-modules of old Keras are gone",
+    ),
     (r"No module named 'tensorflow\.keras", "write `import keras` or `from tensorflow import keras`"),
-    (r"No module named 'keras\.wrappers", "keras.wrappers is gone: return the scikit-learn estimator or the Keras model"),
-    (r"cannot import name '(\w+)' from 'keras\.optimizers", "this optimizer is gone from Keras 3: take one of Adam, "
-     "SGD, RMSprop, Adagrad"),
-    (r"module 'tensorflow' has no attribute '(Session|placeholder|ConfigProto|set_random_seed)'",
-     "TensorFlow 1 interface: write tf.compat.v1 in front of it, or remove the line"),
-    (r"module 'numpy' has no attribute '(float|int|bool|object|long)'", "NumPy removed this alias: write the plain "
-     "Python type (float, int, bool)"),
+    (
+        r"No module named 'keras\.wrappers",
+        "keras.wrappers is gone: return the scikit-learn estimator or the Keras model",
+    ),
+    (
+        r"cannot import name '(\w+)' from 'keras\.optimizers",
+        "this optimizer is gone from Keras 3: take one of Adam, SGD, RMSprop, Adagrad",
+    ),
+    (
+        r"module 'tensorflow' has no attribute '(Session|placeholder|ConfigProto|set_random_seed)'",
+        "TensorFlow 1 interface: write tf.compat.v1 in front of it, or remove the line",
+    ),
+    (
+        r"module 'numpy' has no attribute '(float|int|bool|object|long)'",
+        "NumPy removed this alias: write the plain Python type (float, int, bool)",
+    ),
     (r"use_label_encoder", "XGBoost removed use_label_encoder: leave it out"),
     (r"weights should be set after|batch_input_shape", "use keras.Input(shape=...) as the first layer"),
 )
@@ -119,8 +133,9 @@ def _arguments(function, recipe) -> list:
     needed = [p for p in positional if p.default is p.empty]
     if len(needed) > 1:
         names = ", ".join(p.name for p in needed)
-        raise ArgumentError(f"model({names}) needs {len(needed)} arguments; it is called as model(idim), "
-                            "model(recipe) or model()")
+        raise ArgumentError(
+            f"model({names}) needs {len(needed)} arguments; it is called as model(idim), model(recipe) or model()"
+        )
     known = needed or [p for p in positional if p.name in ("idim", "recipe")]
     if not known:
         return []
@@ -147,8 +162,10 @@ def _checked(model, source: str) -> str:
     framework = framework_of(model)
     if framework is None:
         kind = "nothing" if model is None else f"an object of {type(model).__module__}.{type(model).__name__}"
-        raise ArgumentError(f"{source}: model() returned {kind}; it must return a Keras model, a torch.nn.Module, "
-                            "an XGBoost estimator or a scikit-learn estimator")
+        raise ArgumentError(
+            f"{source}: model() returned {kind}; it must return a Keras model, a torch.nn.Module, "
+            "an XGBoost estimator or a scikit-learn estimator"
+        )
     return framework
 
 

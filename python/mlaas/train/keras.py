@@ -3,6 +3,7 @@
 The loop is our own because `fit` gathers rows and so runs at half the speed of ready batches. A model with a
 `train_step` of its own is trained by `train_on_batch`.
 """
+
 from __future__ import annotations
 
 import os
@@ -45,8 +46,10 @@ class Feed:
             self.keys = [(item["name"], item["name"], False) for item in inputs]
         else:
             known = ", ".join(f"{item['name']}, {item['name']}_mask" for item in inputs)
-            raise ArgumentError(f"the model's inputs are named {', '.join(names)}; the data has {known}: "
-                                "name the keras.Input layers like that")
+            raise ArgumentError(
+                f"the model's inputs are named {', '.join(names)}; the data has {known}: "
+                "name the keras.Input layers like that"
+            )
         ranks = {name: (len(tensor.shape), tensor.dtype) for name, tensor in zip(names, tensors)}
         self.ranks = {} if self.single else ranks
         self.bare = self.single or (len(self.keys) == 1 and len(tensors) == 1)
@@ -91,8 +94,10 @@ class KerasTrainer(Trainer):
     def __init__(self, user, task, recipe, params, say):
         super().__init__(user, task, recipe, params, say)
         if keras.backend.backend() != "tensorflow":
-            raise UnsupportedError(f"Keras runs on {keras.backend.backend()} here; set KERAS_BACKEND=tensorflow "
-                                   "(the bundle needs a SavedModel), or give a torch.nn.Module")
+            raise UnsupportedError(
+                f"Keras runs on {keras.backend.backend()} here; set KERAS_BACKEND=tensorflow "
+                "(the bundle needs a SavedModel), or give a torch.nn.Module"
+            )
         check_width(expected_width(self.model), self.inputs, user.source or "model")
         self.feed = Feed(self.model, self.inputs)
         signature = self.feed.signature()
@@ -111,8 +116,10 @@ class KerasTrainer(Trainer):
             output = self.model(zeros, training=False)
         except Exception as error:
             first = str(error).strip().splitlines()[0]
-            raise ArgumentError(f"{self.user.source or 'model'}: the model does not take the data's inputs: "
-                                f"{type(error).__name__}: {first}") from error
+            raise ArgumentError(
+                f"{self.user.source or 'model'}: the model does not take the data's inputs: "
+                f"{type(error).__name__}: {first}"
+            ) from error
         if isinstance(output, (list, tuple, dict)):
             raise UnsupportedError("the model has several outputs; give one output, a score for each class")
         return output
@@ -120,8 +127,10 @@ class KerasTrainer(Trainer):
     def _check_outputs(self):
         classes = len(self.task.classes)
         if not self.task.regression and self.units not in {self.task.num_outputs, classes}:
-            raise ArgumentError(f"the model has {self.units} outputs, the data has {classes} classes: the last layer "
-                                f"needs {self.task.num_outputs if classes > 2 else '1 (or 2)'} units")
+            raise ArgumentError(
+                f"the model has {self.units} outputs, the data has {classes} classes: the last layer "
+                f"needs {self.task.num_outputs if classes > 2 else '1 (or 2)'} units"
+            )
 
     def _compile(self) -> bool:
         """Compiles what the user has not; returns whether the outputs are logits."""
@@ -191,8 +200,9 @@ class KerasTrainer(Trainer):
         return {"loss": float(self.total.numpy()) / max(self.rows, 1)}
 
     def evaluate_batch(self, batch):
-        score, loss = self.evaluate_step(self.feed(batch.inputs), tf.convert_to_tensor(self._labels(batch)),
-                                         to_tensor(batch.w))
+        score, loss = self.evaluate_step(
+            self.feed(batch.inputs), tf.convert_to_tensor(self._labels(batch)), to_tensor(batch.w)
+        )
         return flat_scores(score.numpy()), float(loss) * len(batch.y)
 
     def predict(self, inputs):
@@ -202,19 +212,25 @@ class KerasTrainer(Trainer):
         return list(self.model.variables) + list(self.model.optimizer.variables)
 
     def save_state(self, folder):
-        np.savez(os.path.join(folder, "keras.npz"),
-                 **{f"v{i}": np.asarray(variable) for i, variable in enumerate(self._variables())})
+        np.savez(
+            os.path.join(folder, "keras.npz"),
+            **{f"v{i}": np.asarray(variable) for i, variable in enumerate(self._variables())},
+        )
 
     def load_state(self, folder):
         variables = self._variables()
         with np.load(os.path.join(folder, "keras.npz")) as saved:
             if len(saved.files) != len(variables):
-                raise FormatError(f"{folder}: the checkpoint is of another model ({len(saved.files)} variables, "
-                                  f"this model has {len(variables)}); remove it or train without resume")
+                raise FormatError(
+                    f"{folder}: the checkpoint is of another model ({len(saved.files)} variables, "
+                    f"this model has {len(variables)}); remove it or train without resume"
+                )
             for i, variable in enumerate(variables):
                 if tuple(variable.shape) != saved[f"v{i}"].shape:
-                    raise FormatError(f"{folder}: variable {variable.path} has another shape in the checkpoint; "
-                                      "remove it or train without resume")
+                    raise FormatError(
+                        f"{folder}: variable {variable.path} has another shape in the checkpoint; "
+                        "remove it or train without resume"
+                    )
                 variable.assign(saved[f"v{i}"])
 
     def _serving(self):
@@ -244,10 +260,22 @@ class KerasTrainer(Trainer):
         inputs = []
         for (key, spec), (name, is_mask) in zip(specs.items(), sources.values()):
             shape = [-1 if size is None else int(size) for size in spec.shape]
-            inputs.append({"name": key, "recipe_input": name, "dtype": spec.dtype.name, "shape": shape,
-                           "mask": "valid" if is_mask else "none"})
-        return {"back_end": "tensorflow", "file": "saved_model", "native_file": "model.keras", "inputs": inputs,
-                "outputs": [{"name": "output_0", "dtype": "float32", "shape": [-1, self.units]}]}
+            inputs.append(
+                {
+                    "name": key,
+                    "recipe_input": name,
+                    "dtype": spec.dtype.name,
+                    "shape": shape,
+                    "mask": "valid" if is_mask else "none",
+                }
+            )
+        return {
+            "back_end": "tensorflow",
+            "file": "saved_model",
+            "native_file": "model.keras",
+            "inputs": inputs,
+            "outputs": [{"name": "output_0", "dtype": "float32", "shape": [-1, self.units]}],
+        }
 
 
 class SavedPredictor(Predictor):

@@ -2,6 +2,7 @@
 
 The inputs are scaled by the recipe, so a StandardScaler in front is not needed (and harmless).
 """
+
 from __future__ import annotations
 
 import inspect
@@ -47,8 +48,10 @@ class SklearnTrainer(Trainer):
         if len(self.inputs) != 1 or self.inputs[0]["padded"]:
             raise UnsupportedError("scikit-learn takes one flat input; remove `inputs` from the parameters")
         if task.regression and hasattr(self.model, "predict_proba"):
-            raise ArgumentError(f"{type(self.model).__name__} is a classifier and the label has no classes; "
-                                "give a regressor, or labels per file")
+            raise ArgumentError(
+                f"{type(self.model).__name__} is a classifier and the label has no classes; "
+                "give a regressor, or labels per file"
+            )
         self.input = self.inputs[0]["name"]
         check_width(getattr(self.model, "n_features_in_", None), self.inputs, user.source or "model")
         self.streams = hasattr(self.model, "partial_fit")
@@ -72,8 +75,10 @@ class SklearnTrainer(Trainer):
             if self.drop_negative or "negative" not in str(error).lower() or not (w < 0).any():
                 raise ArgumentError(f"{type(self.model).__name__} cannot be trained: {error}") from error
             self.drop_negative = True
-            self.note(f"{type(self.model).__name__} refuses negative weights: rows with a negative weight are not "
-                      "used for training (negative_weights: abs uses their size)")
+            self.note(
+                f"{type(self.model).__name__} refuses negative weights: rows with a negative weight are not "
+                "used for training (negative_weights: abs uses their size)"
+            )
             self._learn(x, y, w)
 
     def train_batch(self, batch):
@@ -87,9 +92,11 @@ class SklearnTrainer(Trainer):
         need = rows * (width * 4 + ROW_EXTRA)
         if run.memory and need > run.memory:
             loader.close()
-            raise LimitError(f"{type(self.model).__name__} has no partial_fit, so its {rows} training rows "
-                             f"of {width} columns must be held at once: {need / 1e6:.0f} MB, the ceiling is "
-                             f"{run.memory / 1e6:.0f} MB; raise memory, set nevents, or take a model that streams")
+            raise LimitError(
+                f"{type(self.model).__name__} has no partial_fit, so its {rows} training rows "
+                f"of {width} columns must be held at once: {need / 1e6:.0f} MB, the ceiling is "
+                f"{run.memory / 1e6:.0f} MB; raise memory, set nevents, or take a model that streams"
+            )
         x = np.empty((rows, width), dtype=np.float32)
         y, w = np.empty(rows, np.float32), np.empty(rows, np.float32)
         row = 0
@@ -131,8 +138,12 @@ class SklearnTrainer(Trainer):
 
     def export(self, folder):
         joblib.dump(self.model, os.path.join(folder, MODEL_FILE))
-        result = {"back_end": "python", "file": MODEL_FILE, "inputs": describe_inputs(self.recipe),
-                  "outputs": [{"name": "score", "dtype": "float32", "shape": [-1, self.task.num_outputs]}]}
+        result = {
+            "back_end": "python",
+            "file": MODEL_FILE,
+            "inputs": describe_inputs(self.recipe),
+            "outputs": [{"name": "score", "dtype": "float32", "shape": [-1, self.task.num_outputs]}],
+        }
         onnx = self._export_onnx(os.path.join(folder, ONNX_FILE))
         if onnx:
             result.update(back_end="onnx", file=ONNX_FILE, outputs=onnx)
@@ -152,9 +163,14 @@ class SklearnTrainer(Trainer):
             return None
         with open(path, "wb") as stream:
             stream.write(made.SerializeToString())
-        return [{"name": item.name, "dtype": "int64" if "label" in item.name else "float32",
-                 "shape": [-1] + [d.dim_value for d in item.type.tensor_type.shape.dim[1:]]}
-                for item in made.graph.output]
+        return [
+            {
+                "name": item.name,
+                "dtype": "int64" if "label" in item.name else "float32",
+                "shape": [-1] + [d.dim_value for d in item.type.tensor_type.shape.dim[1:]],
+            }
+            for item in made.graph.output
+        ]
 
 
 class SavedPredictor(Predictor):

@@ -5,6 +5,7 @@ A model file may define, beside `model`: `loss(output, y)` or `loss(output, y, w
 A `forward` with parameters named like the inputs gets those; `NAME_mask` (or `mask`) is bool, True where a slot is
 padding, as torch's key_padding_mask has it.
 """
+
 from __future__ import annotations
 
 import inspect
@@ -29,8 +30,11 @@ class Feed:
 
     def __init__(self, model, inputs, device):
         self.inputs, self.device = inputs, device
-        parameters = [p for p in inspect.signature(model.forward).parameters.values()
-                      if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        parameters = [
+            p
+            for p in inspect.signature(model.forward).parameters.values()
+            if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+        ]
         names = [p.name for p in parameters]
         if len(inputs) == 1 and names and names[0] not in (inputs[0]["name"], inputs[0]["name"] + "_mask"):
             names[0] = inputs[0]["name"]
@@ -39,8 +43,9 @@ class Feed:
         self.keys = wanted_inputs(names, inputs)
         if not self.keys:
             there = ", ".join(sorted(known))
-            raise ArgumentError(f"forward({', '.join(names)}) does not fit the data, which has {there}: "
-                                "name its parameters like that")
+            raise ArgumentError(
+                f"forward({', '.join(names)}) does not fit the data, which has {there}: name its parameters like that"
+            )
 
     def __call__(self, inputs):
         return tuple(self._tensor(inputs[name], is_mask).to(self.device) for _, name, is_mask in self.keys)
@@ -54,7 +59,10 @@ class Feed:
         made = {}
         for item in self.inputs:
             shape = (rows, item["slots"], item["features"]) if item["padded"] else (rows, item["features"])
-            made[item["name"]] = (np.random.default_rng(0).normal(size=shape).astype(np.float32), np.zeros(shape, np.uint8))
+            made[item["name"]] = (
+                np.random.default_rng(0).normal(size=shape).astype(np.float32),
+                np.zeros(shape, np.uint8),
+            )
         return made
 
 
@@ -86,8 +94,10 @@ class TorchTrainer(Trainer):
         self.units = int(output.shape[1]) if output.ndim > 1 else 1
         classes = len(task.classes)
         if not task.regression and self.units not in {task.num_outputs, classes}:
-            raise ArgumentError(f"the model has {self.units} outputs, the data has {classes} classes: the last layer "
-                                f"needs {task.num_outputs if classes > 2 else '1 (or 2)'} outputs")
+            raise ArgumentError(
+                f"the model has {self.units} outputs, the data has {classes} classes: the last layer "
+                f"needs {task.num_outputs if classes > 2 else '1 (or 2)'} outputs"
+            )
         self.activation = self._activation()
         self.scored = Scored(self.model, self.activation)
         self.optimizer = self._optimizer()
@@ -100,8 +110,10 @@ class TorchTrainer(Trainer):
             with torch.no_grad():
                 return self.model(*self.feed(inputs)).float().cpu()
         except (RuntimeError, TypeError, ValueError) as error:
-            raise ArgumentError(f"{self.user.source or 'model'}: the model does not take the data's inputs: "
-                                f"{str(error).strip().splitlines()[0]}") from error
+            raise ArgumentError(
+                f"{self.user.source or 'model'}: the model does not take the data's inputs: "
+                f"{str(error).strip().splitlines()[0]}"
+            ) from error
 
     def _activation(self) -> str:
         """What turns outputs into scores, seen from the outputs themselves: forward may hide its activation."""
@@ -132,8 +144,10 @@ class TorchTrainer(Trainer):
             value = hook(output, y, w) if takes_w else hook(output, y)
             if takes_w or value.ndim == 0:
                 if not takes_w and bool((w != 1).any()):
-                    self.note("loss(output, y) gives one number, so weights are not used: "
-                              "return one value for each row, or take loss(output, y, w)")
+                    self.note(
+                        "loss(output, y) gives one number, so weights are not used: "
+                        "return one value for each row, or take loss(output, y, w)"
+                    )
                 return value.mean()
             return (value.reshape(len(w), -1).mean(dim=1) * w).mean()
         return (self._row_loss(output, y) * w).mean()
@@ -191,8 +205,14 @@ class TorchTrainer(Trainer):
             return flat_scores(self.scored(*self.feed(inputs)).cpu().numpy())
 
     def save_state(self, folder):
-        torch.save({"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
-                    "random": torch.get_rng_state()}, os.path.join(folder, STATE_FILE))
+        torch.save(
+            {
+                "model": self.model.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "random": torch.get_rng_state(),
+            },
+            os.path.join(folder, STATE_FILE),
+        )
 
     def load_state(self, folder):
         state = torch.load(os.path.join(folder, STATE_FILE), map_location=self.device)
@@ -213,19 +233,33 @@ class TorchTrainer(Trainer):
         for key, name, is_mask in self.feed.keys:
             item = next(item for item in self.inputs if item["name"] == name)
             shape = [-1, item["slots"], item["features"]] if item["padded"] else [-1, item["features"]]
-            inputs.append({"name": key, "recipe_input": name, "dtype": "bool" if is_mask else "float32",
-                           "shape": shape[:2] if is_mask else shape, "mask": "padding" if is_mask else "none"})
-        return {"back_end": "onnx" if written else "python", "file": ONNX_FILE if written else MODEL_FILE,
-                "native_file": MODEL_FILE, "state_file": STATE_FILE, "inputs": inputs,
-                "outputs": [{"name": "score", "dtype": "float32", "shape": [-1, self.units]}]}
+            inputs.append(
+                {
+                    "name": key,
+                    "recipe_input": name,
+                    "dtype": "bool" if is_mask else "float32",
+                    "shape": shape[:2] if is_mask else shape,
+                    "mask": "padding" if is_mask else "none",
+                }
+            )
+        return {
+            "back_end": "onnx" if written else "python",
+            "file": ONNX_FILE if written else MODEL_FILE,
+            "native_file": MODEL_FILE,
+            "state_file": STATE_FILE,
+            "inputs": inputs,
+            "outputs": [{"name": "score", "dtype": "float32", "shape": [-1, self.units]}],
+        }
 
     def _export_script(self, path, example):
         """TorchScript needs none of the user's code; a module that it cannot hold is pickled whole."""
         try:
             torch.jit.trace(self.scored.eval(), example).save(path)
         except Exception as error:  # tracing runs the user's code
-            self.note(f"no TorchScript ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}): "
-                      "model.pt is a pickle and needs the model file to load")
+            self.note(
+                f"no TorchScript ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}): "
+                "model.pt is a pickle and needs the model file to load"
+            )
             try:
                 torch.save(self.scored, path)
             except (AttributeError, TypeError, OSError) as failure:
@@ -237,8 +271,16 @@ class TorchTrainer(Trainer):
         extra = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}
         buffer = io.BytesIO()
         try:
-            torch.onnx.export(self.scored, example, buffer, input_names=names, output_names=["score"],
-                              dynamic_axes=axes, opset_version=14, **extra)
+            torch.onnx.export(
+                self.scored,
+                example,
+                buffer,
+                input_names=names,
+                output_names=["score"],
+                dynamic_axes=axes,
+                opset_version=14,
+                **extra,
+            )
         except Exception as error:  # the exporter raises all sorts for operators that it does not know
             self.note(f"no ONNX file: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")
             return False

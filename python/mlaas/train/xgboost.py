@@ -3,6 +3,7 @@
 The loader is not shuffled here: the library reads the data twice and trees do not care. Masked values are handed over
 as missing (NaN). XGBoost refuses negative weights, so those rows are left out of the training, and that is said.
 """
+
 from __future__ import annotations
 
 import math
@@ -49,8 +50,11 @@ class Batches(xgb.DataIter):
             if not keep.any():
                 continue
             x = with_missing(batch.inputs, self.trainer.input)
-            input_data(data=x[keep] if not keep.all() else x, weight=np.array(batch.w[keep]),
-                       label=self.trainer.task.index(batch.y)[keep].astype(np.float32))
+            input_data(
+                data=x[keep] if not keep.all() else x,
+                weight=np.array(batch.w[keep]),
+                label=self.trainer.task.index(batch.y)[keep].astype(np.float32),
+            )
             return True
         self.dropped = self.seen  # of a whole pass; the library makes several
         return False
@@ -121,11 +125,14 @@ class XGBoostTrainer(Trainer):
                 return None
             with run.progress.step(label, None) as step:
                 batches = Batches(loader, self, step)
-                matrix = xgb.QuantileDMatrix(batches, ref=reference, missing=np.nan,
-                                             max_bin=self.xgb_params.get("max_bin"))
+                matrix = xgb.QuantileDMatrix(
+                    batches, ref=reference, missing=np.nan, max_bin=self.xgb_params.get("max_bin")
+                )
             if batches.dropped:
-                self.note(f"XGBoost refuses negative weights: {batches.dropped} rows of the {split} part with a "
-                          "negative weight are not used (negative_weights: abs uses their size)")
+                self.note(
+                    f"XGBoost refuses negative weights: {batches.dropped} rows of the {split} part with a "
+                    "negative weight are not used (negative_weights: abs uses their size)"
+                )
             return matrix
         finally:
             loader.close()
@@ -148,8 +155,15 @@ class XGBoostTrainer(Trainer):
         with run.progress.step("boosting", self.rounds, "rounds") as step:
             step.done = done
             callbacks.append(Watch(self, run, step, done))
-            self.booster = xgb.train(self.xgb_params, train, num_boost_round=self.rounds - done, evals=evals,
-                                     verbose_eval=False, callbacks=callbacks, xgb_model=self.booster)
+            self.booster = xgb.train(
+                self.xgb_params,
+                train,
+                num_boost_round=self.rounds - done,
+                evals=evals,
+                verbose_eval=False,
+                callbacks=callbacks,
+                xgb_model=self.booster,
+            )
         self._cut()
         return run.history
 
@@ -175,8 +189,12 @@ class XGBoostTrainer(Trainer):
     def export(self, folder):
         self.booster.feature_names = self.recipe.features()
         self.booster.save_model(os.path.join(folder, MODEL_FILE))
-        return {"back_end": "xgboost", "file": MODEL_FILE, "inputs": describe_inputs(self.recipe, "nan"),
-                "outputs": [{"name": "score", "dtype": "float32", "shape": [-1, self.task.num_outputs]}]}
+        return {
+            "back_end": "xgboost",
+            "file": MODEL_FILE,
+            "inputs": describe_inputs(self.recipe, "nan"),
+            "outputs": [{"name": "score", "dtype": "float32", "shape": [-1, self.task.num_outputs]}],
+        }
 
 
 def predict(booster, x):
