@@ -66,7 +66,8 @@ def chunks(trainer, run) -> tuple:
     random, tests = np.random.default_rng(int(run.params.get("seed") or 0)), []
     for number, chunk in enumerate(loader):
         tests.append(_chunk_epochs(trainer, run, number, chunk, loader.split(chunk), random))
-    joined = {
-        name: np.concatenate([getattr(part, name) for part in tests]) for name in ("score", "index", "w", "raw_w")
-    }
-    return run.history, Scores(**joined)
+
+    def joined(name):
+        return np.concatenate([getattr(part, name) for part in tests])
+
+    return run.history, Scores(joined("score"), joined("index"), joined("w"), joined("raw_w"))
