@@ -135,89 +135,90 @@ int64_t mlaas_list_items(const struct mlaas_branch_plan *plan, int64_t entries, 
   return values < 0 || values % plan->item_bytes ? -1 : values / plan->item_bytes;
 }
 
-static enum mlaas_status wrong_header(const uint8_t *in, int32_t entry, int64_t span, struct mlaas_error *error) {
-  if (span >= COUNTED_HEADER && in[4] & MEMBER_WISE >> 8)
-    return mlaas_fail(error, MLAAS_UNSUPPORTED, "collections written member by member are not read yet");
-  return mlaas_fail(error, MLAAS_FORMAT, "entry %d of the basket has %lld bytes, which do not fit what its header says",
-                    entry, (long long)span);
+/* ends[i] = base + bytes of items up to the end of entry i / bytes of an item, `header` bytes of each entry left out.
+ * The answer is not 0 when an entry is shorter than its header or no whole number of items. */
+MLAAS_FAST(int32_t, shift_ends,
+           (const int32_t *begins, int32_t entries, int32_t header, int32_t shift, int32_t base, int32_t *ends),
+           (begins, entries, header, shift, base, ends), {
+             int32_t wrong = 0, mask = (1 << shift) - 1;
+             for (int32_t i = 0; i < entries; i++) {
+               int32_t bytes = begins[i + 1] - (i + 1) * header;
+               wrong |= (bytes & mask) | (begins[i + 1] - begins[i] < header);
+               ends[i] = base + (bytes >> shift);
+             }
+             return wrong;
+           })
+
+static int32_t divide_ends(const int32_t *begins, int32_t entries, int32_t header, int32_t item, int32_t base,
+                           int32_t *ends) {
+  int32_t wrong = 0;
+  for (int32_t i = 0; i < entries; i++) {
+    int32_t bytes = begins[i + 1] - (i + 1) * header;
+    wrong |= (bytes % item) | (begins[i + 1] - begins[i] < header);
+    ends[i] = base + bytes / item;
+  }
+  return wrong;
 }
 
-/* Runs shorter than CHUNK, nearly all, are copied as if they were as long: one copy of known length costs less than one
- * of any. `room` is what `out` has, `left` what `in` has. */
-static inline void copy_run(uint8_t *out, const uint8_t *in, int64_t bytes, int64_t room, int64_t left) {
-  if (bytes <= CHUNK && room >= CHUNK && left >= CHUNK)
-    memcpy(out, in, CHUNK);
-  else
-    memcpy(out, in, (size_t)bytes);
+static enum mlaas_status find_ends(const struct mlaas_branch_plan *plan, const struct mlaas_basket *basket,
+                                   const int32_t *begins, const struct mlaas_list_sink *sink,
+                                   struct mlaas_error *error) {
+  int32_t item = plan->item_bytes, header = plan->header_bytes, entries = basket->entries;
+  int32_t wrong = item & (item - 1)
+                      ? divide_ends(begins, entries, header, item, sink->base, sink->ends)
+                      : shift_ends(begins, entries, header, __builtin_ctz((unsigned)item), sink->base, sink->ends);
+  return wrong == 0 ? MLAAS_OK
+                    : mlaas_fail(error, MLAAS_FORMAT,
+                                 "the basket's offsets leave no whole number of items of %d bytes in each entry", item);
 }
 
+/* The header says what the offsets say: byte count, version without the bit of member-wise writing, count. */
 static inline bool header_is_right(const uint8_t *in, int64_t span, int64_t item) {
   return load32(in) == (uint32_t)(BYTE_COUNT | (span - 4)) && !(in[4] & MEMBER_WISE >> 8) &&
          load32(in + 6) * item == span - COUNTED_HEADER;
 }
 
-/* Moves the lists together, leaving their headers out, and says where each ends. `item` is a constant for the compiler
- * where it can be. */
-static inline enum mlaas_status strip(const struct mlaas_basket *basket, const int32_t *begins,
-                                      const struct mlaas_list_sink *sink, int64_t header, int64_t item, uint8_t *out,
-                                      struct mlaas_error *error) {
-  int64_t done = 0, total = sink->items * item;
-  for (int32_t i = 0; i < basket->entries; i++) {
-    const uint8_t *in = basket->data + begins[i];
-    int64_t span = begins[i + 1] - begins[i], bytes = span - header;
-    if (bytes < 0 || bytes > total - done || (header == COUNTED_HEADER && !header_is_right(in, span, item)))
-      return wrong_header(in, i, span, error);
-    copy_run(out + done, in + header, bytes, total - done, basket->size - begins[i] - header);
-    done += bytes;
-    sink->ends[i] = sink->base + (int32_t)(done / item);
-    if (header != COUNTED_HEADER && bytes % item)
-      return wrong_header(in, i, span, error);
-  }
-  return done == total ? MLAAS_OK
-                       : mlaas_fail(error, MLAAS_FORMAT, "%lld bytes of the basket's values are missing",
-                                    (long long)(total - done));
-}
-
-static enum mlaas_status strip_headers(const struct mlaas_branch_plan *plan, const struct mlaas_basket *basket,
-                                       const int32_t *begins, const struct mlaas_list_sink *sink, uint8_t *out,
-                                       struct mlaas_error *error) {
-  if (plan->header_bytes == COUNTED_HEADER && plan->item_bytes == 4)
-    return strip(basket, begins, sink, COUNTED_HEADER, 4, out, error);
-  if (plan->header_bytes == COUNTED_HEADER && plan->item_bytes == 8)
-    return strip(basket, begins, sink, COUNTED_HEADER, 8, out, error);
-  return strip(basket, begins, sink, plan->header_bytes, plan->item_bytes, out, error);
-}
-
-/* ends[i] = base + bytes up to the end of entry i / bytes of an item; the answer is not 0 when one does not divide. */
-MLAAS_FAST(int32_t, shift_ends, (const int32_t *begins, int32_t entries, int32_t shift, int32_t base, int32_t *ends),
-           (begins, entries, shift, base, ends), {
-             int32_t rest = 0, mask = (1 << shift) - 1;
-             for (int32_t i = 0; i < entries; i++) {
-               rest |= begins[i + 1] & mask;
-               ends[i] = base + (begins[i + 1] >> shift);
-             }
-             return rest;
-           })
-
-static int32_t divide_ends(const int32_t *begins, int32_t entries, int32_t item, int32_t base, int32_t *ends) {
-  int32_t rest = 0;
+/* Moves the lists together, leaving their headers out. The ends have been checked: every entry has its header, and all
+ * items together are as many as there is room for. Runs shorter than CHUNK, nearly all, are copied as if they were as
+ * long, as far from the end as that is possible: one copy of known length costs less than one of any. */
+static inline int32_t strip(const struct mlaas_basket *basket, const int32_t *begins, int64_t header, int64_t item,
+                            int64_t total, uint8_t *out) {
+  const uint8_t *data = basket->data, *end = data + basket->size, *out_end = out + total;
+  const int32_t entries = basket->entries;
   for (int32_t i = 0; i < entries; i++) {
-    rest |= begins[i + 1] % item;
-    ends[i] = base + begins[i + 1] / item;
+    const uint8_t *in = data + begins[i];
+    int64_t span = begins[i + 1] - begins[i], bytes = span - header;
+    if (header == COUNTED_HEADER && !header_is_right(in, span, item))
+      return i;
+    in += header;
+    if (bytes <= CHUNK && out_end - out >= CHUNK && end - in >= CHUNK)
+      memcpy(out, in, CHUNK);
+    else
+      memcpy(out, in, (size_t)bytes);
+    out += bytes;
   }
-  return rest;
+  return entries;
 }
 
-/* Without headers the bytes tell the ends. */
-static enum mlaas_status find_ends(const struct mlaas_branch_plan *plan, const struct mlaas_basket *basket,
-                                   const int32_t *begins, const struct mlaas_list_sink *sink,
-                                   struct mlaas_error *error) {
-  int32_t item = plan->item_bytes;
-  int32_t rest = item & (item - 1)
-                     ? divide_ends(begins, basket->entries, item, sink->base, sink->ends)
-                     : shift_ends(begins, basket->entries, __builtin_ctz((unsigned)item), sink->base, sink->ends);
-  return rest == 0 ? MLAAS_OK
-                   : mlaas_fail(error, MLAAS_FORMAT, "the basket's offsets are not multiples of %d bytes", item);
+static enum mlaas_status wrong_header(const struct mlaas_basket *basket, const int32_t *begins, int32_t entry,
+                                      struct mlaas_error *error) {
+  if (basket->data[begins[entry] + 4] & MEMBER_WISE >> 8)
+    return mlaas_fail(error, MLAAS_UNSUPPORTED, "collections written member by member are not read yet");
+  return mlaas_fail(error, MLAAS_FORMAT, "entry %d of the basket has %d bytes, which do not fit what its header says",
+                    entry, begins[entry + 1] - begins[entry]);
+}
+
+/* With the sizes as constants for the compiler where they are the common ones. */
+static enum mlaas_status strip_headers(const struct mlaas_branch_plan *plan, const struct mlaas_basket *basket,
+                                       const int32_t *begins, int64_t total, uint8_t *out, struct mlaas_error *error) {
+  int32_t done;
+  if (plan->header_bytes == COUNTED_HEADER && plan->item_bytes == 4)
+    done = strip(basket, begins, COUNTED_HEADER, 4, total, out);
+  else if (plan->header_bytes == COUNTED_HEADER && plan->item_bytes == 8)
+    done = strip(basket, begins, COUNTED_HEADER, 8, total, out);
+  else
+    done = strip(basket, begins, plan->header_bytes, plan->item_bytes, total, out);
+  return done == basket->entries ? MLAAS_OK : wrong_header(basket, begins, done, error);
 }
 
 /* The values of all lists side by side, decoded into the sink. */
@@ -226,17 +227,18 @@ static enum mlaas_status decode_items(const struct mlaas_branch_plan *plan, cons
                                       struct mlaas_error *error) {
   int64_t per;
   const struct mlaas_scalar *value = &mlaas_node_inner(plan->root->children, &per)->value;
+  int64_t total = sink->items * plan->item_bytes;
+  MLAAS_TRY(find_ends(plan, basket, begins, sink, error));
   if (plan->header_bytes == 0) {
-    MLAAS_TRY(find_ends(plan, basket, begins, sink, error));
     mlaas_values_decode(value, basket->data, sink->items * per, sink->values);
     return MLAAS_OK;
   }
   if (mlaas_values_keep_width(value)) {
-    MLAAS_TRY(strip_headers(plan, basket, begins, sink, sink->values, error));
+    MLAAS_TRY(strip_headers(plan, basket, begins, total, sink->values, error));
     mlaas_values_decode_in_place(value, sink->values, sink->items * per);
     return MLAAS_OK;
   }
-  MLAAS_TRY(strip_headers(plan, basket, begins, sink, aside, error));
+  MLAAS_TRY(strip_headers(plan, basket, begins, total, aside, error));
   mlaas_values_decode(value, aside, sink->items * per, sink->values);
   return MLAAS_OK;
 }
