@@ -68,7 +68,7 @@ def conform(*arguments):
 
 
 @pytest.mark.skipif(not os.path.exists(CONFORM), reason="../shared/tools and ../shared/corpus are not there")
-@pytest.mark.parametrize("only", ["groot", "oxyroot", "uproot-sample-6", "uproot-HZZ", "nanoAOD", "issue38", "small-"])
+@pytest.mark.parametrize("only", ["groot", "oxyroot", "uproot-sample-6", "uproot-HZZ", "nanoAOD", "issue38", "evnt-tree-full"])
 def test_corpus(only):
     assert " 0 different" in conform(os.path.join(SHARED, "corpus"), "--only", only, "--min", "75")
 
