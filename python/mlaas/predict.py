@@ -1,7 +1,7 @@
 """Prediction on files: streams them through recipe and model and writes scores beside every input, entry by entry.
 
-Per input one STEM.scores.root (tree `mlaas`, exactly the input's entries in order, so that ROOT's AddFriend fits), or .parquet,
-.csv, .npz. Each file appears whole or not at all.
+Per input one STEM.scores.root (tree `mlaas`, exactly the input's entries in order, so that ROOT's AddFriend fits), or
+the same as .parquet, .csv or .npz. Each file appears whole or not at all.
 """
 
 from __future__ import annotations
