@@ -82,6 +82,15 @@ static bool take_word(struct parser *parser, const char *word) {
   return true;
 }
 
+/* Never moves beyond the end of the name. */
+static bool take_char(struct parser *parser, char wanted) {
+  skip_blanks(parser);
+  if (*parser->at != wanted)
+    return false;
+  parser->at++;
+  return true;
+}
+
 static struct mlaas_node *refuse(struct parser *parser, const char *why) {
   if (!parser->unsupported)
     parser->unsupported = why;
@@ -144,8 +153,7 @@ static void skip_arguments(struct parser *parser) {
 }
 
 static struct mlaas_node *parse_sequence(struct parser *parser, int depth) {
-  skip_blanks(parser);
-  if (*parser->at++ != '<' || depth >= MOST_DEPTH)
+  if (!take_char(parser, '<') || depth >= MOST_DEPTH)
     return refuse(parser, "a type name that is not understood");
   struct mlaas_node *child = parse_type(parser, depth + 1);
   if (!child)
@@ -155,7 +163,7 @@ static struct mlaas_node *parse_sequence(struct parser *parser, int depth) {
   skip_blanks(parser);
   if (*parser->at == ',')
     skip_arguments(parser);
-  if (*parser->at++ != '>')
+  if (!take_char(parser, '>'))
     return refuse(parser, "a type name that is not understood");
   struct mlaas_node *node = new_node(parser, MLAAS_NODE_LIST, "+l");
   if (!node)
