@@ -6,7 +6,7 @@ build=${1:-build}
 out=${2:-demo}
 sample=examples/tth
 export PATH=$PWD/$build/src/cli:$PATH PYTHONPATH=$PWD/$build/python MLAAS_PYTHON=$PWD/.venv/bin/python
-export TF_CPP_MIN_LOG_LEVEL=${TF_CPP_MIN_LOG_LEVEL:-3} MPLBACKEND=Agg
+export TF_CPP_MIN_LOG_LEVEL=${TF_CPP_MIN_LOG_LEVEL:-3} MPLBACKEND=Agg OMP_WAIT_POLICY=PASSIVE
 began=$SECONDS
 rm -rf "$out"
 mkdir -p "$out"

@@ -67,12 +67,14 @@ def conform(*arguments):
     return run.stdout.splitlines()[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists(CONFORM), reason="../shared/tools and ../shared/corpus are not there")
 @pytest.mark.parametrize("only", ["groot", "oxyroot", "uproot-sample-6", "uproot-HZZ", "nanoAOD", "issue38", "evnt-tree-full"])
 def test_corpus(only):
     assert " 0 different" in conform(os.path.join(SHARED, "corpus"), "--only", only, "--min", "75")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists(CONFORM), reason="../shared/tools and ../shared/corpus are not there")
 def test_made_files():
     assert " 0 silent" in conform(os.path.join(SHARED, "corpus", "made"), "--exclude", "wide-10000", "--min", "65")

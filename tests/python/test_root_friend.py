@@ -24,6 +24,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+@pytest.mark.slow
 def test_scores_are_a_friend_of_their_input(sample, dataset_class, tmp_path):
     from sklearn.linear_model import LogisticRegression
 
