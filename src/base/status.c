@@ -39,8 +39,8 @@ size_t mlaas_error_format(const struct mlaas_error *error, char *text, size_t si
   return n < 0 ? 0 : (size_t)n;
 }
 
-static enum mlaas_status fill(struct mlaas_error *error, enum mlaas_status status, int64_t offset, const char *format,
-                              va_list arguments) {
+__attribute__((format(printf, 4, 0))) static enum mlaas_status
+fill(struct mlaas_error *error, enum mlaas_status status, int64_t offset, const char *format, va_list arguments) {
   if (!error)
     return status;
   error->status = status;

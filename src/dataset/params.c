@@ -49,7 +49,6 @@ static const struct row rows[] = {
     {{"chunk_size", "", "int", "1000", "Rows of a chunk; used by compat only; -1: all."}, -1, ANY_INT, mlaas_value_nevts},
     {{"early_stopping", "patience", "int or bool or object", "0", "Epochs without a better validation loss after which training stops; 0 or false: never; true: 5; or an object with patience, monitor and min_delta."}, 0, 1e6, mlaas_value_stopping},
     {{"checkpoint", "", "int or bool", "1", "Epochs between checkpoints; 0 or false: none."}, 0, 1e6, mlaas_value_count},
-    {{"resume", "", "bool", "true", "Whether a training that was interrupted goes on from its last checkpoint."}, PLAIN},
     {{"metrics", "", "bool or object", "true", "Whether metrics are printed; an object sets the threshold of accuracy and confusion: {\"threshold\": 0.5}."}, 0, 0, mlaas_value_metrics},
     {{"learning_rate", "lr", "number", "null", "Learning rate where the model brings no optimiser of its own (PyTorch); without: 0.001."}, 1e-300, 1e6, NULL},
     {{"leak_guard", "", "choice warn|error|off", "\"warn\"", "What happens when a branch alone gives the label away."}, PLAIN},

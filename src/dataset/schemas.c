@@ -185,18 +185,33 @@ static struct mlaas_common *find_common(const struct mlaas_dataset *dataset, con
   return NULL;
 }
 
-static enum mlaas_status fail_missing(const struct mlaas_dataset *dataset, const char *key, const char *name,
-                                      struct mlaas_error *error) {
+static const char *nearest_common(const struct mlaas_dataset *dataset, const char *name) {
   const char **names = mlaas_alloc(dataset->num_columns * sizeof *names), *nearest = NULL;
   for (size_t i = 0; names && i < dataset->num_columns; i++)
     names[i] = dataset->columns[i].name;
   if (names)
     nearest = mlaas_nearest(name, names, dataset->num_columns);
   mlaas_free(names);
+  return nearest;
+}
+
+static enum mlaas_status fail_missing(const struct mlaas_dataset *dataset, const char *key, const char *name,
+                                      struct mlaas_error *error) {
+  const char *nearest = nearest_common(dataset, name);
   if (nearest)
     return mlaas_fail(error, MLAAS_NOT_FOUND, "%s names branch %s, which no file has; did you mean %s?", key, name,
                       nearest);
   return mlaas_fail(error, MLAAS_NOT_FOUND, "%s names branch %s, which no file has", key, name);
+}
+
+/* A name that excludes nothing is most likely mistyped; one list for many data sets is fine, so it is no error. */
+static enum mlaas_status warn_excluded(struct mlaas_dataset *dataset, const char *name, struct mlaas_error *error) {
+  for (size_t i = 0; i < dataset->num_columns; i++)
+    if (fnmatch(name, dataset->columns[i].name, 0) == 0)
+      return MLAAS_OK;
+  const char *nearest = nearest_common(dataset, name);
+  return mlaas_dataset_warn(dataset, error, "exclude_branches names \"%s\", which no file has%s%s%s", name,
+                            nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
 }
 
 /* `flat`: one number per entry is wanted. */
@@ -243,6 +258,8 @@ enum mlaas_status mlaas_dataset_check_names(struct mlaas_dataset *dataset, struc
   MLAAS_TRY(check_name(dataset, "weight", params->weight_branch, true, error));
   MLAAS_TRY(check_name(dataset, "labels", dataset->label_branch, true, error));
   MLAAS_TRY(check_split_by(dataset, error));
+  for (size_t i = 0; i < params->exclude.count; i++)
+    MLAAS_TRY(warn_excluded(dataset, params->exclude.names[i], error));
   for (size_t i = 0; i < json_array_size(params->inputs); i++)
     MLAAS_TRY(check_list(dataset, "inputs", json_object_get(json_array_get(params->inputs, i), "branches"), error));
   if (json_is_string(params->sort_by))

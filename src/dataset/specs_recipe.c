@@ -100,14 +100,8 @@ static enum mlaas_status choose(struct making *m, struct mlaas_error *error) {
   for (size_t i = 0; i < params->selected.count; i++)
     if (!flag_columns(m, params->selected.names[i], m->usable, true))
       return fail_no_branch(m, "selected_branches", params->selected.names[i], error);
-  for (size_t i = 0; params->selected.count == 0 && i < params->exclude.count; i++) {
-    const char *name = params->exclude.names[i], *nearest;
-    if (flag_columns(m, name, m->usable, false))
-      continue;
-    nearest = nearest_branch(m, name);
-    warn(m, "exclude_branches names \"%s\", which is no branch of numbers in the data%s%s%s", name,
-         nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
-  }
+  for (size_t i = 0; params->selected.count == 0 && i < params->exclude.count; i++)
+    flag_columns(m, params->exclude.names[i], m->usable, false);
   exclude_names(m, &params->identifier);
   exclude_names(m, &params->split_by);
   exclude_name(m, params->weight_branch);

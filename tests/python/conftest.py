@@ -1,4 +1,4 @@
-"""Shared by the Python tests: small samples, and the data set class (the library's, or the NumPy stand-in for it)."""
+"""Shared by the Python tests: small samples and what trains on them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 sys.path.insert(0, os.path.dirname(__file__))
 
+import mlaas
 import pytest
 from make_sample import write_sample
 
@@ -22,24 +23,13 @@ def sample(tmp_path_factory):
     return write_sample(tmp_path_factory.mktemp("sample"))
 
 
-@pytest.fixture(scope="session")
-def dataset_class():
-    import mlaas
-
-    if not hasattr(mlaas, "Dataset"):
-        import numpy_reference
-
-        mlaas.Dataset, mlaas.Recipe = numpy_reference.Dataset, numpy_reference.Recipe
-    return mlaas.Dataset
-
-
 @pytest.fixture
-def make_dataset(dataset_class, sample):
+def make_dataset(sample):
     """make_dataset(**params) opens the small sample."""
 
     def make(**params):
         files, labels = sample
-        return dataset_class(files, labels, {**SMALL, **params})
+        return mlaas.Dataset(files, labels, {**SMALL, **params})
 
     return make
 

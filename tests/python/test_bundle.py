@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 
 
 @pytest.fixture(scope="module")
-def made(dataset_class, sample, tmp_path_factory):
+def made(sample, tmp_path_factory):
     params = {"identifier": ["run", "event"], "exclude_branches": ["genw", "njet"], "weight": "genw"}
     return mlaas.train(
         *sample, LogisticRegression(), params, out=tmp_path_factory.mktemp("bundle") / "model", progress=False

@@ -113,13 +113,15 @@ def test_values_and_masks_are_those_of_numpy(sample, scaler):
     files, table, exclude = sample
     reference = Reference(files, table, exclude, scaler)
     loader = mlaas.Loader(files, list(range(len(files))), {**BASE, "exclude_branches": exclude, "scaler": scaler})
-    constant = {n for n in reference.features if all(np.ptp(x[:, reference.features.index(n)]) == 0 for x in reference.x)}
+    spread = [max(np.ptp(x[:, i]) for x in reference.x) for i in range(len(reference.features))]
+    constant = {n for n, width in zip(reference.features, spread) if width == 0}
     assert loader.features == reference.features
     usable = [i for i, n in enumerate(reference.features) if n not in constant]
     rows = 0
     for batch in loader:
         np.testing.assert_array_equal(batch.mask, reference.of(batch, reference.mask))
-        np.testing.assert_allclose(batch.x[:, usable], reference.of(batch, reference.x)[:, usable], rtol=2e-6, atol=2e-6)
+        wanted = reference.of(batch, reference.x)[:, usable]
+        np.testing.assert_allclose(batch.x[:, usable], wanted, rtol=2e-6, atol=2e-6)
         np.testing.assert_array_equal(batch.y, batch.file)
         assert (batch.w == 1).all() and (batch.raw_w == 1).all() and (batch.part == 0).all()
         rows += batch.rows
@@ -286,7 +288,8 @@ def test_types_that_do_not_fit_are_an_error_that_says_where(tmp_path):
     with uproot.recreate(two) as f:
         values = {"a": ak.Array([[1.0], [], [2.0, 3.0]]), "b": np.ones(3, "f4")}
         f.mktree("t", {"a": "var * float32", "b": "float32"}).extend(values)
-    with pytest.raises(mlaas.SchemaError, match=r"branch a is Float_t\[na\] in .*two.root, but Float_t in the files before it"):
+    said = r"branch a is Float_t\[na\] in .*two.root, but Float_t in the files before it"
+    with pytest.raises(mlaas.SchemaError, match=said):
         mlaas.Dataset([one, two], [1, 0], {}).scan()
     assert mlaas.Loader([one, two], [1, 0], {"exclude_branches": ["a", "na"]}).features == ["b"]
 
@@ -349,3 +352,13 @@ def test_the_process_stays_under_the_ceiling(ceiling):
     assert rows > 26000
     assert peak <= ceiling
     assert growth <= 1.15 * ceiling
+
+
+def test_a_name_that_excludes_nothing_is_said_once():
+    def about_names(exclude):
+        warnings = mlaas.Dataset(SMALL, [1, 0], {**BASE, "exclude_branches": exclude}).warnings
+        return [warning for warning in warnings if "exclude_branches" in warning]
+
+    assert about_names(["extra"]) == []
+    said = 'exclude_branches names "extras", which no file has; did you mean "extra"?'
+    assert about_names(["extra", "extras"]) == [said]

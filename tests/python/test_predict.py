@@ -16,7 +16,7 @@ PARAMS = {"identifier": ["run", "event"], "exclude_branches": ["genw", "njet"]}
 
 
 @pytest.fixture(scope="module")
-def bundle(dataset_class, sample, tmp_path_factory):
+def bundle(sample, tmp_path_factory):
     return mlaas.train(
         *sample, LogisticRegression(), PARAMS, out=tmp_path_factory.mktemp("predict") / "b", progress=False
     )

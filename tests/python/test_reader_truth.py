@@ -1,4 +1,4 @@
-"""The reader against the truth beside the samples, against the corpus, and against uproot on the files in tests/data."""
+"""The reader against the truth beside the samples, against the corpus, and against uproot on files in tests/data."""
 
 from __future__ import annotations
 
@@ -69,7 +69,9 @@ def conform(*arguments):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists(CONFORM), reason="../shared/tools and ../shared/corpus are not there")
-@pytest.mark.parametrize("only", ["groot", "oxyroot", "uproot-sample-6", "uproot-HZZ", "nanoAOD", "issue38", "evnt-tree-full"])
+@pytest.mark.parametrize(
+    "only", ["groot", "oxyroot", "uproot-sample-6", "uproot-HZZ", "nanoAOD", "issue38", "evnt-tree-full"]
+)
 def test_corpus(only):
     assert " 0 different" in conform(os.path.join(SHARED, "corpus"), "--only", only, "--min", "75")
 

@@ -2,11 +2,10 @@
 import os
 import subprocess
 
+import mlaas
 import numpy as np
 import pytest
 import uproot
-
-import mlaas
 
 ROOT_PYTHON = os.path.abspath(".venv-root/bin/python")
 COUNT = """
@@ -25,7 +24,7 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.mark.slow
-def test_scores_are_a_friend_of_their_input(sample, dataset_class, tmp_path):
+def test_scores_are_a_friend_of_their_input(sample, tmp_path):
     from sklearn.linear_model import LogisticRegression
 
     params = {"identifier": ["run", "event"], "exclude_branches": ["genw", "njet"]}

@@ -12,10 +12,6 @@ import pytest
 pytest.importorskip("sklearn")
 import mlaas
 
-needs_data_set = pytest.mark.skipif(
-    "numpy_reference" in sys.modules or not hasattr(mlaas, "Dataset"),
-    reason="the extension was built without the data set",
-)
 MODEL = "from sklearn.linear_model import LogisticRegression\ndef model(): return LogisticRegression()\n"
 SLOW = "from sklearn.linear_model import SGDClassifier\ndef model(): return SGDClassifier(loss='log_loss')\n"
 
@@ -75,7 +71,6 @@ def test_a_missing_file_has_its_exit_code(tmp_path):
     assert code == 3 and "mlaas predict: " in err and "no such bundle" in err and "Traceback" not in err
 
 
-@needs_data_set
 @pytest.mark.slow
 def test_train_and_predict(options, tmp_path):
     code, out, err = run("train", {**options, "set": ["seed=3", "class_norm=none"]})
@@ -90,20 +85,17 @@ def test_train_and_predict(options, tmp_path):
     assert sorted(os.listdir(tmp_path / "scores")) == ["background.scores.root", "signal.scores.root"]
 
 
-@needs_data_set
 @pytest.mark.slow
 def test_quiet_says_nothing(options):
     assert run("train", {**options, "quiet": True})[:2] == (0, "")
 
 
-@needs_data_set
 @pytest.mark.slow
 def test_an_unknown_parameter_is_refused_with_a_suggestion(options):
     code, _, err = run("train", {**options, "set": ["epoch=3"]})
     assert code == 2 and "epochs" in err and "Traceback" not in err
 
 
-@needs_data_set
 @pytest.mark.slow
 def test_a_label_count_that_does_not_fit(options, tmp_path):
     (tmp_path / "labels.txt").write_text("1\n")
@@ -111,7 +103,6 @@ def test_a_label_count_that_does_not_fit(options, tmp_path):
     assert code == 2 and "label" in err and "Traceback" not in err
 
 
-@needs_data_set
 @pytest.mark.slow
 @pytest.mark.parametrize("number,expected", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupt_leaves_nothing_half_written_and_can_be_resumed(options, tmp_path, number, expected):

@@ -105,7 +105,7 @@ def test_resume_gives_the_unbroken_model(train_small, sample):
     np.testing.assert_allclose(broken.predict(sample[0]), whole.predict(sample[0]), atol=1e-6)
 
 
-def test_weights_reach_the_model(tmp_path, dataset_class):
+def test_weights_reach_the_model(tmp_path):
     from make_sample import write_events
 
     files = [write_events(tmp_path / f"{k}.root", 1500, k % 2 == 0, 20 + k) for k in range(4)]

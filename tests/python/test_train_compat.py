@@ -20,7 +20,7 @@ PARAMS = {
 }
 
 
-def test_chunks_epochs_and_split(sample, tmp_path, monkeypatch, dataset_class):
+def test_chunks_epochs_and_split(sample, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     bundle = mlaas.train(*sample, lambda: SGDClassifier(loss="log_loss", alpha=0.01), PARAMS, out="b", progress=False)
     history = bundle.info["training"]["history"]
@@ -32,7 +32,7 @@ def test_chunks_epochs_and_split(sample, tmp_path, monkeypatch, dataset_class):
     assert bundle.recipe.features() == chunks[0].columns
 
 
-def test_the_bundle_predicts_from_what_training_saw(sample, tmp_path, monkeypatch, dataset_class):
+def test_the_bundle_predicts_from_what_training_saw(sample, tmp_path, monkeypatch):
     """The recipe of the bundle makes the chunks' values, so scores of files are scores of the chunks."""
     monkeypatch.chdir(tmp_path)
     bundle = mlaas.train(*sample, lambda: SGDClassifier(loss="log_loss", alpha=0.01), PARAMS, out="b", progress=False)
@@ -43,7 +43,7 @@ def test_the_bundle_predicts_from_what_training_saw(sample, tmp_path, monkeypatc
     np.testing.assert_allclose(bundle.predict(sample[0][0])[:taken], expected, atol=1e-4)
 
 
-def test_models_that_need_everything_at_once_are_refused(sample, tmp_path, monkeypatch, dataset_class):
+def test_models_that_need_everything_at_once_are_refused(sample, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(mlaas.UnsupportedError, match="compat trains chunk by chunk, which LogisticRegression cannot"):
         mlaas.train(*sample, LogisticRegression(), PARAMS, out="b", progress=False)

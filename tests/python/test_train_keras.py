@@ -31,7 +31,7 @@ def write_model(folder, text, name="model.py"):
 
 
 @pytest.fixture(scope="module")
-def bundle(dataset_class, sample, tmp_path_factory):
+def bundle(sample, tmp_path_factory):
     params = {"identifier": ["run", "event"], "exclude_branches": ["genw", "njet"], "batch_size": 200, "epochs": 3}
     return mlaas.train(*sample, MODEL, params, out=tmp_path_factory.mktemp("keras") / "bundle", progress=False)
 
@@ -223,7 +223,7 @@ def test_a_deepsets_model_with_mask(train_small, sample):
 
 
 @pytest.mark.slow
-def test_three_classes(dataset_class, tmp_path, sample):
+def test_three_classes(tmp_path, sample):
     from make_sample import write_events
 
     third = write_events(tmp_path / "third.root", 1500, True, 9)
@@ -303,7 +303,7 @@ def test_missing_model_file(train_small, tmp_path):
         train_small(str(tmp_path / "none.py"))
 
 
-def test_one_class_is_refused(dataset_class, sample, tmp_path):
+def test_one_class_is_refused(sample, tmp_path):
     with pytest.raises(mlaas.ArgumentError, match="every file has label 1; a classifier needs two classes"):
         mlaas.train(sample[0], [1, 1], small, {}, out=tmp_path / "b", progress=False)
 

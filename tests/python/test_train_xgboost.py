@@ -64,7 +64,7 @@ def test_negative_weights_abs(train_small):
     assert bundle.info["training"]["notes"] == []
 
 
-def test_weights_reach_the_trees(tmp_path, dataset_class):
+def test_weights_reach_the_trees(tmp_path):
     from make_sample import write_events
 
     files = [write_events(tmp_path / f"{k}.root", 1500, k % 2 == 0, 20 + k) for k in range(4)]
@@ -123,7 +123,7 @@ def test_resume_gives_the_unbroken_model(train_small, sample, monkeypatch):
     np.testing.assert_allclose(broken.predict(sample[0]), whole.predict(sample[0]), atol=1e-5)
 
 
-def test_three_classes(tmp_path, sample, dataset_class):
+def test_three_classes(tmp_path, sample):
     from make_sample import write_events
 
     third = write_events(tmp_path / "third.root", 1500, True, 9)
