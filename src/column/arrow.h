@@ -23,8 +23,8 @@ void mlaas_schema_release(struct ArrowSchema *schema); /* legal on a released or
 /* ---- array ---- */
 
 /* An array of `length` rows with `num_buffers` (validity first, NULL: all valid) and `num_children` empty children. The
- * blocks are moved in: buffers[i] for i >= 1 point to blocks[i - 1].data; blocks are zeroed. Errors: MEMORY; then blocks
- * stay with the caller. Release is thread safe with respect to other arrays and frees children first. */
+ * blocks are moved in: buffers[i] for i >= 1 point to blocks[i - 1].data; blocks are zeroed. Errors: MEMORY; then
+ * blocks stay with the caller. Release is thread safe with respect to other arrays and frees children first. */
 enum mlaas_status mlaas_array_init(struct ArrowArray *array, int64_t length, struct mlaas_block *blocks,
                                    size_t num_blocks, size_t num_children, struct mlaas_error *error);
 void mlaas_array_release(struct ArrowArray *array); /* legal on a released or zeroed one */
