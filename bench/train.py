@@ -81,7 +81,8 @@ PARTS = {"loader": (loader_alone, "0"), "keras": (keras_alone, "1"), "both": (bo
 def measure(part, file, events):
     """Seconds per event, in a process of its own on its own cores."""
     command = ["taskset", "-c", PARTS[part][1], sys.executable, os.path.abspath(__file__), file]
-    done = subprocess.run([*command, "--events", str(events), "--part", part], check=True, capture_output=True, text=True)
+    command += ["--events", str(events), "--part", part]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
     return float(done.stdout.strip().splitlines()[-1])
 
 

@@ -186,7 +186,8 @@ def torch_files():
 def torch_tests():
     """Those, and from files that need PyTorch here and there the tests with torch in their names."""
     files = sorted(ROOT.glob("tests/python/test_*.py"))
-    return ["-k", "torch", *(str(path.relative_to(ROOT)) for path in files if 'importorskip("torch' in path.read_text())]
+    wanted = [str(path.relative_to(ROOT)) for path in files if 'importorskip("torch' in path.read_text()]
+    return ["-k", "torch", *wanted]
 
 
 def fast_stages():

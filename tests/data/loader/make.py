@@ -1,4 +1,4 @@
-"""Makes the files beside it: two small trees with flat and jagged branches, weights of both signs, labels and identifiers.
+"""Makes the files beside it: two small trees with flat and jagged branches, weights of both signs, labels, identifiers.
 
     python tests/data/loader/make.py
 

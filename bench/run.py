@@ -1,0 +1,158 @@
+"""The table of `make bench`: our speed as ratios to limits and rivals measured in the same run.
+
+    run.py [--data FOLDER] [--rounds N] [--quick]
+
+Everything is one pinned core and CPU time unless a row says otherwise; rounds are interleaved, medians shown. Rivals run
+where their packages and ../shared/peers are at hand; a row that could not run says why.
+"""
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+
+import data
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+PEERS = os.path.join(ROOT, "..", "shared", "peers")
+ORIGINAL_EVENTS_PER_S = 2170  # measured once: the original's generator on file A (see docs/speed.md)
+READ_TARGETS = {"zlib": 0.85, "zstd": 0.80, "lz4": 0.60}
+
+
+def lines(command, cores="1", **kwargs):
+    """The JSON lines that a program prints, on one core."""
+    done = subprocess.run(["taskset", "-c", cores, *command], capture_output=True, text=True, **kwargs)
+    if done.returncode != 0:
+        raise RuntimeError((done.stderr.strip().splitlines() or ["it failed"])[-1][:100])
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+
+
+def program(name):
+    build = os.environ.get("BUILD", "build")
+    subprocess.run(["ninja", "-C", build, f"bench/{name}"], check=True, stdout=subprocess.DEVNULL)
+    return os.path.join(build, "bench", name)
+
+
+def show(what, file, figure, limit="", ratio=None, target=None):
+    verdict = "" if target is None else "ok" if ratio >= target else "MISSED"
+    numbers = "" if ratio is None else f"{ratio:7.2f}"
+    print(f"{what:<34} {file:<30} {figure:>18} {limit:>20} {numbers:>8} {'' if target is None else target:>7} {verdict}",
+          flush=True)
+
+
+def codec_of(name):
+    return next((codec for codec in READ_TARGETS if codec in name), "zlib")
+
+
+def bench_read(files, rounds):
+    """{file: what bench_read says}, after showing it."""
+    reader, found = program("bench_read"), {}
+    for name, path in files.items():
+        if "rntuple" in name:
+            continue
+        line, = lines([reader, str(rounds), path])
+        found[name] = line
+        codec = line["entries"] / line["codec_cpu_s"]
+        show("read all branches", name, f"{line['events_per_s'] / 1e3:.0f} kevents/s", f"codec {codec / 1e3:.0f}",
+             line["ratio"], READ_TARGETS[codec_of(name)])
+    return found
+
+
+def median_of(passes, key):
+    return statistics.median(line[key] for line in passes)
+
+
+def bench_batch(files, reading, rounds):
+    batcher, limit = program("bench_batch"), program("bench_fill_limit")
+    for name in [n for n in files if codec_of(n) == "zlib" and n in reading]:
+        flat = name.startswith(("b_", "bench_flat"))
+        shape = ["29", "0", "1"] if flat else ["22", "52", "10"]
+        taken, fills = {"specs": [], "batches": []}, []
+        for _ in range(rounds):
+            fills += lines([limit, *shape])
+            for line in lines([batcher, files[name], "1"]):
+                taken.setdefault(line["pass"], []).append(line)
+        codec = reading[name]["codec_cpu_s"] / reading[name]["entries"]
+        floor = codec if flat else codec + median_of(fills, "us_per_row") * 1e-6
+        ours = 1 / median_of(taken["batches"], "evps_cpu")
+        both = ours + 1 / median_of(taken["specs"], "evps_cpu")
+        what = "codec" if flat else "codec + fill"
+        show("batches (shuffled, mask)", name, f"{1e-3 / ours:.0f} kevents/s", f"{what} {1e-3 / floor:.0f}", floor / ours,
+             0.80 if flat else 0.90)
+        show("specs + batches", name, f"{1e-3 / both:.0f} kevents/s", "110" if not flat else "", 1e-3 / both / 110,
+             None if flat else 1)
+        if not flat:
+            show("  beside the original (recorded)", name, "", f"{ORIGINAL_EVENTS_PER_S / 1e3:.1f}",
+                 1 / ours / ORIGINAL_EVENTS_PER_S)
+            rivals(name, files[name], 1 / ours)
+
+
+def rivals(name, path, ours):
+    """uproot + NumPy and ROOT's RDataLoader, in the same run."""
+    for what, script, python, arguments in [
+        ("uproot + NumPy", "job_modern.py", ".venv/bin/python", [path, "numpy"]),
+        ("ROOT RDataLoader", "job_rdataloader.py", ".venv-root/bin/python", [path]),
+    ]:
+        script = os.path.join(PEERS, script)
+        if not os.path.exists(script) or not os.path.exists(python):
+            show(f"  beside {what}", name, "not at hand")
+            continue
+        try:
+            said = lines([python, script, *arguments], timeout=240)
+        except (RuntimeError, subprocess.TimeoutExpired, OSError) as error:
+            show(f"  beside {what}", name, f"did not run: {error}"[:60])
+            continue
+        theirs = said[-1]["evps_cpu"]
+        show(f"  beside {what}", name, "", f"{theirs / 1e3:.1f}", ours / theirs)
+
+
+def bench_threads(files, rounds):
+    batcher = program("bench_batch")
+    for name in [n for n in files if n in ("a_counted_zlib.root", "bench_jagged_vec_zlib.root", "b_zlib.root")]:
+        wall = {1: [], 2: []}
+        for _ in range(rounds):
+            for threads in wall:
+                said = [line for line in lines([batcher, files[name], str(threads)], "0,1") if line["pass"] == "batches"]
+                wall[threads] += [1 / line["evps"] for line in said]
+        gain = statistics.median(wall[1]) / statistics.median(wall[2])
+        show("two threads on two cores (wall)", name, "", "", gain, 1.8)
+
+
+def bench_memory(files):
+    """Peak of the process under three ceilings; the program itself is some 6 MB."""
+    batcher = program("bench_batch")
+    name = next(n for n in ("bench_jagged_vec_zlib.root", "a_counted_zlib.root") if n in files)
+    for ceiling in (50, 300, 1000):
+        rss = max(line["rss_mb"] for line in lines([batcher, files[name], "1", str(ceiling), "500"]))
+        show(f"memory, ceiling {ceiling} MiB", name, f"{rss} MiB", f"{ceiling * 1.15:.0f} + start", rss / ceiling)
+
+
+def bench_train(files, rounds):
+    name = next(n for n in ("bench_jagged_vec_zlib.root", "a_counted_zlib.root") if n in files)
+    line, = lines([sys.executable, os.path.join(ROOT, "bench", "train.py"), files[name], "--rounds", str(rounds)], "0,1")
+    alone = min(line["loader_kevents_per_s"], line["keras_kevents_per_s"])
+    verdict = "ok" if line["ratio"] <= line["target"] else "MISSED"
+    show("Keras epoch beside the loader", name, f"{line['both_kevents_per_s']} kevents/s", f"slower alone {alone}",
+         line["ratio"])
+    print(f"{'':<34} time of both / slower of the two: {line['ratio']}, at most {line['target']}: {verdict}")
+
+
+def main():
+    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    words.add_argument("--data", default=os.environ.get("MLAAS_BENCH_DATA", "build/bench-data"), help="folder of files")
+    words.add_argument("--rounds", type=int, default=3)
+    words.add_argument("--quick", action="store_true", help="leave out memory and training")
+    args = words.parse_args()
+    files = data.make(args.data)
+    print(f"{'what':<34} {'file':<30} {'ours':>18} {'limit or rival':>20} {'ratio':>8} {'target':>7}")
+    reading = bench_read(files, args.rounds)
+    bench_batch(files, reading, args.rounds)
+    bench_threads(files, args.rounds)
+    if not args.quick:
+        bench_memory(files)
+        bench_train(files, args.rounds)
+
+
+if __name__ == "__main__":
+    main()
