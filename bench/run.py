@@ -2,8 +2,8 @@
 
     run.py [--data FOLDER] [--rounds N] [--quick]
 
-Everything is one pinned core and CPU time unless a row says otherwise; rounds are interleaved, medians shown. Rivals run
-where their packages and ../shared/peers are at hand; a row that could not run says why.
+Everything is one pinned core and CPU time unless a row says otherwise; rounds are interleaved, medians shown. Rivals
+run where their packages and ../shared/peers are at hand; a row that could not run says why.
 """
 import argparse
 import json
@@ -37,8 +37,8 @@ def program(name):
 def show(what, file, figure, limit="", ratio=None, target=None):
     verdict = "" if target is None else "ok" if ratio >= target else "MISSED"
     numbers = "" if ratio is None else f"{ratio:7.2f}"
-    print(f"{what:<34} {file:<30} {figure:>18} {limit:>20} {numbers:>8} {'' if target is None else target:>7} {verdict}",
-          flush=True)
+    wanted = "" if target is None else target
+    print(f"{what:<34} {file:<30} {figure:>18} {limit:>20} {numbers:>8} {wanted:>7} {verdict}", flush=True)
 
 
 def codec_of(name):
@@ -78,8 +78,8 @@ def bench_batch(files, reading, rounds):
         ours = 1 / median_of(taken["batches"], "evps_cpu")
         both = ours + 1 / median_of(taken["specs"], "evps_cpu")
         what = "codec" if flat else "codec + fill"
-        show("batches (shuffled, mask)", name, f"{1e-3 / ours:.0f} kevents/s", f"{what} {1e-3 / floor:.0f}", floor / ours,
-             0.80 if flat else 0.90)
+        show("batches (shuffled, mask)", name, f"{1e-3 / ours:.0f} kevents/s", f"{what} {1e-3 / floor:.0f}",
+             floor / ours, 0.80 if flat else 0.90)
         show("specs + batches", name, f"{1e-3 / both:.0f} kevents/s", "110" if not flat else "", 1e-3 / both / 110,
              None if flat else 1)
         if not flat:
@@ -113,8 +113,8 @@ def bench_threads(files, rounds):
         wall = {1: [], 2: []}
         for _ in range(rounds):
             for threads in wall:
-                said = [line for line in lines([batcher, files[name], str(threads)], "0,1") if line["pass"] == "batches"]
-                wall[threads] += [1 / line["evps"] for line in said]
+                said = lines([batcher, files[name], str(threads)], "0,1")
+                wall[threads] += [1 / line["evps"] for line in said if line["pass"] == "batches"]
         gain = statistics.median(wall[1]) / statistics.median(wall[2])
         show("two threads on two cores (wall)", name, "", "", gain, 1.8)
 
@@ -130,7 +130,8 @@ def bench_memory(files):
 
 def bench_train(files, rounds):
     name = next(n for n in ("bench_jagged_vec_zlib.root", "a_counted_zlib.root") if n in files)
-    line, = lines([sys.executable, os.path.join(ROOT, "bench", "train.py"), files[name], "--rounds", str(rounds)], "0,1")
+    command = [sys.executable, os.path.join(ROOT, "bench", "train.py"), files[name], "--rounds", str(rounds)]
+    line, = lines(command, "0,1")
     alone = min(line["loader_kevents_per_s"], line["keras_kevents_per_s"])
     verdict = "ok" if line["ratio"] <= line["target"] else "MISSED"
     show("Keras epoch beside the loader", name, f"{line['both_kevents_per_s']} kevents/s", f"slower alone {alone}",
