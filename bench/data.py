@@ -2,8 +2,8 @@
 
 A (tree boostedAk8/events): 22 flat and 52 jagged float branches in 5 collections of up to 10, padded 542 wide.
 B (tree events): 29 flat float branches. Same seed, same values in every variant. uproot writes counted arrays with
-zlib, LZ4 and ZSTD; std::vector branches and ROOT's own layout come from ../shared/peers/make_bench_data.py where it and ROOT
-(.venv-root) are at hand.
+zlib, LZ4 and ZSTD; std::vector branches and ROOT's own layout come from ../shared/peers/make_bench_data.py where
+it and ROOT (.venv-root) are at hand.
 """
 import os
 import subprocess
