@@ -12,6 +12,12 @@ import sys
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 INTERRUPTED, TERMINATED = 130, 143
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+AGAIN_SECONDS = 0.05
+AFTER = {  # what an interrupt leaves, and how to go on
+    "train": "the same command with --resume goes on from the last checkpoint",
+    "predict": "the score files that are there are complete",
+}
 TRAIN = (
     "files",
     "labels",
@@ -111,32 +117,70 @@ def predict(options: dict):
 COMMANDS = {"train": train, "predict": predict}
 
 
-def main(arguments: list) -> int:
-    """Runs one command; returns the exit code."""
+def _take_signals():
+    """Both signals raise from now on; one that was ignored from the start (nohup, a script's &) stays so."""
+    for number, handler in zip(SIGNALS, (signal.default_int_handler, _terminate)):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, handler)
+    sys.unraisablehook = _raise_again
+
+
+def _raise_again(lost):
+    """An interrupt that falls into a destructor or callback is lost there: it comes again when that is over."""
+
+    def raise_it(number, frame):
+        raise lost_type()
+
+    lost_type = lost.exc_type
+    if not issubclass(lost_type, KeyboardInterrupt):
+        sys.__unraisablehook__(lost)
+        return
+    signal.signal(signal.SIGALRM, raise_it)
+    signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS)
+
+
+def _drop_signals():
+    """What is to be done is done: an interrupt of the way out would only print a stack of calls."""
+    for number in (*SIGNALS, signal.SIGALRM):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _complain(command: str, text: str):
+    """On a terminal on a line of its own, for a bar may be open."""
+    print(f"{chr(10) if sys.stdout.isatty() else ''}mlaas {command}: {text}", file=sys.stderr)
+
+
+def _run(command: str, options: dict) -> int:
     from . import Error
 
+    try:
+        _take_signals()
+        COMMANDS[command](options)
+        _drop_signals()
+    except Error as error:
+        _complain(command, str(error))
+        return error.exit_code
+    except KeyboardInterrupt as error:
+        _drop_signals()
+        ended = isinstance(error, Terminated)
+        _complain(command, f"{'terminated' if ended else 'interrupted'}; {AFTER[command]}")
+        return TERMINATED if ended else INTERRUPTED
+    except BrokenPipeError:
+        return 1
+    return 0
+
+
+def main(arguments: list) -> int:
+    """Runs one command; returns the exit code."""
     if len(arguments) != 2 or arguments[0] not in COMMANDS:
         print(f"usage: python -m mlaas.run {'|'.join(COMMANDS)} JSON", file=sys.stderr)
         return 2
-    signal.signal(signal.SIGTERM, _terminate)
     try:
         options = json.loads(arguments[1])
     except ValueError as error:
         print(f"mlaas {arguments[0]}: the options are not JSON: {error}", file=sys.stderr)
         return 2
-    try:
-        COMMANDS[arguments[0]](options)
-    except Error as error:
-        print(f"\nmlaas {arguments[0]}: {error}", file=sys.stderr)
-        return error.exit_code
-    except Terminated:
-        return TERMINATED
-    except KeyboardInterrupt:
-        print(f"\nmlaas {arguments[0]}: interrupted", file=sys.stderr)
-        return INTERRUPTED
-    except BrokenPipeError:
-        return 1
-    return 0
+    return _run(arguments[0], options)
 
 
 if __name__ == "__main__":

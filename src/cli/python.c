@@ -6,13 +6,23 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-/* Run instead of -m, so that a missing package gets a sentence and not a stack of calls. */
+/* Run instead of -m, so that a missing package gets a sentence and not a stack of calls, and so does Ctrl-C while the
+ * interpreter and the package start: stop_later() has made both signals wait for this handler. */
 static const char bootstrap[] =
-    "import importlib.util, sys\n"
+    "import os, signal, sys\n"
+    "def stop(number, frame):\n"
+    "    os.write(2, f'\\nmlaas {sys.argv[1]}: interrupted\\n'.encode())\n"
+    "    os._exit(128 + number)\n"
+    "for number in (signal.SIGINT, signal.SIGTERM):\n"
+    "    if signal.getsignal(number) is not signal.SIG_IGN:\n"
+    "        signal.signal(number, stop)\n"
+    "signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))\n"
+    "import importlib.util\n"
     "if importlib.util.find_spec('mlaas') is None:\n"
     "    print(f'mlaas {sys.argv[1]}: the Python at {sys.executable} does not have the package mlaas. Install it from "
     "'\n"
@@ -21,6 +31,15 @@ static const char bootstrap[] =
     "    sys.exit(3)\n"
     "import runpy\n"
     "runpy.run_module('mlaas.run', run_name='__main__', alter_sys=True)\n";
+
+/* Makes Ctrl-C and SIGTERM wait, also across exec, or (how = SIG_UNBLOCK) lets them through again. */
+static void stop_later(int how) {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  sigprocmask(how, &signals, NULL);
+}
 
 static json_t *value_of(const struct mlaas_arguments *arguments, const struct mlaas_option *option) {
   if (option->type == MLAAS_OPTION_FLAG)
@@ -77,8 +96,10 @@ enum mlaas_status mlaas_python_run(const char *command, json_t *options, struct 
     return mlaas_fail(error, MLAAS_MEMORY, "no memory for the options, or one of them is not UTF-8");
   fflush(stdout);
   fflush(stderr);
+  stop_later(SIG_BLOCK);
   execlp(python, python, "-c", bootstrap, command, text, (char *)NULL);
   int reason = errno;
+  stop_later(SIG_UNBLOCK);
   free(text);
   return mlaas_fail_errno(error, reason, "%s needs Python, and '%s' could not be started (MLAAS_PYTHON names another)",
                           command, python);
