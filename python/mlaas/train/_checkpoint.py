@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 
-from .._errors import FormatError, NotFoundError, StaleError, UnsupportedError
+from .._errors import Error, FormatError, IOError, NotFoundError, StaleError, UnsupportedError
 
 FORMAT, VERSION = "mlaas-checkpoint", 1
 
@@ -19,6 +19,14 @@ def fingerprint(*parts) -> str:
     """A short hash of what must be the same for a training to go on."""
     text = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def disk_error(path, error: OSError) -> Error:
+    """The error of mlaas for one of the system's while writing."""
+    if isinstance(error, Error):
+        return error
+    reason = error.strerror or error
+    return IOError(f"{path}: cannot be written: {reason}; free some space, or give another place with out")
 
 
 def sync_file(path: str):
@@ -41,14 +49,14 @@ def swap_in(temporary: str, target: str):
     """Puts a finished folder where readers look; what was there goes away afterwards."""
     old = f"{target}.old-{os.getpid()}"
     shutil.rmtree(old, ignore_errors=True)
-    had = os.path.lexists(target)
-    if had:
-        os.rename(target, old)
     try:
+        if os.path.lexists(target):
+            os.rename(target, old)
         os.rename(temporary, target)
-    except OSError:
-        if had:
+    except BaseException:  # also Ctrl-C between the two
+        if os.path.lexists(old) and not os.path.lexists(target):
             os.rename(old, target)
+        shutil.rmtree(old, ignore_errors=True)
         raise
     sync_file(os.path.dirname(os.path.abspath(target)))
     shutil.rmtree(old, ignore_errors=True)
@@ -64,13 +72,14 @@ class Checkpoint:
 
     def start(self, resume: bool) -> dict | None:
         """A clean folder, or the saved state (None if there is none) when resuming."""
-        if resume:
-            state = self._load()
+        state = self._load() if resume else None
+        if not resume:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        try:
             os.makedirs(self.folder, exist_ok=True)
-            return state
-        shutil.rmtree(self.folder, ignore_errors=True)
-        os.makedirs(self.folder)
-        return None
+        except OSError as error:
+            raise disk_error(self.folder, error) from error
+        return state
 
     def _load(self) -> dict | None:
         path = os.path.join(self.last, "state.json")
@@ -106,17 +115,18 @@ class Checkpoint:
         """Writes state and model (`save_model(folder)`), then swaps them in."""
         temporary = f"{self.last}.new-{os.getpid()}"
         shutil.rmtree(temporary, ignore_errors=True)
-        os.makedirs(temporary)
         try:
+            os.makedirs(temporary)
             save_model(temporary)
             state = {"format": FORMAT, "version": VERSION, "identity": self.identity, **state}
             with open(os.path.join(temporary, "state.json"), "w", encoding="utf-8") as stream:
                 json.dump(state, stream)
             sync_tree(temporary)
             swap_in(temporary, self.last)
-        except BaseException:
+        except OSError as error:
+            raise disk_error(self.last, error) from error
+        finally:
             shutil.rmtree(temporary, ignore_errors=True)
-            raise
 
     def model_folder(self) -> str:
         if not os.path.isdir(self.last):

@@ -5,17 +5,19 @@ Works on any trainer and any object with the loader's interface; knows no framew
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import tempfile
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 
 from .. import metrics
+from ._checkpoint import disk_error
 
 EVALUATION_ROWS = 4096
 
@@ -24,15 +26,29 @@ class Log:
     """JSON lines, each with the time and what happened; flushed at once, so a kill loses nothing."""
 
     def __init__(self, path: str, append: bool = False):
-        self.stream = open(path, "a" if append else "w", encoding="utf-8")
+        self.path = path
+        try:
+            self.stream: TextIO | None = open(path, "a" if append else "w", encoding="utf-8")
+        except OSError as error:
+            raise disk_error(path, error) from error
 
     def write(self, event: str, **values):
+        """Nothing after a first failure: that one is what has to be heard."""
+        if self.stream is None:
+            return
         line = {"time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "event": event, **values}
-        self.stream.write(json.dumps(line, default=str) + "\n")
-        self.stream.flush()
+        try:
+            self.stream.write(json.dumps(line, default=str) + "\n")
+            self.stream.flush()
+        except OSError as error:
+            self.close()
+            raise disk_error(self.path, error) from error
 
     def close(self):
-        self.stream.close()
+        stream, self.stream = self.stream, None
+        if stream:
+            with contextlib.suppress(OSError):  # what could not be written was said by write
+                stream.close()
 
 
 @dataclass
