@@ -85,8 +85,9 @@ enum mlaas_status mlaas_budget_claim(struct mlaas_budget *budget, int64_t size, 
   if (fits)
     return MLAAS_OK;
   return mlaas_fail(error, MLAAS_LIMIT,
-                    "%lld bytes more do not fit: %lld of %lld are held; raise the memory ceiling or ask for less",
-                    (long long)size, (long long)held, (long long)budget->ceiling);
+                    "%lld bytes more do not fit: %lld of %lld are held; this needs a memory ceiling of at least %llu",
+                    (long long)size, (long long)held, (long long)budget->ceiling,
+                    (unsigned long long)size + (unsigned long long)held);
 }
 
 void mlaas_budget_return(struct mlaas_budget *budget, int64_t size) {

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "column/arrow.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #define XXH_INLINE_ALL
@@ -31,13 +32,28 @@ static bool path_matches(const char *full, const char *path) {
   return strncmp(full, path, length) == 0 && (full[length] == '\0' || full[length] == ';');
 }
 
+static const char *last_part(const char *path) {
+  const char *slash = strrchr(path, '/');
+  return slash ? slash + 1 : path;
+}
+
+/* The table that was meant: the same name in another directory, else the nearest path; NULL for none. */
+static const char *nearest_table(const struct mlaas_file *file, const char *path, const char **names) {
+  char asked[256]; /* with a cycle, as the names have it */
+  snprintf(asked, sizeof asked, "%s%s", path, strchr(path, ';') ? "" : ";1");
+  for (size_t i = 0; i < file->num_tables; i++) {
+    names[i] = file->tables[i].path;
+    if (path_matches(last_part(names[i]), last_part(path)))
+      return names[i];
+  }
+  return mlaas_nearest(asked, names, file->num_tables);
+}
+
 static enum mlaas_status no_such_table(const struct mlaas_file *file, const char *path, struct mlaas_error *error) {
   const char **names = mlaas_alloc((file->num_tables + 1) * sizeof *names);
   if (!names)
     return mlaas_fail(error, MLAAS_MEMORY, "no memory for a list of tables");
-  for (size_t i = 0; i < file->num_tables; i++)
-    names[i] = file->tables[i].path;
-  const char *nearest = mlaas_nearest(path, names, file->num_tables);
+  const char *nearest = nearest_table(file, path, names);
   mlaas_free(names);
   if (nearest)
     return mlaas_fail(error, MLAAS_NOT_FOUND, "there is no table %s; did you mean %s?", path, nearest);
