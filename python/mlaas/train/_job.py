@@ -10,11 +10,12 @@ import json
 import os
 import platform
 import sys
+import textwrap
 import time
 
 import numpy as np
 
-from .. import bundle, leak, report
+from .. import bundle, leak, param_table, report
 from .._errors import ArgumentError, FormatError, NotFoundError, UnsupportedError
 from ..progress import make as make_progress
 from . import _base, _fit, _model
@@ -38,6 +39,21 @@ def read_params(params, more: dict) -> dict:
         if not isinstance(params, dict):
             raise FormatError(f"{path}: parameters must be a JSON object, this is a {type(params).__name__}")
     return {**(params or {}), **more}
+
+
+def params_text(params: dict) -> str:
+    """The effective values that are not the defaults, in lines that fit a terminal. All are in the bundle."""
+    usual = {row["name"]: row["default"] for row in param_table()}
+    usual["training"] = "standard"
+    if params.get("weight") is None:
+        usual["class_norm"] = "none"
+    shown = [
+        f"{key} {value if isinstance(value, str) else json.dumps(value)}"
+        for key, value in params.items()
+        if value != usual.get(key)
+    ]
+    text = "parameters: " + ("; ".join([*shown, "the others"]) if shown else "all") + " as `mlaas help params` says"
+    return textwrap.fill(text, 100, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
 def make_trainer(user, task, recipe, params, say):
@@ -159,8 +175,7 @@ def train_dataset(dataset, model, out, resume, progress, start=None):
         dataset = CompatDataset(dataset)
     for warning in dataset.warnings:
         progress.warn(warning)
-    if params.get("verbose"):
-        progress.say("parameters: " + json.dumps(params, sort_keys=True))
+    progress.say(params_text(params))
     task = _base.make_task(dataset)
     user = _model.load(model, dataset.recipe, lambda: seed_everything(int(params.get("seed") or 0)))
     checkpoint = Checkpoint(out, _identity(dataset, params, user))

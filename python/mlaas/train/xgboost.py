@@ -42,6 +42,8 @@ class Batches(xgb.DataIter):
     def next(self, input_data):
         if self.iterator is None:
             self.iterator = iter(self.loader)
+            if self.step:
+                self.step.at(0)  # the library makes several passes; the rows of one are what is counted
         for batch in self.iterator:
             keep = batch.w >= 0
             self.seen += int(np.sum(~keep))
@@ -123,7 +125,7 @@ class XGBoostTrainer(Trainer):
         try:
             if not loader.num_rows:
                 return None
-            with run.progress.step(label, None) as step:
+            with run.progress.step(label, loader.num_rows) as step:
                 batches = Batches(loader, self, step)
                 matrix = xgb.QuantileDMatrix(
                     batches, ref=reference, missing=np.nan, max_bin=self.xgb_params.get("max_bin")
