@@ -1,0 +1,63 @@
+"""Opens and reads everything of damaged copies of a file; run by test_bad_input.py under limits of time and memory.
+
+mutants.py FILE SCRATCH truncate|flip SEED COUNT prints one JSON line: how often it was read, refused, and what was
+wrong with a refusal (no message, no name of the file).
+"""
+
+import json
+import random
+import sys
+
+import mlaas
+
+
+def damage(good: bytes, kind: str, random_: random.Random) -> bytes:
+    if kind == "truncate":
+        return good[: random_.randrange(len(good))]
+    data = bytearray(good)
+    for _ in range(random_.choice((1, 1, 1, 2, 8))):
+        data[random_.randrange(len(data))] ^= 1 << random_.randrange(8)
+    return bytes(data)
+
+
+def read_all(path: str) -> int:
+    """Reads every column of every table by itself, so that a bad one does not hide the next."""
+    refused = 0
+    with mlaas.open(path, memory="64 MB", threads=1) as file:
+        for name in file.tables:
+            try:
+                table = file[name]
+            except mlaas.Error as error:
+                complain(error)
+                refused += 1
+                continue
+            for column in table.columns:
+                try:
+                    table.arrays([column])
+                except mlaas.Error as error:
+                    complain(error)
+                    refused += 1
+    return refused
+
+
+wrong: list = []
+
+
+def complain(error: mlaas.Error):
+    if not error.message or SCRATCH not in str(error) or error.status in ("OK", "BUG"):
+        wrong.append(f"{error.status}: {error}")
+
+
+GOOD, SCRATCH, KIND, SEED, COUNT = sys.argv[1:]
+numbers, counts = random.Random(int(SEED)), {"read": 0, "refused": 0}
+good = open(GOOD, "rb").read()
+for _ in range(int(COUNT)):
+    with open(SCRATCH, "wb") as stream:
+        stream.write(damage(good, KIND, numbers))
+    try:
+        refused = read_all(SCRATCH)
+    except mlaas.Error as error:
+        complain(error)
+        refused = 1
+    counts["refused" if refused else "read"] += 1
+print(json.dumps({**counts, "wrong": wrong[:5]}))
