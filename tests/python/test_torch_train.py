@@ -41,7 +41,7 @@ def test_logits_are_seen_and_become_probabilities(train_small, sample):
 )
 def test_outputs_of_any_kind(train_small, sample, tmp_path, tail, classes):
     path = write_model(tmp_path, f"def model(idim): return nn.Sequential(nn.Linear(idim, 8), nn.ReLU(), {tail})\n")
-    bundle = train_small(path, epochs=6)
+    bundle = train_small(path, epochs=20)
     score = bundle.predict(sample[0])
     assert score.shape == ((3000,) if classes == 1 else (3000, 2))
     assert 0 <= score.min() and score.max() <= 1
