@@ -85,7 +85,8 @@ bool mlaas_basket_holds_values(const struct mlaas_basket_ref *ref) {
 enum mlaas_status mlaas_basket_open_embedded(const struct mlaas_basket_ref *ref, struct mlaas_basket_head *head,
                                              struct mlaas_basket *basket, struct mlaas_error *error) {
   MLAAS_TRY(embedded_head(ref, head, error));
-  *basket = (struct mlaas_basket){.entries = head->entries, .key_len = head->key_len};
+  /* Without entries there are no bytes: then `data` points to where they would be, for decoders do sums with it. */
+  *basket = (struct mlaas_basket){.entries = head->entries, .key_len = head->key_len, .data = ref->embedded};
   struct mlaas_cursor cursor;
   mlaas_cursor_init(&cursor, ref->embedded, ref->embedded_size, -1, error);
   mlaas_cursor_seek(&cursor, head->position);

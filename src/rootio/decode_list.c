@@ -211,8 +211,6 @@ static enum mlaas_status wrong_header(const struct mlaas_basket *basket, const i
 /* With the sizes as constants for the compiler where they are the common ones. */
 static enum mlaas_status strip_headers(const struct mlaas_branch_plan *plan, const struct mlaas_basket *basket,
                                        const int32_t *begins, int64_t total, uint8_t *out, struct mlaas_error *error) {
-  if (basket->entries == 0) /* then it may have no bytes to point to either */
-    return MLAAS_OK;
   int32_t done;
   if (plan->header_bytes == COUNTED_HEADER && plan->item_bytes == 4)
     done = strip(basket, begins, COUNTED_HEADER, 4, total, out);

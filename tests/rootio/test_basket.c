@@ -133,12 +133,26 @@ static void embedded_baskets_repeat_their_key(void **state) {
   assert_int_equal(mlaas_basket_open_embedded(&ref, &head, &basket, &error), MLAAS_UNSUPPORTED);
 }
 
+/* Found by the fuzzer: decoders do sums with `data` even where there is nothing to decode. */
+static void an_embedded_basket_without_entries_points_somewhere(void **state) {
+  (void)state;
+  struct bytes bytes = {.size = 0};
+  struct mlaas_basket_head head;
+  struct mlaas_basket basket;
+  put_head(&bytes, 0, 0, 0, 0);
+  struct mlaas_basket_ref ref = {.embedded = bytes.data, .embedded_size = bytes.size};
+  assert_int_equal(mlaas_basket_open_embedded(&ref, &head, &basket, NULL), MLAAS_OK);
+  assert_int_equal(basket.size, 0);
+  assert_non_null(basket.data);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(values_without_offsets),
       cmocka_unit_test(offsets_follow_the_values),
       cmocka_unit_test(headers_that_contradict_themselves_are_refused),
       cmocka_unit_test(embedded_baskets_repeat_their_key),
+      cmocka_unit_test(an_embedded_basket_without_entries_points_somewhere),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

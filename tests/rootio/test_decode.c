@@ -197,18 +197,6 @@ static void vectors_lose_their_headers(void **state) {
   forget(&decoded);
 }
 
-/* Found by the fuzzer: such a basket has no bytes to point to. */
-static void a_basket_without_entries_has_no_lists(void **state) {
-  (void)state;
-  struct simple_plan simple;
-  plan_list(&simple, 5, 10);
-  struct mlaas_basket basket = basket_of(NULL, 0, 0, NULL);
-  struct decoded decoded;
-  assert_int_equal(decode(&decoded, &simple.plan, &basket, NULL), MLAAS_OK);
-  assert_int_equal(decoded.piece.used[1], 0);
-  forget(&decoded);
-}
-
 static struct mlaas_branch_plan walked(struct mlaas_arena *arena, const char *type, bool member) {
   struct mlaas_node *node;
   const char *unsupported;
@@ -314,7 +302,6 @@ int main(void) {
       cmocka_unit_test(a_range_that_root_overlooks_is_refused),
       cmocka_unit_test(counted_lists_come_from_offsets_sizes_or_counts),
       cmocka_unit_test(lists_that_do_not_add_up_are_refused),
-      cmocka_unit_test(a_basket_without_entries_has_no_lists),
       cmocka_unit_test(vectors_lose_their_headers),
       cmocka_unit_test(nested_vectors_and_strings_are_walked),
       cmocka_unit_test(an_empty_text_of_a_leaf_has_no_bytes),
