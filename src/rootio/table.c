@@ -37,16 +37,18 @@ static const char *last_part(const char *path) {
   return slash ? slash + 1 : path;
 }
 
-/* The table that was meant: the same name in another directory, else the nearest path; NULL for none. */
+/* The table that was meant: the nearest path, else the same name in another directory; NULL for none. */
 static const char *nearest_table(const struct mlaas_file *file, const char *path, const char **names) {
   char asked[256]; /* with a cycle, as the names have it */
+  const char *elsewhere = NULL;
   snprintf(asked, sizeof asked, "%s%s", path, strchr(path, ';') ? "" : ";1");
   for (size_t i = 0; i < file->num_tables; i++) {
     names[i] = file->tables[i].path;
-    if (path_matches(last_part(names[i]), last_part(path)))
-      return names[i];
+    if (!elsewhere && path_matches(last_part(names[i]), last_part(path)))
+      elsewhere = names[i];
   }
-  return mlaas_nearest(asked, names, file->num_tables);
+  const char *nearest = mlaas_nearest(asked, names, file->num_tables);
+  return nearest ? nearest : elsewhere;
 }
 
 static enum mlaas_status no_such_table(const struct mlaas_file *file, const char *path, struct mlaas_error *error) {
