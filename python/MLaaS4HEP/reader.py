@@ -162,6 +162,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except mlaas.Error as error:
         print(f"reader: {error}", file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt:
+        print("\nreader: interrupted", file=sys.stderr)
+        return 130
     return 0
 
 

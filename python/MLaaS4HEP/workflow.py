@@ -83,6 +83,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except mlaas.Error as error:
         print(f"workflow: {error}", file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt:
+        print("\nworkflow: interrupted", file=sys.stderr)
+        return 130
     return 0
 
 

@@ -44,6 +44,20 @@ def test_reader_reads_the_example():
     assert "Read 20 evts" in done.stdout
 
 
+@pytest.mark.parametrize("name", ["workflow", "reader"])
+def test_an_interrupt_is_no_traceback(name, monkeypatch, capsys):
+    import MLaaS4HEP.reader
+    import MLaaS4HEP.workflow
+
+    def interrupted(options):
+        raise KeyboardInterrupt
+
+    module = getattr(MLaaS4HEP, name)
+    monkeypatch.setattr(module, "_run", interrupted)
+    assert module.main([]) == 130
+    assert capsys.readouterr().err == f"\n{name}: interrupted\n"
+
+
 @pytest.mark.slow
 def test_workflow_trains_the_example(tmp_path):
     pytest.importorskip("keras")
