@@ -1,7 +1,7 @@
 """Opens and reads everything of damaged copies of a file; run by test_bad_input.py under limits of time and memory.
 
-mutants.py FILE SCRATCH truncate|flip SEED COUNT prints one JSON line: how often it was read, refused, and what was
-wrong with a refusal (no message, no name of the file).
+mutants.py FILE SCRATCH truncate|flip SEED COUNT prints one JSON line: how often it was read, refused, how many columns
+had other values than before without a word, and what was wrong with a refusal (no message, no name of the file).
 """
 
 import json
@@ -20,9 +20,9 @@ def damage(good: bytes, kind: str, random_: random.Random) -> bytes:
     return bytes(data)
 
 
-def read_all(path: str) -> int:
-    """Reads every column of every table by itself, so that a bad one does not hide the next."""
-    refused = 0
+def read_all(path: str) -> tuple[int, dict]:
+    """Reads every column of every table by itself, so that a bad one does not hide the next: refusals, values."""
+    refused, values = 0, {}
     with mlaas.open(path, memory="64 MB", threads=1) as file:
         for name in file.tables:
             try:
@@ -33,11 +33,11 @@ def read_all(path: str) -> int:
                 continue
             for column in table.columns:
                 try:
-                    table.arrays([column])
+                    values[name, column] = repr(table.arrays([column], library="ak").tolist())
                 except mlaas.Error as error:
                     complain(error)
                     refused += 1
-    return refused
+    return refused, values
 
 
 wrong: list = []
@@ -49,15 +49,17 @@ def complain(error: mlaas.Error):
 
 
 GOOD, SCRATCH, KIND, SEED, COUNT = sys.argv[1:]
-numbers, counts = random.Random(int(SEED)), {"read": 0, "refused": 0}
+numbers, counts = random.Random(int(SEED)), {"read": 0, "refused": 0, "different": 0}
 good = open(GOOD, "rb").read()
+_, expected = read_all(GOOD)
 for _ in range(int(COUNT)):
     with open(SCRATCH, "wb") as stream:
         stream.write(damage(good, KIND, numbers))
     try:
-        refused = read_all(SCRATCH)
+        refused, values = read_all(SCRATCH)
     except mlaas.Error as error:
         complain(error)
-        refused = 1
+        refused, values = 1, {}
+    counts["different"] += sum(values[key] != expected[key] for key in values.keys() & expected.keys())
     counts["refused" if refused else "read"] += 1
 print(json.dumps({**counts, "wrong": wrong[:5]}))
