@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+
 import awkward as ak
 import numpy as np
 import uproot
@@ -20,7 +22,8 @@ def write_events(path, rows: int, signal: bool, seed: int, tree: str = "events")
     flat["run"] = np.full(rows, 1 + signal, dtype=np.int32)
     flat["event"] = np.arange(rows, dtype=np.int64)
     flat["jet"] = ak.zip({"pt": ak.unflatten(pt, lengths), "eta": ak.unflatten(eta, lengths)})
-    with uproot.recreate(path) as file:
+    # The split is a hash of the file's UUID: with a fixed one the tests train and test on the same rows each time.
+    with uproot.recreate(path, uuid_function=lambda: uuid.UUID(int=seed)) as file:
         types = {name: values.type if isinstance(values, ak.Array) else values.dtype for name, values in flat.items()}
         file.mktree(tree, types).extend(flat)
     return str(path)

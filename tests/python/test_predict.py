@@ -117,13 +117,3 @@ def test_files_never_seen_have_split_minus_one(bundle, tmp_path):
 
     (path,) = mlaas.predict(bundle, [write_events(tmp_path / "new.root", 300, True, 77)], tmp_path, progress=False)
     assert set(read(path)["split"]) == {-1}
-
-
-def test_root_reads_scores_as_a_friend(bundle, sample, tmp_path):
-    ROOT = pytest.importorskip("ROOT", reason="the package root is not installed")
-    (path,) = mlaas.predict(bundle, sample[0][:1], tmp_path, progress=False)
-    file = ROOT.TFile.Open(sample[0][0])
-    tree = file.Get("events")
-    tree.AddFriend("mlaas", path)
-    score, a = read(path)["score"], uproot.open(sample[0][0])["events"]["a"].array(library="np")
-    assert tree.GetEntries("mlaas.score > 0.5 && a > 0") == np.sum((score > 0.5) & (a > 0))

@@ -207,10 +207,12 @@ PADDED = [{"name": "jets", "kind": "padded", "branches": ["jet_eta", "jet_pt"]}]
 
 @pytest.mark.slow
 def test_a_deepsets_model_with_mask(train_small, sample):
-    bundle = train_small(deepsets, inputs=PADDED, epochs=3, exclude_branches=["genw", "njet", "a", "b", "c"])
+    bundle = train_small(deepsets, inputs=PADDED, epochs=10, exclude_branches=["genw", "njet", "a", "b", "c"])
     assert "not compiled" in bundle.info["training"]["notes"][0]
     assert [item["name"] for item in bundle.info["inputs"]] == ["jets", "jets_mask"]
-    assert bundle.metrics["test"]["auc"] > 0.55
+    scores = bundle.predict(sample[0])
+    assert scores.shape == (3000,)
+    assert metrics.auc(scores, np.repeat(sample[1], 1500)) > 0.57
     # what stands in padded slots must not matter
     slots, features = bundle.info["inputs"][0]["shape"][1:]
     x, mask = np.ones((2, slots, features), np.float32), np.ones((2, slots, features), np.uint8)
@@ -219,7 +221,6 @@ def test_a_deepsets_model_with_mask(train_small, sample):
     other[:, 2:] = 99
     one, two = (bundle.model.predict({"jets": (v, mask)}) for v in (x, other))
     np.testing.assert_array_equal(one, two)
-    assert bundle.predict(sample[0]).shape == (3000,)
 
 
 @pytest.mark.slow
