@@ -16,7 +16,7 @@ import data
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PEERS = os.path.join(ROOT, "..", "shared", "peers")
-ORIGINAL_EVENTS_PER_S = 2170  # measured once: the original's generator on file A (see docs/speed.md)
+ORIGINAL_EVENTS_PER_S = 2170  # the original's generator on file A, measured once on another machine
 READ_TARGETS = {"zlib": 0.85, "zstd": 0.80, "lz4": 0.60}
 
 
