@@ -8,12 +8,14 @@ level=${1:-check}
 system_python=/usr/bin/python3
 
 packages_build="gcc libc6-dev pkg-config python3-venv python3-dev
-  libdeflate-dev liblz4-dev libzstd-dev liblzma-dev libxxhash-dev libjansson-dev"
-packages_check="binutils libcmocka-dev clang clang-format libclang-rt-14-dev lld-14 g++ python3-torch python3-numpy"
+  libdeflate-dev liblz4-dev libzstd-dev liblzma-dev libxxhash-dev libjansson-dev
+  libuv1-dev libssl-dev libarchive-dev libpng-dev libjpeg-dev zlib1g-dev libcurl4-openssl-dev"
+packages_check="binutils libcmocka-dev clang clang-format libclang-rt-14-dev lld-14 g++ python3-torch python3-numpy
+  curl openssl nginx-light wrk nghttp2-client prometheus chromium"
 
 case $level in
   build) packages=$packages_build requirements=build ;;
-  demo) packages=$packages_build requirements="build run" ;;
+  demo) packages="$packages_build curl" requirements="build run" ;;
   check) packages="$packages_build $packages_check" requirements="build run test" ;;
   *) echo "setup: unknown level '$level'; there are build, demo and check" >&2; exit 2 ;;
 esac

@@ -1,0 +1,92 @@
+/* The running service: what every dialect needs. One for the process, with one lane per loop. */
+#ifndef MLAAS_SERVE_SERVICE_H
+#define MLAAS_SERVE_SERVICE_H
+
+#include "model/batcher.h"
+#include "net/server.h"
+#include "serve/config.h"
+
+struct mlaas_limiter;
+struct mlaas_log;
+struct mlaas_metrics;
+
+/* What belongs to one loop and needs no lock. */
+struct mlaas_lane {
+  struct mlaas_loop *loop;
+  struct mlaas_batcher *batcher;
+  struct mlaas_log_lane *log;
+};
+
+struct mlaas_service {
+  struct mlaas_config config;
+  struct mlaas_repository *repository;
+  struct mlaas_server *server;
+  struct mlaas_lane *lanes;
+  struct mlaas_limiter *limiter;
+  struct mlaas_metrics *metrics;
+  struct mlaas_log *log;
+  struct mlaas_defaults *defaults; /* TFaaS's default model: see defaults.h */
+  int64_t started;                 /* seconds since 1970 */
+};
+
+/* Takes the config over. Nothing listens before run. */
+enum mlaas_status mlaas_service_open(struct mlaas_config *config, struct mlaas_service **service,
+                                     struct mlaas_error *error);
+enum mlaas_status mlaas_service_run(struct mlaas_service *service, struct mlaas_error *error);
+void mlaas_service_stop(struct mlaas_service *service); /* any thread; a second call hurries */
+enum mlaas_status mlaas_service_reload(struct mlaas_service *service, struct mlaas_error *error);
+void mlaas_service_close(struct mlaas_service *service);
+
+static inline struct mlaas_lane *mlaas_service_lane(struct mlaas_service *service, struct mlaas_exchange *exchange) {
+  return &service->lanes[mlaas_loop_index(exchange->loop)];
+}
+
+/* A line of the server's own log, any thread. level as in config.log_level. */
+void mlaas_service_say(struct mlaas_service *service, int level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* ---- routes: one table for all dialects (routes.c), matched in `begin` ---- */
+
+typedef void mlaas_route_handle(struct mlaas_service *service, struct mlaas_exchange *exchange);
+
+enum mlaas_route_flags {
+  MLAAS_ROUTE_LIMITED = 1, /* counts for the rate limit and carries its headers */
+  MLAAS_ROUTE_UPLOAD = 2,  /* body up to config.upload_limit */
+  MLAAS_ROUTE_SMALL = 4,   /* body up to 64 KiB */
+};
+
+struct mlaas_route {
+  const char *methods; /* "GET HEAD", separated by blanks; "*": any */
+  const char *path;    /* "/delete/{}": one segment; "/download/...": the rest. A slash at the end is tolerated. */
+  unsigned flags;
+  mlaas_route_handle *handle;
+  const char *name; /* for metrics: "json" */
+};
+
+/* A dialect is one such table, ended by a NULL path; routes.c lists the dialects. */
+extern const struct mlaas_route mlaas_routes_tfaas[], mlaas_routes_operations[], mlaas_routes_page[];
+
+/* What stood for "{}" or "..." in the matched path; empty where there was none. */
+struct mlaas_slice mlaas_route_rest(const struct mlaas_exchange *exchange);
+
+/* ---- replies ---- */
+
+struct json_t;
+/* Replies with the JSON, whose count it takes; NULL is out of memory. */
+void mlaas_reply_json(struct mlaas_exchange *exchange, int status, struct json_t *json);
+
+/* Work that blocks (files, uploads): `work` on a worker thread, which must not touch the exchange but for its request
+ * and arena; `done` on the loop's thread replies. */
+struct mlaas_errand {
+  struct mlaas_service *service;
+  struct mlaas_exchange *exchange;
+  void (*work)(struct mlaas_errand *errand);
+  void (*done)(struct mlaas_errand *errand);
+  enum mlaas_status status; /* for `work` to set; done == NULL: fails with `error`, else replies 200 with nothing */
+  struct mlaas_error error;
+  void *user;
+};
+/* The errand is in the exchange's arena. Replies itself when there is no memory. */
+void mlaas_errand_start(struct mlaas_errand *errand);
+
+#endif
