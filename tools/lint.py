@@ -13,7 +13,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # A folder of src/ includes itself and folders on lower floors.
 FLOORS = {
-    "base": 0, "source": 1, "column": 1, "net": 1, "rootio": 2, "recipe": 2, "dataset": 3, "model": 3, "serve": 4, "cli": 5,
+    "base": 0, "source": 1, "column": 1, "net": 1, "rootio": 2, "recipe": 2, "dataset": 3, "model": 3, "serve": 4,
+    "cli": 5,
 }  # fmt: skip
 # Beside the floors: a server's part must not know where data comes from.
 FORBIDDEN = {"model": {"source", "rootio", "dataset"}, "serve": {"source", "rootio", "dataset"}}
