@@ -66,6 +66,25 @@ void mlaas_arena_reset(struct mlaas_arena *arena) {
   arena->used = arena->room = 0;
 }
 
+void mlaas_arena_clear(struct mlaas_arena *arena) {
+  struct mlaas_arena_chunk *kept = NULL;
+  while (arena->chunks) {
+    struct mlaas_arena_chunk *chunk = arena->chunks;
+    arena->chunks = chunk->next;
+    if (!kept && chunk->block.size == CHUNK_BYTES) {
+      kept = chunk;
+      continue;
+    }
+    struct mlaas_block block = chunk->block;
+    mlaas_block_reset(&block);
+  }
+  if (kept)
+    kept->next = NULL;
+  arena->chunks = kept;
+  arena->used = 0;
+  arena->room = kept ? CHUNK_BYTES - sizeof *kept : 0;
+}
+
 static enum mlaas_status add_chunk(struct mlaas_arena *arena, size_t size, struct mlaas_error *error) {
   size_t room = size > CHUNK_BYTES / 4 ? size : CHUNK_BYTES - sizeof(struct mlaas_arena_chunk);
   struct mlaas_block block = {0};

@@ -61,6 +61,8 @@ struct mlaas_arena {
 
 void mlaas_arena_init(struct mlaas_arena *arena, struct mlaas_budget *budget);
 void mlaas_arena_reset(struct mlaas_arena *arena); /* frees all; legal on a zeroed arena */
+/* Forgets all pieces but keeps one chunk of the usual size, if there is one, so that the next use allocates nothing. */
+void mlaas_arena_clear(struct mlaas_arena *arena);
 /* Zeroed, 16-byte aligned; NULL with `error` filled (LIMIT or MEMORY). count * size is checked for overflow. */
 void *mlaas_arena_alloc(struct mlaas_arena *arena, size_t count, size_t size, struct mlaas_error *error);
 char *mlaas_arena_strndup(struct mlaas_arena *arena, const char *text, size_t length, struct mlaas_error *error);

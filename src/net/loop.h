@@ -34,8 +34,10 @@ enum mlaas_status mlaas_loop_work(struct mlaas_loop *loop, mlaas_task *work, mla
                                   struct mlaas_error *error);
 
 /* Calls `task` after every round of reading sockets and posts, before the loop sleeps again: where what came in
- * together is run together. Set before run; up to 4. */
+ * together is run together. Set before run; up to 4. Called also when there was nothing: that has to be cheap. */
 void mlaas_loop_after_round(struct mlaas_loop *loop, mlaas_task *task, void *context);
+/* From inside such a task: all of them are called once more before the loop sleeps. */
+void mlaas_loop_again(struct mlaas_loop *loop);
 
 int mlaas_loop_index(const struct mlaas_loop *loop);      /* 0 .. loops - 1: index per-loop state by it */
 bool mlaas_loop_here(const struct mlaas_loop *loop);      /* whether the caller is the loop's thread */

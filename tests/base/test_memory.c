@@ -85,6 +85,40 @@ static void an_arena_copies_and_formats_text(void **state) {
   mlaas_budget_put(budget);
 }
 
+/* Whatever was in it, a cleared arena holds at most one usual chunk and gives its first small pieces from there. */
+static void a_cleared_arena_keeps_one_chunk(void **state) {
+  (void)state;
+  const size_t orders[][4] = {{16, 0}, {16, 200000, 0}, {200000, 16, 0}, {200000, 0}, {200000, 16, 300000, 0}};
+  for (size_t i = 0; i < sizeof orders / sizeof *orders; i++) {
+    struct mlaas_budget *budget = mlaas_budget_new(1 << 20);
+    struct mlaas_arena arena;
+    bool small = false;
+    mlaas_arena_init(&arena, budget);
+    mlaas_arena_clear(&arena);
+    for (size_t k = 0; k < 4 && orders[i][k]; k++) {
+      assert_non_null(mlaas_arena_alloc(&arena, orders[i][k], 1, NULL));
+      small |= orders[i][k] == 16;
+    }
+    for (int round = 0; round < 3; round++) {
+      mlaas_arena_clear(&arena);
+      int64_t held = mlaas_budget_held(budget);
+      assert_int_equal(held, small || round > 0 ? 32 << 10 : 0);
+      mlaas_memory_fail(small || round > 0 ? 1 : 0, false);
+      char *piece = mlaas_arena_alloc(&arena, 1000, 1, NULL);
+      mlaas_memory_fail(0, false);
+      assert_non_null(piece);
+      for (int byte = 0; byte < 1000; byte++)
+        assert_int_equal(piece[byte], 0);
+      memset(piece, 1, 1000);
+      if (round == 1)
+        assert_non_null(mlaas_arena_alloc(&arena, 40000, 3, NULL));
+    }
+    mlaas_arena_reset(&arena);
+    assert_int_equal(mlaas_budget_held(budget), 0);
+    mlaas_budget_put(budget);
+  }
+}
+
 static void an_arena_refuses_what_does_not_fit(void **state) {
   (void)state;
   struct mlaas_budget *budget = mlaas_budget_new(100000);
@@ -111,6 +145,7 @@ int main(void) {
       cmocka_unit_test_teardown(memory_is_zeroed_and_kept, switch_failures_off),
       cmocka_unit_test(an_arena_gives_zeroed_aligned_pieces),
       cmocka_unit_test(an_arena_copies_and_formats_text),
+      cmocka_unit_test_teardown(a_cleared_arena_keeps_one_chunk, switch_failures_off),
       cmocka_unit_test_teardown(an_arena_refuses_what_does_not_fit, switch_failures_off),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
