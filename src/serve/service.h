@@ -6,9 +6,12 @@
 #include "net/server.h"
 #include "serve/config.h"
 
+#include <jansson.h>
+
 struct mlaas_limiter;
 struct mlaas_log;
 struct mlaas_metrics;
+struct mlaas_router;
 
 /* What belongs to one loop and needs no lock. */
 struct mlaas_lane {
@@ -22,7 +25,8 @@ struct mlaas_service {
   struct mlaas_repository *repository;
   struct mlaas_server *server;
   struct mlaas_lane *lanes;
-  struct mlaas_limiter *limiter;
+  struct mlaas_router *router;
+  struct mlaas_limiter *limiter; /* NULL: no limit */
   struct mlaas_metrics *metrics;
   struct mlaas_log *log;
   struct mlaas_defaults *defaults; /* TFaaS's default model: see defaults.h */
@@ -53,6 +57,7 @@ enum mlaas_route_flags {
   MLAAS_ROUTE_LIMITED = 1, /* counts for the rate limit and carries its headers */
   MLAAS_ROUTE_UPLOAD = 2,  /* body up to config.upload_limit */
   MLAAS_ROUTE_SMALL = 4,   /* body up to 64 KiB */
+  MLAAS_ROUTE_ROOT = 8,    /* also without the base path: probes do not know it */
 };
 
 struct mlaas_route {
@@ -66,14 +71,35 @@ struct mlaas_route {
 /* A dialect is one such table, ended by a NULL path; routes.c lists the dialects. */
 extern const struct mlaas_route mlaas_routes_tfaas[], mlaas_routes_operations[], mlaas_routes_page[];
 
+/* What an exchange carries through the service: exchange->user from `begin` on, made by routes.c. Handlers keep what is
+ * theirs in visit->user. */
+struct mlaas_visit {
+  struct mlaas_service *service;
+  const struct mlaas_route *route; /* NULL: none matched */
+  int route_index;                 /* for counters: 0 where none matched */
+  struct mlaas_slice rest;
+  void *user;
+};
+
+static inline struct mlaas_visit *mlaas_visit_of(const struct mlaas_exchange *exchange) { return exchange->user; }
+
 /* What stood for "{}" or "..." in the matched path; empty where there was none. */
-struct mlaas_slice mlaas_route_rest(const struct mlaas_exchange *exchange);
+static inline struct mlaas_slice mlaas_route_rest(const struct mlaas_exchange *exchange) {
+  return mlaas_visit_of(exchange)->rest;
+}
+
+/* All tables as one; NULL: out of memory. */
+struct mlaas_router *mlaas_router_new(const char *base);
+void mlaas_router_free(struct mlaas_router *router);
+int mlaas_router_num_routes(const struct mlaas_router *router); /* indices of routes are 1 .. this */
+const char *mlaas_router_name(const struct mlaas_router *router, int index);
+/* The handler of the server; its context is the service. */
+struct mlaas_handler mlaas_router_handler(struct mlaas_service *service);
 
 /* ---- replies ---- */
 
-struct json_t;
 /* Replies with the JSON, whose count it takes; NULL is out of memory. */
-void mlaas_reply_json(struct mlaas_exchange *exchange, int status, struct json_t *json);
+void mlaas_reply_json(struct mlaas_exchange *exchange, int status, json_t *json);
 
 /* Work that blocks (files, uploads): `work` on a worker thread, which must not touch the exchange but for its request
  * and arena; `done` on the loop's thread replies. */
