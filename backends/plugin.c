@@ -166,7 +166,8 @@ enum mlaas_status plugin_fail_words(struct mlaas_error *error, enum mlaas_status
   char line[900];
   size_t length = 0;
   for (const char *at = words ? words : ""; *at && length + 1 < sizeof line; at++) {
-    char letter = (unsigned char)*at < ' ' ? ' ' : *at;
+    /* Frameworks quote the bytes of damaged files, which are no UTF-8. */
+    char letter = (unsigned char)*at < ' ' ? ' ' : (unsigned char)*at < 0x7f ? *at : '?';
     if (letter != ' ' || (length && line[length - 1] != ' '))
       line[length++] = letter;
   }
