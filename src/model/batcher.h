@@ -29,11 +29,13 @@ struct mlaas_infer {
   const struct mlaas_tensor *outputs; /* this request's rows of every output */
   int64_t queued_ns, compute_ns;      /* waited; run (of its whole batch) */
   /* private */
-  struct mlaas_infer *next, **link;
+  struct mlaas_infer *next, **link; /* of the queue it waits in */
   struct mlaas_batcher *batcher;
-  void *owner;
+  int place;   /* who has it: enum mlaas_infer_place of queue.h */
+  void *owner; /* the one of them */
   int64_t began;
-  struct mlaas_post post;
+  struct mlaas_infer *later, *earlier; /* of the loop's list of deadlines */
+  struct mlaas_progress *progress;     /* of a request that is run in parts on the loop */
 };
 
 /* `runners` may be shared by the batchers of all loops. Registers itself with mlaas_loop_after_round. */
