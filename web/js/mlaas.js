@@ -155,6 +155,12 @@ function titleCard(model) {
     model.warning && h("p", { class: "warning" }, model.warning));
 }
 
+/** Side by side where there is room: the first card, and the others below each other. */
+function pair(first, ...others) {
+  const rest = others.filter(Boolean);
+  return h("div", { class: "pair" }, first, rest.length ? h("div", {}, rest) : null);
+}
+
 async function showModel() {
   const { name, version } = selected();
   const asked = ++page.asked;
@@ -175,7 +181,7 @@ async function showModel() {
     if (asked !== page.asked) return; // another one was chosen meanwhile
     page.shown = model;
     $("model").replaceChildren(...[titleCard(model), model.state === "failed" ? null : tryCard(model, version),
-      h("div", { class: "pair" }, tensorCard(model), h("div", {}, metricsCard(model), useCard(model))), filesCard(model)].filter(Boolean));
+      pair(tensorCard(model), metricsCard(model), useCard(model)), filesCard(model)].filter(Boolean));
   } catch (error) {
     if (asked !== page.asked) return;
     const box = h("p", { class: "trouble", role: "alert" });

@@ -129,8 +129,11 @@ function answer(place, model, outcome) {
   const used = outcome.reply.headers.get("X-Mlaas-Input");
   const facts = [`${duration(outcome.milliseconds)} there and back`, used ? `input taken as ${used}` : null];
   const children = [];
-  if (rows && rows.length === 1) children.push(h("p", { class: "score" }, number(rows[0].score, 8)));
-  else if (rows) {
+  if (rows && rows.length === 1) {
+    children.push(h("p", { class: "score" }, number(rows[0].score, 8)));
+    const sure = rows[0].score >= 0 && rows[0].score <= 1;
+    if (sure && model.labels && model.labels.length === 2) facts.unshift(`near 1 means ${model.labels[1]}, near 0 ${model.labels[0]}`);
+  } else if (rows && rows.length) {
     const best = Math.max(...rows.map((row) => row.score));
     const probable = rows.every((row) => row.score >= 0 && row.score <= 1);
     children.push(h("div", { class: "scroll" }, h("table", {},
