@@ -152,7 +152,8 @@ static const char *package_of(const char *backend) {
   static const char *const packages[][2] = {{"tensorflow", "tensorflow"},
                                             {"onnxruntime", "onnxruntime/capi"},
                                             {"openvino", "openvino/libs"},
-                                            {"xgboost", "xgboost/lib"}};
+                                            {"xgboost", "xgboost/lib"},
+                                            {"netron", "netron"}}; /* no back end, but found in the same way */
   for (size_t i = 0; i < sizeof packages / sizeof *packages; i++)
     if (strcmp(backend, packages[i][0]) == 0)
       return packages[i][1];

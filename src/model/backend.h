@@ -1,4 +1,5 @@
-/* Where a framework's library is. What plug-ins are, is in mlaas/backend.h; finding them in model/model.h. */
+/* Where a framework's library, or Netron, is. What plug-ins are, is in mlaas/backend.h; finding them in model/model.h.
+ */
 #ifndef MLAAS_MODEL_BACKEND_H
 #define MLAAS_MODEL_BACKEND_H
 

@@ -3,18 +3,14 @@
  */
 #define _GNU_SOURCE /* memmem */
 #include "base/error.h"
+#include "model/backend.h"
 #include "serve/asset.h"
 #include "serve/page.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
-enum { NETRON_PAGE_LARGEST = 1 << 20, LIBRARY_FOLDERS = 16 };
-
-#ifndef MLAAS_LIBRARIES_DEFAULT
-#define MLAAS_LIBRARIES_DEFAULT ""
-#endif
+enum { NETRON_PAGE_LARGEST = 1 << 20 };
 
 /* Scripts and styles come from us alone, and nobody frames the page to have it clicked. */
 static const char page_policy[] = "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; "
@@ -27,9 +23,7 @@ static const char netron_policy[] = "default-src 'self'; style-src 'self' 'unsaf
 struct search {
   struct mlaas_errand errand;
   struct mlaas_slice name;
-  const char *folders[LIBRARY_FOLDERS]; /* in turn */
-  int num_folders;
-  bool netron;
+  bool netron; /* in Netron's package, else in the configured folder */
   struct mlaas_asset_file file;
   char *page; /* instead of the file: the changed first page of Netron */
 };
@@ -72,23 +66,21 @@ static char *read_page(struct search *search, struct mlaas_error *error) {
 
 static void search_work(struct mlaas_errand *errand) {
   struct search *search = errand->user;
-  errand->status = mlaas_fail(&errand->error, MLAAS_NOT_FOUND, "no such file");
-  for (int i = 0; i < search->num_folders && errand->status == MLAAS_NOT_FOUND; i++)
-    errand->status = mlaas_asset_open(search->folders[i], search->name, search->netron, &search->file, &errand->error);
+  const struct mlaas_config *config = &errand->service->config;
+  const char *folder = config->static_dir;
+  char package[PATH_MAX];
+  if (search->netron)
+    folder = mlaas_backend_library("netron", config->repository.model.libraries, package) ? package : NULL;
+  if (folder)
+    errand->status = mlaas_asset_open(folder, search->name, search->netron, &search->file, &errand->error);
+  else
+    errand->status = mlaas_fail(&errand->error, MLAAS_NOT_FOUND, "Netron is not installed");
   if (errand->status != MLAAS_OK || !search->netron || !mlaas_slice_is(search->name, "index.html"))
     return;
   search->page = read_page(search, &errand->error);
   close(search->file.fd);
   if (!search->page)
     errand->status = mlaas_fail(&errand->error, MLAAS_MEMORY, "no memory for the page");
-}
-
-/* Netron asks whether people agree to be counted; here they are not. */
-static void add_consent(struct mlaas_exchange *exchange, const struct mlaas_service *service) {
-  const char *cookie = mlaas_arena_format(&exchange->arena, NULL, "consent=1; Path=%s/netron/; SameSite=Lax",
-                                          service->config.base ? service->config.base : "");
-  if (cookie)
-    mlaas_exchange_header(exchange, "Set-Cookie", cookie);
 }
 
 static void reply_missing(struct search *search) {
@@ -114,7 +106,8 @@ static void search_done(struct mlaas_errand *errand) {
     mlaas_exchange_fail(exchange, &errand->error);
   } else if (search->page) {
     add_headers(exchange, type, NULL, true);
-    add_consent(exchange, errand->service);
+    /* It asks whether people agree to be counted; here they are not. The cookie is for its own folder only. */
+    mlaas_exchange_header(exchange, "Set-Cookie", "consent=1; SameSite=Lax");
     mlaas_exchange_reply(exchange, 200, type, mlaas_slice_of(search->page));
   } else {
     bool known = is_known(exchange, search->file.etag);
@@ -150,10 +143,8 @@ static void reply_file(struct mlaas_service *service, struct mlaas_exchange *exc
   const struct mlaas_asset *asset = mlaas_asset_find(name);
   if (service->config.static_dir && mlaas_asset_name_good(name) && mlaas_asset_type(name)) {
     struct search *search = search_new(service, exchange, name);
-    if (search) {
-      search->folders[search->num_folders++] = service->config.static_dir;
+    if (search)
       mlaas_errand_start(&search->errand);
-    }
   } else if (asset) {
     reply_asset(exchange, 200, asset);
   } else {
@@ -215,25 +206,11 @@ static void front_handle(struct mlaas_service *service, struct mlaas_exchange *e
 
 /* ---- Netron ---- */
 
-/* The folders of a list joined by ':', each with /netron behind it. */
-static void add_folders(struct search *search, const char *list) {
-  while (list && *list && search->num_folders < LIBRARY_FOLDERS) {
-    size_t size = strcspn(list, ":");
-    char *folder = mlaas_arena_format(&search->errand.exchange->arena, NULL, "%.*s/netron", (int)size, list);
-    if (folder && size)
-      search->folders[search->num_folders++] = folder;
-    list += size + (list[size] == ':');
-  }
-}
-
 static void netron_file(struct mlaas_service *service, struct mlaas_exchange *exchange, struct mlaas_slice name) {
   struct search *search = search_new(service, exchange, name);
   if (!search)
     return;
   search->netron = true;
-  add_folders(search, service->config.repository.model.libraries);
-  add_folders(search, getenv("MLAAS_LIBRARIES"));
-  add_folders(search, MLAAS_LIBRARIES_DEFAULT);
   mlaas_errand_start(&search->errand);
 }
 
