@@ -30,7 +30,7 @@ struct mlaas_request {
   const char *subject;     /* of a verified client certificate, else NULL */
   bool tls;
   int64_t began; /* mlaas_now() at the first byte of the request */
-  char id[33];   /* request id: X-Request-Id if sent and plain, else made */
+  char id[65];   /* request id: X-Request-Id if sent and plain, else made */
 };
 
 struct mlaas_exchange {
@@ -62,8 +62,9 @@ struct mlaas_slice mlaas_request_header(const struct mlaas_request *request, con
 /* Decoded value of the query's first parameter of that name into the arena; data NULL: not there or out of memory. */
 struct mlaas_slice mlaas_request_parameter(struct mlaas_exchange *exchange, const char *name);
 
-/* Adds a header to the reply. `name` and `value` stay valid until finished (arena or static). Content-Length, Date,
- * Connection, Content-Type and X-Request-Id are the codec's. Values are checked for line breaks. */
+/* Adds a header to the reply, up to 32. `name` and `value` stay valid until finished (arena or static). Content-Length,
+ * Date, Connection, Content-Type and X-Request-Id are the codec's. Values are checked for line breaks: such a reply
+ * becomes a 500. */
 void mlaas_exchange_header(struct mlaas_exchange *exchange, const char *name, const char *value);
 /* Replies. `body` stays valid until finished (arena or static); HEAD, 204 and 304 send none of it. `type` may be NULL.
  */

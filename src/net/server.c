@@ -1,0 +1,444 @@
+/* The server: loops, their listening sockets, and how all of it starts and stops. Knows no route. */
+#include "net/server.h"
+
+#include "base/error.h"
+#include "net/address.h"
+#include "net/http1_codec.h"
+#include "net/tls.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { MOST_LOOPS = 256, MOST_REFUSED = 64, MOST_LISTENERS = 64, RETRY_MS = 100, SPARE_FILES = 256 };
+
+/* A listening socket of one loop. */
+struct listener {
+  union {
+    uv_handle_t handle;
+    uv_stream_t stream;
+    uv_tcp_t tcp;
+    uv_pipe_t pipe;
+  } uv;
+  uv_timer_t retry; /* somebody waits, but there was no memory to accept */
+  struct lane *lane;
+  bool is_unix, open;
+};
+
+struct lane {
+  struct mlaas_server *server;
+  struct mlaas_loop *loop;
+  struct mlaas_hub hub;
+  struct listener *listeners;
+  int *sockets; /* until a listener has taken them; -1 then */
+  size_t num_sockets;
+  struct mlaas_post stops[2];
+  pthread_t thread;
+  bool set_up, ended;
+};
+
+struct mlaas_server {
+  struct mlaas_shared shared;
+  char *texts[6]; /* copies of the options' strings */
+  size_t num_texts;
+  struct lane *lanes;
+  int num_lanes, port;
+  atomic_int stops;
+};
+
+/* ---- accepting ---- */
+
+static void name_peer(struct mlaas_connection *connection, bool is_unix) {
+  struct sockaddr_storage address = {0};
+  int size = sizeof address;
+  if (is_unix || uv_tcp_getpeername(&connection->uv.tcp, (struct sockaddr *)&address, &size) < 0)
+    address.ss_family = AF_UNIX;
+  mlaas_address_format((struct sockaddr *)&address, connection->peer, sizeof connection->peer);
+}
+
+/* More connections than allowed: the client is told, as far as that costs little. */
+static void turn_away(struct mlaas_connection *connection) {
+  static char text[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: 42\r\n"
+                       "Retry-After: 1\r\nConnection: close\r\n\r\n{\"error\": \"there are too many connections\"}";
+  struct mlaas_hub *hub = connection->hub;
+  mlaas_count(&hub->counters.refused, 1);
+  if (hub->num_refused >= MOST_REFUSED || hub->shared->tls) {
+    mlaas_connection_close(connection);
+    return;
+  }
+  hub->num_refused++;
+  connection->refused = true;
+  connection->http1.state = MLAAS_HTTP1_LINGER;
+  uv_buf_t part = uv_buf_init(text, sizeof text - 1);
+  if (!mlaas_connection_send(connection, &part, 1))
+    mlaas_connection_close(connection);
+  mlaas_connection_wait(connection, MLAAS_WAIT_LINGER);
+  mlaas_connection_shutdown(connection);
+  mlaas_connection_start(connection);
+}
+
+static bool start_tls(struct mlaas_connection *connection) {
+  struct mlaas_shared *shared = connection->hub->shared;
+  if (!shared->tls)
+    return true;
+  uv_mutex_lock(&shared->tls_lock);
+  bool started = mlaas_tls_start(connection, shared->tls);
+  uv_mutex_unlock(&shared->tls_lock);
+  connection->wait = MLAAS_WAIT_HEAD; /* the handshake has to end as soon as a head would */
+  return started;
+}
+
+/* False: no memory; what waits has to be accepted later. */
+static bool accept_one(struct listener *listener) {
+  struct mlaas_hub *hub = &listener->lane->hub;
+  struct mlaas_shared *shared = hub->shared;
+  bool full = atomic_load(&shared->open) >= shared->options.connections && !mlaas_hub_evict(hub);
+  struct mlaas_connection *connection = mlaas_connection_new(hub);
+  if (!connection)
+    return false;
+  if (listener->is_unix)
+    uv_pipe_init(mlaas_loop_uv(hub->loop), &connection->uv.pipe, 0);
+  else
+    uv_tcp_init(mlaas_loop_uv(hub->loop), &connection->uv.tcp);
+  connection->open = true;
+  if (uv_accept(&listener->uv.stream, &connection->uv.stream) < 0) {
+    mlaas_connection_close(connection);
+    return true;
+  }
+  if (!listener->is_unix)
+    uv_tcp_nodelay(&connection->uv.tcp, 1);
+  name_peer(connection, listener->is_unix);
+  mlaas_count(&hub->counters.accepted, 1);
+  if (full)
+    turn_away(connection);
+  else if (start_tls(connection))
+    mlaas_connection_start(connection);
+  else
+    mlaas_connection_close(connection);
+  return true;
+}
+
+static void on_retry(uv_timer_t *timer) {
+  struct listener *listener = timer->data;
+  if (!uv_is_closing(&listener->uv.handle) && !accept_one(listener))
+    uv_timer_start(timer, on_retry, RETRY_MS, 0);
+}
+
+/* Until it is accepted libuv takes no other: that is the pause which a lack of memory needs. */
+static void on_connection(uv_stream_t *stream, int code) {
+  struct listener *listener = stream->data;
+  if (code == 0 && !accept_one(listener))
+    uv_timer_start(&listener->retry, on_retry, RETRY_MS, 0);
+}
+
+/* ---- a loop ---- */
+
+static void close_listeners(struct lane *lane) {
+  for (size_t i = 0; i < lane->num_sockets; i++)
+    if (lane->listeners[i].open) {
+      lane->listeners[i].open = false;
+      uv_close(&lane->listeners[i].uv.handle, NULL);
+      uv_close((uv_handle_t *)&lane->listeners[i].retry, NULL);
+    }
+}
+
+/* Nothing is open any more: the floors above let go of the loop, which then ends. */
+static void end_lane(void *context) {
+  struct lane *lane = context;
+  if (lane->ended)
+    return;
+  lane->ended = true;
+  const struct mlaas_server_options *options = &lane->server->shared.options;
+  if (options->teardown && lane->set_up)
+    options->teardown(options->handler.context, lane->loop);
+  uv_close((uv_handle_t *)&lane->hub.timer, NULL);
+  mlaas_loop_stop(lane->loop);
+}
+
+static void stop_lane(struct lane *lane, bool cut) {
+  close_listeners(lane);
+  mlaas_hub_stop(&lane->hub, cut);
+  if (lane->hub.num_connections == 0)
+    end_lane(lane);
+}
+
+static void on_stop(void *context) {
+  struct lane *lane = context;
+  if (!lane->ended)
+    stop_lane(lane, false);
+}
+
+static void on_second_stop(void *context) {
+  struct lane *lane = context;
+  if (!lane->ended)
+    stop_lane(lane, true);
+}
+
+static enum mlaas_status start_listener(struct listener *listener, int *socket, int backlog,
+                                        struct mlaas_error *error) {
+  uv_loop_t *loop = mlaas_loop_uv(listener->lane->loop);
+  listener->is_unix = mlaas_address_is_unix(*socket);
+  int code = listener->is_unix ? uv_pipe_init(loop, &listener->uv.pipe, 0) : uv_tcp_init(loop, &listener->uv.tcp);
+  uv_timer_init(loop, &listener->retry);
+  listener->retry.data = listener->uv.handle.data = listener;
+  listener->open = true;
+  if (code == 0)
+    code = listener->is_unix ? uv_pipe_open(&listener->uv.pipe, *socket) : uv_tcp_open(&listener->uv.tcp, *socket);
+  if (code == 0) {
+    *socket = -1;
+    code = uv_listen(&listener->uv.stream, backlog, on_connection);
+  }
+  return code == 0 ? MLAAS_OK : mlaas_fail(error, MLAAS_IO, "cannot accept connections: %s", uv_strerror(code));
+}
+
+static enum mlaas_status start_lane(struct lane *lane, struct mlaas_error *error) {
+  const struct mlaas_server_options *options = &lane->server->shared.options;
+  if (options->setup) {
+    MLAAS_TRY(options->setup(options->handler.context, lane->loop, error));
+    lane->set_up = true;
+  }
+  MLAAS_TRY(mlaas_hub_init(&lane->hub, &lane->server->shared, lane->loop, error));
+  lane->hub.empty = end_lane;
+  lane->hub.owner = lane;
+  for (size_t i = 0; i < lane->num_sockets; i++) {
+    lane->listeners[i].lane = lane;
+    MLAAS_TRY(start_listener(&lane->listeners[i], &lane->sockets[i], options->backlog, error));
+  }
+  return MLAAS_OK;
+}
+
+static void *run_lane(void *context) {
+  struct lane *lane = context;
+  mlaas_loop_run(lane->loop);
+  return NULL;
+}
+
+/* ---- the whole ---- */
+
+/* Of a number that is 0. */
+static int64_t or_default(int64_t value, int64_t otherwise) { return value ? value : otherwise; }
+
+static bool copy_text(struct mlaas_server *server, const char **text) {
+  if (!*text)
+    return true;
+  char *copy = mlaas_strdup(*text);
+  if (copy)
+    server->texts[server->num_texts++] = copy;
+  *text = copy;
+  return copy;
+}
+
+static enum mlaas_status take_options(struct mlaas_server *server, const struct mlaas_server_options *given,
+                                      struct mlaas_error *error) {
+  struct mlaas_server_options *options = &server->shared.options;
+  *options = *given;
+  if (!options->host)
+    options->host = "127.0.0.1";
+  options->loops = (int)or_default(given->loops, uv_available_parallelism());
+  options->backlog = (int)or_default(given->backlog, 1024);
+  options->connections = or_default(given->connections, 10000);
+  options->header_limit = or_default(given->header_limit, 65536);
+  options->body_limit = or_default(given->body_limit, 64 << 20);
+  options->memory = or_default(given->memory, 1 << 30);
+  options->head_timeout_ms = or_default(given->head_timeout_ms, 10000);
+  options->idle_timeout_ms = or_default(given->idle_timeout_ms, 60000);
+  options->body_timeout_ms = or_default(given->body_timeout_ms, 30000);
+  options->write_timeout_ms = or_default(given->write_timeout_ms, 30000);
+  options->drain_ms = or_default(given->drain_ms, 10000);
+  if (options->loops < 1 || options->loops > MOST_LOOPS)
+    return mlaas_fail(error, MLAAS_ARGUMENT, "%d loops were asked for: 1 to %d", options->loops, MOST_LOOPS);
+  if (options->header_limit < 64 || options->header_limit > 16 << 20 || options->connections < 1 ||
+      options->memory < 1 || options->body_limit < 0)
+    return mlaas_fail(error, MLAAS_ARGUMENT, "a limit of the server is out of range");
+  if (!options->handler.begin || !options->handler.handle)
+    return mlaas_fail(error, MLAAS_ARGUMENT, "the server has no handler");
+  if (options->num_inherited > MOST_LISTENERS)
+    return mlaas_fail(error, MLAAS_ARGUMENT, "more than %d sockets were handed over", MOST_LISTENERS);
+  if (!copy_text(server, &options->host) || !copy_text(server, &options->unix_path) ||
+      !copy_text(server, &options->tls.certificate) || !copy_text(server, &options->tls.key) ||
+      !copy_text(server, &options->tls.client_ca))
+    return mlaas_fail(error, MLAAS_MEMORY, "no memory for the server");
+  return MLAAS_OK;
+}
+
+static enum mlaas_status make_lanes(struct mlaas_server *server, size_t sockets, struct mlaas_error *error) {
+  int loops = server->shared.options.loops;
+  server->lanes = mlaas_alloc((size_t)loops * sizeof *server->lanes);
+  if (!server->lanes)
+    return mlaas_fail(error, MLAAS_MEMORY, "no memory for %d loops", loops);
+  for (; server->num_lanes < loops; server->num_lanes++) {
+    struct lane *lane = &server->lanes[server->num_lanes];
+    lane->server = server;
+    MLAAS_TRY(mlaas_loop_new(server->num_lanes, &lane->loop, error));
+    lane->listeners = mlaas_alloc(sockets * sizeof *lane->listeners);
+    lane->sockets = mlaas_alloc(sockets * sizeof *lane->sockets);
+    lane->stops[0] = (struct mlaas_post){.task = on_stop, .context = lane};
+    lane->stops[1] = (struct mlaas_post){.task = on_second_stop, .context = lane};
+    if (!lane->listeners || !lane->sockets) {
+      server->num_lanes++; /* so that it is freed */
+      return mlaas_fail(error, MLAAS_MEMORY, "no memory for %d loops", loops);
+    }
+  }
+  return MLAAS_OK;
+}
+
+/* Every loop gets a descriptor of its own for each of the sockets. */
+static enum mlaas_status share_sockets(struct mlaas_server *server, const int *sockets, size_t count,
+                                       struct mlaas_error *error) {
+  for (int i = 0; i < server->num_lanes; i++)
+    for (size_t k = 0; k < count; k++) {
+      int copy = fcntl(sockets[k], F_DUPFD_CLOEXEC, 3);
+      if (copy < 0)
+        return mlaas_fail_errno(error, errno, "cannot listen at a socket that was handed over");
+      server->lanes[i].sockets[server->lanes[i].num_sockets++] = copy;
+    }
+  return MLAAS_OK;
+}
+
+static enum mlaas_status open_sockets(struct mlaas_server *server, struct mlaas_error *error) {
+  struct mlaas_server_options *options = &server->shared.options;
+  if (options->num_inherited) {
+    MLAAS_TRY(share_sockets(server, options->inherited, options->num_inherited, error));
+    for (size_t i = 0; i < options->num_inherited && server->port == 0; i++)
+      server->port = mlaas_address_port(options->inherited[i]);
+    return MLAAS_OK;
+  }
+  if (options->unix_path) {
+    int listening = -1;
+    MLAAS_TRY(mlaas_address_listen_unix(options->unix_path, options->backlog, &listening, error));
+    enum mlaas_status status = share_sockets(server, &listening, 1, error);
+    close(listening);
+    return status;
+  }
+  int sockets[MOST_LOOPS];
+  server->port = options->port;
+  MLAAS_TRY(mlaas_address_listen(options->host, &server->port, options->backlog, sockets, server->num_lanes, error));
+  for (int i = 0; i < server->num_lanes; i++)
+    server->lanes[i].sockets[server->lanes[i].num_sockets++] = sockets[i];
+  return MLAAS_OK;
+}
+
+/* Every connection is a file for the kernel, whose customary limit of 1024 is for the programs of another age. */
+static void allow_files(int64_t connections) {
+  struct rlimit limit;
+  rlim_t wanted = (rlim_t)connections + SPARE_FILES;
+  if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= wanted)
+    return;
+  limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static enum mlaas_status open_server(struct mlaas_server *server, const struct mlaas_server_options *options,
+                                     struct mlaas_error *error) {
+  MLAAS_TRY(take_options(server, options, error));
+  struct mlaas_server_options *own = &server->shared.options;
+  if (own->tls.certificate || own->tls.key)
+    MLAAS_TRY(mlaas_tls_context_new(&own->tls, &server->shared.tls, error));
+  server->shared.budget = mlaas_budget_new(own->memory);
+  if (!server->shared.budget)
+    return mlaas_fail(error, MLAAS_MEMORY, "no memory for the server");
+  MLAAS_TRY(make_lanes(server, own->num_inherited ? own->num_inherited : 1, error));
+  allow_files(own->connections);
+  signal(SIGPIPE, SIG_IGN);
+  return open_sockets(server, error);
+}
+
+enum mlaas_status mlaas_server_open(const struct mlaas_server_options *options, struct mlaas_server **out,
+                                    struct mlaas_error *error) {
+  struct mlaas_server *server = mlaas_alloc(sizeof *server);
+  if (!server)
+    return mlaas_fail(error, MLAAS_MEMORY, "no memory for the server");
+  uv_mutex_init(&server->shared.tls_lock);
+  enum mlaas_status status = open_server(server, options, error);
+  if (status == MLAAS_OK)
+    *out = server;
+  else
+    mlaas_server_close(server);
+  return status;
+}
+
+enum mlaas_status mlaas_server_run(struct mlaas_server *server, struct mlaas_error *error) {
+  enum mlaas_status status = MLAAS_OK;
+  int started = 0, threads = 1;
+  for (; started < server->num_lanes && status == MLAAS_OK; started++)
+    status = start_lane(&server->lanes[started], error);
+  for (; threads < server->num_lanes && status == MLAAS_OK; threads++)
+    if (pthread_create(&server->lanes[threads].thread, NULL, run_lane, &server->lanes[threads]) != 0)
+      status = mlaas_fail(error, MLAAS_MEMORY, "thread %d of %d cannot be started", threads, server->num_lanes);
+  if (status != MLAAS_OK)
+    return status;
+  mlaas_loop_run(server->lanes[0].loop);
+  for (int i = 1; i < threads; i++)
+    pthread_join(server->lanes[i].thread, NULL);
+  return status;
+}
+
+void mlaas_server_stop(struct mlaas_server *server) {
+  int before = atomic_fetch_add(&server->stops, 1);
+  if (before > 1)
+    return;
+  for (int i = 0; i < server->num_lanes; i++)
+    mlaas_loop_post(server->lanes[i].loop, &server->lanes[i].stops[before]);
+}
+
+enum mlaas_status mlaas_server_reload_tls(struct mlaas_server *server, struct mlaas_error *error) {
+  struct mlaas_shared *shared = &server->shared;
+  struct ssl_ctx_st *fresh = NULL;
+  if (!shared->tls)
+    return MLAAS_OK;
+  MLAAS_TRY(mlaas_tls_context_new(&shared->options.tls, &fresh, error));
+  uv_mutex_lock(&shared->tls_lock);
+  struct ssl_ctx_st *old = shared->tls;
+  shared->tls = fresh;
+  uv_mutex_unlock(&shared->tls_lock);
+  mlaas_tls_context_free(old);
+  return MLAAS_OK;
+}
+
+void mlaas_server_close(struct mlaas_server *server) {
+  if (!server)
+    return;
+  for (int i = 0; i < server->num_lanes; i++) {
+    struct lane *lane = &server->lanes[i];
+    for (size_t k = 0; k < lane->num_sockets; k++)
+      if (lane->sockets[k] >= 0)
+        close(lane->sockets[k]);
+    mlaas_loop_free(lane->loop);
+    mlaas_hub_reset(&lane->hub);
+    mlaas_free(lane->listeners);
+    mlaas_free(lane->sockets);
+  }
+  if (server->shared.options.unix_path && server->num_lanes && server->lanes[0].num_sockets)
+    unlink(server->shared.options.unix_path);
+  mlaas_tls_context_free(server->shared.tls);
+  uv_mutex_destroy(&server->shared.tls_lock);
+  mlaas_budget_put(server->shared.budget);
+  mlaas_free(server->lanes);
+  for (size_t i = 0; i < server->num_texts; i++)
+    mlaas_free(server->texts[i]);
+  mlaas_free(server);
+}
+
+int mlaas_server_port(const struct mlaas_server *server) { return server->port; }
+int mlaas_server_num_loops(const struct mlaas_server *server) { return server->num_lanes; }
+struct mlaas_loop *mlaas_server_loop(const struct mlaas_server *server, int index) {
+  return server->lanes[index].loop;
+}
+
+void mlaas_server_stats(const struct mlaas_server *server, struct mlaas_server_stats *stats) {
+  *stats = (struct mlaas_server_stats){.open = atomic_load(&server->shared.open)};
+  for (int i = 0; i < server->num_lanes; i++) {
+    const struct mlaas_counters *counters = &server->lanes[i].hub.counters;
+    stats->accepted += atomic_load_explicit(&counters->accepted, memory_order_relaxed);
+    stats->refused += atomic_load_explicit(&counters->refused, memory_order_relaxed);
+    stats->requests += atomic_load_explicit(&counters->requests, memory_order_relaxed);
+    stats->bytes_in += atomic_load_explicit(&counters->bytes_in, memory_order_relaxed);
+    stats->bytes_out += atomic_load_explicit(&counters->bytes_out, memory_order_relaxed);
+    stats->timeouts += atomic_load_explicit(&counters->timeouts, memory_order_relaxed);
+    stats->bad_requests += atomic_load_explicit(&counters->bad_requests, memory_order_relaxed);
+  }
+}
