@@ -154,7 +154,7 @@ void mlaas_client_close(struct mlaas_client *client) {
 
 /* ---- predictions ---- */
 
-/* "model": .., "version": .., "input": .. and a comma */
+/* "model": .., "model_version": .., "input": .. and a comma */
 static void write_query(struct mlaas_client_buffer *to, const struct mlaas_client_query *query) {
   if (query && query->model) {
     mlaas_client_buffer_text(to, "\"model\":");
@@ -162,7 +162,7 @@ static void write_query(struct mlaas_client_buffer *to, const struct mlaas_clien
     mlaas_client_buffer_text(to, ",");
   }
   if (query && query->version) {
-    mlaas_client_buffer_text(to, "\"version\":");
+    mlaas_client_buffer_text(to, "\"model_version\":");
     mlaas_client_buffer_integer(to, query->version);
     mlaas_client_buffer_text(to, ",");
   }

@@ -66,7 +66,6 @@ static enum mlaas_client_status fetch_file(struct job *job, const char *url, con
     return mlaas_client_no_memory(error);
   mlaas_client_buffer_text(&request->path, url);
   request->file = fopen(to, "wbx");
-  request->once = true; /* the file is written as it comes */
   if (!request->file) {
     mlaas_client_request_free(request);
     return mlaas_client_fail(error, MLAAS_CLIENT_FILE, "%.500s cannot be written: %s", to, strerror(errno));

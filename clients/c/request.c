@@ -218,6 +218,8 @@ static enum mlaas_client_status begin(struct mlaas_client_request *request, stru
   curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE,
                    request->file ? (curl_off_t)client->options.largest_file
                                  : (curl_off_t)client->options.largest_reply);
+  if (request->once) /* one that was kept may be dead, and then nobody knows what the server did */
+    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
   set_security(easy, &client->options);
   set_body(request);
   double left = request->deadline - time;
@@ -332,7 +334,7 @@ static bool may_repeat(const struct mlaas_client_request *request, CURLcode code
   case CURLE_GOT_NOTHING:
   case CURLE_SEND_ERROR:
   case CURLE_RECV_ERROR:
-    return !request->once;
+    return !request->once && request->received == 0; /* a file that is half there is not begun again */
   default:
     return false;
   }

@@ -115,7 +115,7 @@ static void events_go_in_one_request(void **state) {
   assert_int_equal(mlaas_client_batch_count(batch), 2);
   assert_int_equal(mlaas_client_predict(client, &query, batch, &result, &error), MLAAS_CLIENT_OK);
   assert_string_equal(body_of(look()->last),
-                      "{\"model\":\"tth\",\"version\":3,\"input\":\"raw\",\"events\":["
+                      "{\"model\":\"tth\",\"model_version\":3,\"input\":\"raw\",\"events\":["
                       "{\"nJets\":3,\"jetPt\":[2,0.920000017,-1.00000001e-07],\"met\":0.10000000000000001},"
                       "{\"jetEta\":[0.10000000000000001,null],\"flags\":[-9223372036854775808,7],\"none\":[]}]}");
   assert_non_null(strstr(look()->last, "\r\nX-Request-Timeout-Ms: 2"));
