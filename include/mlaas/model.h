@@ -4,7 +4,7 @@
  * (folder with saved_model.pb), a frozen graph (.pb), ONNX (.onnx), XGBoost (.ubj, .json), or a folder that
  * holds exactly one of these. The back end is a plug-in (mlaas/backend.h) found in the options' folder, in
  * $MLAAS_BACKENDS, or beside the library; the framework's library in the options' folder, in $MLAAS_LIBRARIES, in the
- * Python environment the project was built with, or where the dynamic linker finds it.
+ * Python environment that it is installed in or was built with, or where the dynamic linker finds it.
  *
  * A model is immutable after opening and thread safe; close it when no run is under way.
  */

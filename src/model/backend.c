@@ -6,9 +6,11 @@
 #include "base/memory.h"
 #include "model/places.h"
 
+#include <dirent.h>
 #include <dlfcn.h>
 #include <limits.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -102,6 +104,30 @@ static bool own_folder(char folder[PATH_MAX]) {
   return slash != NULL;
 }
 
+/* The packages of the Python environment that the program (ENVIRONMENT/bin) or the package is installed in. */
+static bool own_packages(char packages[PATH_MAX]) {
+  static const char package[] = "/site-packages/mlaas";
+  char own[PATH_MAX], lib[PATH_MAX + 8];
+  if (!own_folder(own))
+    return false;
+  size_t length = strlen(own), tail = strlen(package);
+  if (length > tail && strcmp(own + length - tail, package) == 0) {
+    memcpy(packages, own, length + 1);
+    packages[length - strlen("/mlaas")] = 0;
+    return true;
+  }
+  snprintf(lib, sizeof lib, "%s/../lib", own);
+  DIR *folder = opendir(lib);
+  bool found = false;
+  for (struct dirent *entry; folder && !found && (entry = readdir(folder)) != NULL;)
+    found = strncmp(entry->d_name, "python3", 7) == 0 &&
+            snprintf(packages, PATH_MAX, "%s/%s/site-packages", lib, entry->d_name) < PATH_MAX &&
+            access(packages, X_OK) == 0;
+  if (folder)
+    closedir(folder);
+  return found;
+}
+
 struct search {
   const char *name;
   char found[PATH_MAX];
@@ -132,7 +158,8 @@ static bool find_file(struct search *search, const char *folder) {
   for (size_t i = 0; own_folder(own) && i < sizeof below / sizeof *below; i++)
     if (try_folder(search, own, below[i]))
       return true;
-  return try_folder(search, MLAAS_BACKENDS_DEFAULT, "");
+  return (own_packages(own) && try_folder(search, own, "/mlaas/backends")) ||
+         try_folder(search, MLAAS_BACKENDS_DEFAULT, "");
 }
 
 enum mlaas_status mlaas_backend_find(const char *name, const char *folder, const struct mlaas_backend **backend,
@@ -173,6 +200,8 @@ static bool find_package(const char *list, const char *package, char path[PATH_M
 
 bool mlaas_backend_library(const char *name, const char *libraries, char path[PATH_MAX]) {
   const char *package = package_of(name);
+  char own[PATH_MAX];
   return package && (find_package(libraries, package, path) || find_package(getenv("MLAAS_LIBRARIES"), package, path) ||
+                     (own_packages(own) && find_package(own, package, path)) ||
                      find_package(MLAAS_LIBRARIES_DEFAULT, package, path));
 }
