@@ -259,7 +259,7 @@ static void run_lane(struct mlaas_batcher *batcher, struct lane *lane) {
   struct mlaas_instance *instance = mlaas_instance_get(lane->instance); /* longer than its last request */
   int64_t now = mlaas_now();
   finish_late_ones(lane, now);
-  size_t count = mlaas_queue_take(&lane->queue, instance, now, batcher->members);
+  size_t count = mlaas_queue_take(&lane->queue, instance, now, true, batcher->members);
   count_waiting(instance, -(int64_t)count);
   enum mlaas_status status = count > 0 ? make_scratch(batcher, instance->model, &batcher->error) : MLAAS_OK;
   for (size_t i = 0; i < count; i++) {

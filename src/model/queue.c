@@ -21,10 +21,10 @@ static size_t input_bytes(const struct mlaas_infer *infer) {
 
 static bool is_late(const struct mlaas_infer *infer, int64_t now) { return infer->deadline && infer->deadline <= now; }
 
-size_t mlaas_queue_take(struct mlaas_queue *queue, const struct mlaas_instance *instance, int64_t now,
+size_t mlaas_queue_take(struct mlaas_queue *queue, const struct mlaas_instance *instance, int64_t now, bool parted,
                         struct mlaas_infer **members) {
   struct mlaas_infer *head = queue->first;
-  while (head && is_late(head, now))
+  while (head && (is_late(head, now) || (!parted && mlaas_infer_parted(head))))
     head = head->next;
   if (!head)
     return 0;

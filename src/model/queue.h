@@ -45,8 +45,9 @@ static inline void mlaas_queue_remove(struct mlaas_queue *queue, struct mlaas_in
 
 /* Takes out what the plan runs next and returns how many requests that are, 0 if all that wait are late: they are left
  * for those who answer them. More than one have joinable inputs and together not more rows than the plan says; a single
- * one may have more, see mlaas_infer_parted. `members` has room for MLAAS_BATCH_MOST. */
-size_t mlaas_queue_take(struct mlaas_queue *queue, const struct mlaas_instance *instance, int64_t now,
+ * one may have more, see mlaas_infer_parted, unless `parted` is false: then such ones stay, too. `members` has room for
+ * MLAAS_BATCH_MOST. */
+size_t mlaas_queue_take(struct mlaas_queue *queue, const struct mlaas_instance *instance, int64_t now, bool parted,
                         struct mlaas_infer **members);
 
 /* Rows of the next run when so many wait. */

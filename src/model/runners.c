@@ -59,10 +59,10 @@ struct mlaas_executor {
   struct run *runs, *idle; /* all there are, from the beginning: a runner allocates nothing that it cannot do without */
   struct run *unfinished, **last_unfinished;
   struct mlaas_tensor *tensors;
-  int num_runs, running;
+  int num_runs, running, num_parted; /* num_parted: begun and not finished */
   int64_t delay;
   bool turn;  /* the unfinished had theirs */
-  bool stale; /* all that wait are late: nothing to run until the queue changes */
+  bool stale; /* nothing that waits can be begun until something changes: all of it is late, or large */
 };
 
 struct mlaas_runners {
@@ -196,8 +196,8 @@ enum mlaas_status mlaas_executor_new(struct mlaas_runners *runners, struct mlaas
   if (!executor)
     return mlaas_fail(error, MLAAS_MEMORY, "out of memory for an executor");
   const struct mlaas_model *model = instance->model;
-  /* As many again as can run: those whose answers are on their way to the loops. */
-  executor->num_runs = 2 * runners->wanted;
+  /* What runs, what is between two parts, and what is on its way to the loops. */
+  executor->num_runs = 3 * runners->wanted;
   size_t tensors = (MLAAS_BATCH_MOST + 1) * model->num_outputs + largest_count(model);
   executor->runs = mlaas_alloc((size_t)executor->num_runs * sizeof *executor->runs);
   executor->tensors = mlaas_alloc((size_t)executor->num_runs * tensors * sizeof *executor->tensors);
@@ -307,6 +307,12 @@ static struct mlaas_executor *find_ready(const struct mlaas_runners *runners, in
   return NULL;
 }
 
+static bool is_parted(const struct run *run) {
+  const struct mlaas_instance *instance = run->executor->instance;
+  return run->num_tickets == 1 && instance->model->batchable && run->tickets[0].rows > instance->timing.most &&
+         run->tickets[0].rows > 1;
+}
+
 static struct run *resume(struct mlaas_executor *executor) {
   struct run *run = executor->unfinished;
   executor->unfinished = run->next;
@@ -318,7 +324,8 @@ static struct run *resume(struct mlaas_executor *executor) {
 static struct run *begin(struct mlaas_executor *executor) {
   struct mlaas_infer *members[MLAAS_BATCH_MOST];
   int64_t now = mlaas_now(), from = 0;
-  size_t count = mlaas_queue_take(&executor->queue, executor->instance, now, members);
+  size_t count = mlaas_queue_take(&executor->queue, executor->instance, now,
+                                  executor->num_parted < executor->runners->wanted, members);
   if (count == 0) {
     executor->stale = true;
     return NULL;
@@ -342,6 +349,7 @@ static struct run *begin(struct mlaas_executor *executor) {
     members[i]->owner = ticket;
     from += ticket->rows;
   }
+  executor->num_parted += is_parted(run);
   mlaas_instance_get(executor->instance); /* a run may outlive its requests */
   return run;
 }
@@ -359,12 +367,6 @@ static struct run *take_run(struct mlaas_executor *executor) {
 }
 
 /* ---- running; without the lock ---- */
-
-static bool is_parted(const struct run *run) {
-  const struct mlaas_instance *instance = run->executor->instance;
-  return run->num_tickets == 1 && instance->model->batchable && run->tickets[0].rows > instance->timing.most &&
-         run->tickets[0].rows > 1;
-}
 
 static enum mlaas_status copy_inputs(struct run *run) {
   const struct mlaas_model *model = run->executor->instance->model;
@@ -534,6 +536,8 @@ static void serve(struct mlaas_runners *runners, struct mlaas_executor *executor
     executor->last_unfinished = &run->next;
     return;
   }
+  executor->num_parted -= is_parted(run);
+  executor->stale = false;
   post_answers(run);
   pthread_mutex_unlock(&runners->lock);
   put_run(run);
