@@ -66,6 +66,8 @@ void mlaas_connection_resume(struct mlaas_connection *connection) {
   connection->reading = true;
   if (uv_read_start(&connection->uv.stream, on_room, on_read) < 0)
     mlaas_connection_close(connection);
+  else if (connection->tls)
+    mlaas_tls_resume(connection);
 }
 
 void mlaas_connection_pause(struct mlaas_connection *connection) { pause_reading(connection); }

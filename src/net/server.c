@@ -62,7 +62,7 @@ static void name_peer(struct mlaas_connection *connection, bool is_unix) {
 
 /* More connections than allowed: the client is told, as far as that costs little. */
 static void turn_away(struct mlaas_connection *connection) {
-  static char text[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: 42\r\n"
+  static char text[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: 43\r\n"
                        "Retry-After: 1\r\nConnection: close\r\n\r\n{\"error\": \"there are too many connections\"}";
   struct mlaas_hub *hub = connection->hub;
   mlaas_count(&hub->counters.refused, 1);
