@@ -257,7 +257,12 @@ static enum mlaas_status import_graph(struct model *model, const char *path, voi
   tf->GraphImportGraphDef(model->graph, &buffer, options, status);
   tf->DeleteImportGraphDefOptions(options);
   free(bytes);
-  return tf->GetCode(status) == TF_CODE_OK ? MLAAS_OK : fail_open(path, status, error);
+  if (tf->GetCode(status) != TF_CODE_OK)
+    return fail_open(path, status, error);
+  size = 0;
+  return tf->GraphNextOperation(model->graph, &size)
+             ? MLAAS_OK
+             : mlaas_backend_fail(error, MLAAS_FORMAT, "the graph in %s has no nodes", path);
 }
 
 static enum mlaas_status open_frozen(struct model *model, const struct mlaas_backend_config *config, void *options,

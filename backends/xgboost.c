@@ -6,8 +6,11 @@
  */
 #include "plugin.h"
 #include "xgboost_api.h"
+#include "xgboost_ubj.h"
 
 #include <inttypes.h>
+
+#define MODEL_MOST ((size_t)8 << 30)
 
 static const struct plugin_library library = {"XGBoost", "xgboost", "libxgboost.so", "libxgboost.so"};
 
@@ -178,11 +181,25 @@ static enum mlaas_status describe(struct model *model, struct mlaas_error *error
   return status;
 }
 
+/* The library looks for the end of a .ubj in memory that is not its own when there is none. */
+static enum mlaas_status check_file(const char *path, struct mlaas_error *error) {
+  const char *dot = strrchr(path, '.');
+  char *bytes;
+  size_t size;
+  PLUGIN_TRY(plugin_check_path(path, false, error));
+  if (!dot || strcmp(dot, ".ubj") != 0)
+    return MLAAS_OK;
+  PLUGIN_TRY(plugin_read_file(path, MODEL_MOST, &bytes, &size, error));
+  enum mlaas_status status = xgboost_ubj_check(bytes, size, error);
+  free(bytes);
+  return status;
+}
+
 static enum mlaas_status open_inside(struct model *model, const struct mlaas_backend_config *config,
                                      struct mlaas_error *error) {
   char threads[16], what[400];
   PLUGIN_TRY(set_config(model, config, error));
-  PLUGIN_TRY(plugin_check_path(config->path, false, error));
+  PLUGIN_TRY(check_file(config->path, error));
   snprintf(threads, sizeof threads, "%d", config->threads);
   snprintf(what, sizeof what, "XGBoost does not take %.300s", config->path);
   xgb->XGBSetGlobalConfig("{\"verbosity\":0}"); /* of this thread; nothing of ours prints */

@@ -18,6 +18,7 @@ static const struct {
     {"Stream", &core_stream_spec, &core_stream_type}, {"Recipe", &core_recipe_spec, &core_recipe_type},
     {"Specs", &core_specs_spec, &core_specs_type},    {"Dataset", &core_dataset_spec, &core_dataset_type},
     {"Loader", &core_loader_spec, &core_loader_type}, {"Batch", &core_batch_spec, &core_batch_type},
+    {"Model", &core_model_spec, &core_model_type},
 };
 
 static int add_types(PyObject *module) {

@@ -39,6 +39,7 @@ from ._errors import (
 )
 from ._file import File, Table, open
 from ._loader import Batch, Loader
+from ._model import Model
 from ._recipe import Recipe, Specs, param_table, params_check
 from .bundle import Bundle, load
 from .predict import predict
@@ -60,6 +61,7 @@ __all__ = [
     "LimitError",
     "Loader",
     "MemoryError",
+    "Model",
     "NotFoundError",
     "Recipe",
     "SchemaError",
