@@ -227,6 +227,13 @@ static bool set_scaler(const struct making *m, json_t *json, const struct mlaas_
          set(json, "max", json_real(s->max));
 }
 
+/* Where the scaler does not say what was seen in training, a server that wants to know finds it here. */
+static bool set_range(const struct making *m, json_t *json, const struct mlaas_column_stats *s) {
+  if (m->params->compat || !s->count || !isfinite(s->min) || !isfinite(s->max) || json_object_get(json, "min"))
+    return true;
+  return set(json, "range", json_pack("[f, f]", s->min, s->max));
+}
+
 /* ---- what the user should know of a branch ---- */
 
 /* One value far from all others that many entries have: a sentinel such as -999 that nobody declared. `rest_*` are
@@ -292,7 +299,7 @@ static enum mlaas_status add_column(struct making *m, size_t i, const json_t *in
     if (sort)
       good &= set(json, "sort_by", json_string(sort));
   }
-  return good && set_scaler(m, json, s) ? MLAAS_OK : fail_memory(error);
+  return good && set_scaler(m, json, s) && set_range(m, json, s) ? MLAAS_OK : fail_memory(error);
 }
 
 /* The columns an input asks for by name; `flags` has one per column. */

@@ -32,6 +32,8 @@ struct mlaas_recipe_column {
   int64_t width;        /* slots; 1 for flat branches */
   double center, scale; /* min and max - min, or mean and sd, or 0 and 1 */
   bool constant;        /* every valid value becomes 0 */
+  bool ranged;          /* the range seen in training is known: */
+  double low, high;
 };
 
 struct mlaas_recipe_input {

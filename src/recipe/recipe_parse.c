@@ -107,6 +107,20 @@ static enum mlaas_status read_scaler(const struct mlaas_recipe *recipe, const js
   }
 }
 
+/* What was seen in training, for who wants to know what lies outside: "range", else the bounds of minmax. */
+static enum mlaas_status read_range(const json_t *json, struct mlaas_recipe_column *column, struct mlaas_error *error) {
+  const json_t *range = json_object_get(json, "range");
+  const char *scaler = json_string_value(json_object_get(json, "scaler"));
+  bool minmax = scaler && strcmp(scaler, "minmax") == 0;
+  const json_t *low = range ? json_array_get(range, 0) : minmax ? json_object_get(json, "min") : NULL;
+  const json_t *high = range ? json_array_get(range, 1) : minmax ? json_object_get(json, "max") : NULL;
+  column->low = json_number_value(low);
+  column->high = json_number_value(high);
+  column->ranged = json_is_number(low) && json_is_number(high) && column->low <= column->high;
+  return !range || (column->ranged && json_array_size(range) == 2) ? MLAAS_OK
+                                                                   : fail_key(error, "range", "two ascending numbers");
+}
+
 static int by_text(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
 
 /* Index of a branch, which exists: collect_branches has seen it. */
@@ -117,7 +131,8 @@ static size_t branch_index(const struct mlaas_recipe *recipe, const char *name) 
 
 static enum mlaas_status read_column(const struct mlaas_recipe *recipe, bool padded, int64_t slots, const json_t *json,
                                      struct mlaas_recipe_column *column, struct mlaas_error *error) {
-  static const char *const keys[] = {"branch", "type", "width", "sort_by", "scaler", "mean", "sd", "min", "max"};
+  static const char *const keys[] = {"branch", "type", "width", "sort_by", "scaler",
+                                     "mean",   "sd",   "min",   "max",     "range"};
   const char *branch, *type, *sort;
   CHECK_KEYS(json, keys, error);
   MLAAS_TRY(read_text(json, "branch", &branch, error));
@@ -137,6 +152,7 @@ static enum mlaas_status read_column(const struct mlaas_recipe *recipe, bool pad
       return mlaas_fail(error, MLAAS_FORMAT, "\"sort_by\" is for jagged branches; \"%s\" is flat", branch);
     column->sort = branch_index(recipe, sort);
   }
+  MLAAS_TRY(read_range(json, column, error));
   return read_scaler(recipe, json, column, error);
 }
 
