@@ -70,7 +70,7 @@ static enum mlaas_status check_value(struct value *value, struct mlaas_error *er
 /* Takes the option at argv[*i], and its value from the next word where it is not behind "=". */
 static enum mlaas_status take_option(struct mlaas_arguments *arguments, int argc, char **argv, int *i,
                                      struct mlaas_error *error) {
-  const char *name = argv[*i] + 2;
+  const char *name = argv[*i] + (argv[*i][1] == '-' ? 2 : 1);
   size_t length = strcspn(name, "=");
   const struct mlaas_option *option = find_option(arguments->command, name, length);
   if (!option)
@@ -116,7 +116,7 @@ static enum mlaas_status take_all(struct mlaas_arguments *arguments, int argc, c
     } else if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
       *help = true;
       return MLAAS_OK;
-    } else if (word[1] != '-') {
+    } else if (word[1] != '-' && !arguments->command->single_dash) {
       return mlaas_fail(error, MLAAS_ARGUMENT, "there is no option %s; options are spelled out, as in --help", word);
     } else {
       MLAAS_TRY(take_option(arguments, argc, argv, &i, error));

@@ -54,6 +54,7 @@ struct mlaas_command {
   const char *examples;               /* lines: a command line, then what it does behind "  # " */
   const struct mlaas_option *options; /* ends with a NULL name; NULL: none */
   int least_operands, most_operands;  /* most: -1 for any number */
+  bool single_dash;                   /* "-config FILE" is "--config FILE", as Go's programs have it */
   enum mlaas_status (*run)(const struct mlaas_arguments *arguments, struct mlaas_error *error);
 };
 
@@ -64,7 +65,7 @@ const struct mlaas_command *mlaas_command_at(size_t i); /* NULL past the end */
 enum mlaas_status mlaas_command_find(const char *name, const struct mlaas_command **command, struct mlaas_error *error);
 
 extern const struct mlaas_command mlaas_command_inspect, mlaas_command_specs, mlaas_command_train,
-    mlaas_command_predict, mlaas_command_help, mlaas_command_version, mlaas_command_completion;
+    mlaas_command_predict, mlaas_command_serve, mlaas_command_help, mlaas_command_version, mlaas_command_completion;
 
 /* ---- what the user typed ---- */
 

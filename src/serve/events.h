@@ -26,10 +26,13 @@ struct mlaas_event_plan;
 enum mlaas_status mlaas_event_plan_new(struct mlaas_instance *instance, const struct mlaas_config *config,
                                        struct mlaas_event_plan **plan, struct mlaas_error *error);
 void mlaas_event_plan_free(struct mlaas_event_plan *plan);
-/* Per feature of the inputs in order: how many values lay outside the range seen in training. For /metrics. */
+/* Per branch of the recipe: how many values lay outside the range seen in training. For /metrics. */
 size_t mlaas_event_plan_num_features(const struct mlaas_event_plan *plan);
 const char *mlaas_event_plan_feature(const struct mlaas_event_plan *plan, size_t i);
 uint64_t mlaas_event_plan_outside(const struct mlaas_event_plan *plan, size_t i);
+
+/* True once for each feature that had a value outside its range: for a warning in the log. `text` is a sentence. */
+bool mlaas_event_plan_news(struct mlaas_event_plan *plan, char *text, size_t size);
 
 /* Fills the model's inputs for `count` events, in `arena`. Missing features become padding (or ARGUMENT, by the config
  * or "missing": "refuse" in params.json); unknown ones, values of the wrong kind, slots with gaps: ARGUMENT with the
