@@ -3,6 +3,7 @@
 #include "serve/archive.h"
 
 #include "base/error.h"
+#include "serve/files.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -234,18 +235,6 @@ static enum mlaas_status open_parent(int root, const char *path, int *folder, co
   return MLAAS_OK;
 }
 
-static enum mlaas_status write_all(int fd, const char *data, size_t size, const char *name, struct mlaas_error *error) {
-  while (size > 0) {
-    ssize_t n = write(fd, data, size);
-    if (n < 0 && errno == EINTR)
-      continue;
-    if (n <= 0)
-      return mlaas_fail_errno(error, n < 0 ? errno : EIO, "cannot write %s", name);
-    data += n, size -= (size_t)n;
-  }
-  return MLAAS_OK;
-}
-
 static enum mlaas_status write_content(struct walk *walk, int fd, struct mlaas_error *error) {
   const void *data;
   size_t size;
@@ -254,7 +243,7 @@ static enum mlaas_status write_content(struct walk *walk, int fd, struct mlaas_e
   while ((code = archive_read_data_block(walk->archive, &data, &size, &offset)) == ARCHIVE_OK) {
     if (offset != expected || (int64_t)size > walk->size - expected)
       return mlaas_fail(error, MLAAS_ARGUMENT, "%s has holes, or is longer than it says", walk->path);
-    MLAAS_TRY(write_all(fd, data, size, walk->path, error));
+    MLAAS_TRY(mlaas_files_write(fd, (struct mlaas_slice){data, size}, walk->path, error));
     expected += (la_int64_t)size;
   }
   if (code != ARCHIVE_EOF)

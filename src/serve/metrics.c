@@ -20,8 +20,13 @@ struct route_counters {
   struct mlaas_histogram latency;
 };
 
+struct method_counters {
+  atomic_uint_fast64_t gets, posts;
+};
+
 struct mlaas_metrics {
   int lanes, routes;
+  struct method_counters *methods; /* by lane */
   struct route_counters *counters; /* lane * (routes + 1) + route */
 };
 
@@ -32,16 +37,19 @@ struct mlaas_metrics *mlaas_metrics_new(int lanes, int routes) {
   metrics->lanes = lanes;
   metrics->routes = routes;
   metrics->counters = mlaas_alloc((size_t)lanes * (size_t)(routes + 1) * sizeof *metrics->counters);
-  if (!metrics->counters) {
-    mlaas_free(metrics);
+  metrics->methods = mlaas_alloc((size_t)lanes * sizeof *metrics->methods);
+  if (!metrics->counters || !metrics->methods) {
+    mlaas_metrics_free(metrics);
     return NULL;
   }
   return metrics;
 }
 
 void mlaas_metrics_free(struct mlaas_metrics *metrics) {
-  if (metrics)
-    mlaas_free(metrics->counters);
+  if (!metrics)
+    return;
+  mlaas_free(metrics->counters);
+  mlaas_free(metrics->methods);
   mlaas_free(metrics);
 }
 
@@ -62,13 +70,25 @@ void mlaas_metrics_count(struct mlaas_metrics *metrics, int lane, int route, con
   bump(&counters->latency.bucket[bucket < MLAAS_LATENCY_BUCKETS ? bucket : MLAAS_LATENCY_BUCKETS], 1);
   bump(&counters->latency.count, 1);
   bump(&counters->latency.sum, span);
+  if (mlaas_slice_is(exchange->request.method, "GET"))
+    bump(&metrics->methods[lane].gets, 1);
+  else if (mlaas_slice_is(exchange->request.method, "POST"))
+    bump(&metrics->methods[lane].posts, 1);
 }
-
-/* ---- text ---- */
 
 static uint64_t load(const atomic_uint_fast64_t *counter) {
   return atomic_load_explicit((atomic_uint_fast64_t *)(uintptr_t)counter, memory_order_relaxed);
 }
+
+void mlaas_metrics_methods(const struct mlaas_metrics *metrics, uint64_t *gets, uint64_t *posts) {
+  *gets = *posts = 0;
+  for (int lane = 0; lane < metrics->lanes; lane++) {
+    *gets += load(&metrics->methods[lane].gets);
+    *posts += load(&metrics->methods[lane].posts);
+  }
+}
+
+/* ---- text ---- */
 
 static void head(struct mlaas_writer *out, const char *name, const char *type, const char *help) {
   mlaas_writer_format(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);

@@ -14,6 +14,8 @@ void mlaas_metrics_free(struct mlaas_metrics *metrics);
 /* On the loop of `lane`. */
 void mlaas_metrics_count(struct mlaas_metrics *metrics, int lane, int route, const struct mlaas_exchange *exchange,
                          int64_t ns);
+/* Requests of two methods since the start, for TFaaS's /status. */
+void mlaas_metrics_methods(const struct mlaas_metrics *metrics, uint64_t *gets, uint64_t *posts);
 /* The route /metrics. */
 mlaas_route_handle mlaas_metrics_reply;
 

@@ -7,4 +7,16 @@
 /* tfaas_predict.c */
 mlaas_route_handle mlaas_tfaas_json, mlaas_tfaas_proto, mlaas_tfaas_predict;
 
+/* tfaas_upload.c */
+mlaas_route_handle mlaas_tfaas_upload;
+/* Whether this request may change the models; false: it has been refused (read only, or a page of another site). */
+bool mlaas_tfaas_may_change(struct mlaas_service *service, struct mlaas_exchange *exchange);
+
+/* tfaas_manage.c */
+mlaas_route_handle mlaas_tfaas_models, mlaas_tfaas_delete;
+mlaas_route_handle mlaas_tfaas_params_get, mlaas_tfaas_params_set, mlaas_tfaas_params_of_model;
+
+/* tfaas_status.c, tfaas_download.c */
+mlaas_route_handle mlaas_tfaas_status, mlaas_tfaas_download, mlaas_tfaas_data;
+
 #endif
