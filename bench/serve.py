@@ -2,8 +2,8 @@
 
     serve.py [--quick] [--rounds N] [--seconds S] [--models big_tf,echo] [--parts cost,single,steady,loops,memory]
 
-The server is pinned to one core, wrk to another; CPU is user + system time of all threads of the server per request, with
-limits, metrics and access log on. Rounds are interleaved, medians shown. "aim" is what a request may cost at most.
+The server is pinned to one core, wrk to another; CPU is user + system time of all threads of the server per request,
+with limits, metrics and access log on. Rounds are interleaved, medians shown. "aim" is what a request may cost at most.
 """
 import argparse
 import json
@@ -32,7 +32,8 @@ wrk.headers["Content-Type"] = "%s"
 function done(summary, latency, requests)
   io.write(string.format('{"requests": %%d, "seconds": %%f, "bad": %%d, "p50": %%f, "p99": %%f, "p999": %%f}\\n',
     summary.requests, summary.duration / 1e6, summary.errors.status + summary.errors.connect + summary.errors.read +
-    summary.errors.write + summary.errors.timeout, latency:percentile(50), latency:percentile(99), latency:percentile(99.9)))
+    summary.errors.write + summary.errors.timeout, latency:percentile(50), latency:percentile(99),
+    latency:percentile(99.9)))
 end
 """
 NGINX = """
@@ -197,7 +198,8 @@ def table(title, columns):
 
 
 def row(*cells):
-    print("| " + " | ".join(f"{cell:.1f}" if isinstance(cell, float) else str(cell) for cell in cells) + " |", flush=True)
+    texts = [f"{cell:.1f}" if isinstance(cell, float) else str(cell) for cell in cells]
+    print(f"| {' | '.join(texts)} |", flush=True)
 
 
 def verdict(ours, aim):

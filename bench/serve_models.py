@@ -1,7 +1,8 @@
 """Makes the models that the server is measured with, where they are not there yet: serve_models.py FOLDER.
 
-big is 27-1024-1024-1 and small 42-128-64-1, He-normal random weights, each as SavedModel, frozen graph and ONNX with the
-same weights; trees is XGBoost with 100 trees of depth 6 over 27 features; picture is a small convolution over images;
+big is 27-1024-1024-1 and small 42-128-64-1, He-normal random weights, each as SavedModel, frozen graph and ONNX with
+the same weights; trees is XGBoost with 100 trees of depth 6 over 27 features; picture is a small convolution over
+images;
 echo gives back what it gets.
 """
 import json
@@ -27,7 +28,7 @@ def put(folder, name, data):
 
 
 def params(folder, **more):
-    put(folder, "params.json", json.dumps({"name": folder.name, "labels": "labels.txt", "description": "bench", **more}))
+    put(folder, "params.json", json.dumps({"name": folder.name, "labels": "labels.txt", **more}))
     put(folder, "labels.txt", "signal\n")
 
 
