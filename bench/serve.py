@@ -103,8 +103,10 @@ def start_nginx():
 
 def start_ours(models, *options, loops=1, cores=SERVER_CORE):
     port = free_port()
+    log = WORK / f"access-{loops}.log"
+    log.unlink(missing_ok=True)
     return Server([str(BUILD / "src" / "cli" / "mlaas"), "serve", "--models", str(models), "--port", str(port),
-                   "--loops", str(loops), "--load-all", "--log-file", str(WORK / f"access-{port}.log"), *options],
+                   "--loops", str(loops), "--load-all", "--no-check", "--log-file", str(log), *options],
                   port, cores, "/readyz")
 
 
