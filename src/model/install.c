@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 void (*mlaas_install_step)(const char *step);
+bool mlaas_install_exchanges = true;
 
 static void step(const char *name) {
   if (mlaas_install_step)
@@ -215,7 +216,9 @@ static enum mlaas_status replace(struct mlaas_repository *repository, const char
       return mlaas_fail_errno(error, errno, "the new model cannot be put in place");
     return mlaas_folder_sync(place->parent, error);
   }
-  if (renameat2(AT_FDCWD, staged, AT_FDCWD, place->path, RENAME_EXCHANGE) == 0) {
+  if (!mlaas_install_exchanges) {
+    errno = EINVAL;
+  } else if (renameat2(AT_FDCWD, staged, AT_FDCWD, place->path, RENAME_EXCHANGE) == 0) {
     step("exchanged");
     MLAAS_TRY(mlaas_folder_sync(place->parent, error));
     (void)mlaas_tree_remove(staged, NULL); /* the old one now */

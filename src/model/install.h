@@ -8,7 +8,8 @@
 void mlaas_install_clean(struct mlaas_repository *repository);
 void mlaas_stages_free(struct mlaas_repository *repository);
 
-/* Tests only: called before each step of an install or delete. */
+/* Tests only: called between the steps of an install or delete; whether the file system can exchange two folders. */
 extern void (*mlaas_install_step)(const char *step);
+extern bool mlaas_install_exchanges;
 
 #endif
