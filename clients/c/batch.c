@@ -57,9 +57,9 @@ void mlaas_client_batch_event(struct mlaas_client_batch *batch) {
   batch->open = batch->first = true;
 }
 
-void mlaas_client_batch_json(struct mlaas_client_batch *batch, const char *object, size_t length) {
-  begin(batch, EVENTS);
-  mlaas_client_buffer_add(&batch->text, object, length);
+void mlaas_client_batch_json(struct mlaas_client_batch *batch, const char *text, size_t length) {
+  begin(batch, length && text[strspn(text, " \t\r\n")] == '[' ? ROWS : EVENTS);
+  mlaas_client_buffer_add(&batch->text, text, length);
 }
 
 static bool name(struct mlaas_client_batch *batch, const char *key) {
@@ -91,6 +91,11 @@ static void comma(struct mlaas_client_batch *batch, size_t i) {
 void mlaas_client_batch_number(struct mlaas_client_batch *batch, const char *key, double value) {
   if (name(batch, key))
     number(batch, key, value, DBL_DECIMAL_DIG);
+}
+
+void mlaas_client_batch_float(struct mlaas_client_batch *batch, const char *key, float value) {
+  if (name(batch, key))
+    number(batch, key, (double)value, FLT_DECIMAL_DIG);
 }
 
 void mlaas_client_batch_integer(struct mlaas_client_batch *batch, const char *key, int64_t value) {

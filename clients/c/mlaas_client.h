@@ -109,6 +109,7 @@ MLAAS_CLIENT_API size_t mlaas_client_batch_count(const struct mlaas_client_batch
  * batch. `name` is copied: a branch ("jetPt") or a slot of a jagged one ("jetPt_0"). NaN means missing. */
 MLAAS_CLIENT_API void mlaas_client_batch_event(struct mlaas_client_batch *batch);
 MLAAS_CLIENT_API void mlaas_client_batch_number(struct mlaas_client_batch *batch, const char *name, double value);
+MLAAS_CLIENT_API void mlaas_client_batch_float(struct mlaas_client_batch *batch, const char *name, float value);
 MLAAS_CLIENT_API void mlaas_client_batch_integer(struct mlaas_client_batch *batch, const char *name, int64_t value);
 MLAAS_CLIENT_API void mlaas_client_batch_floats(struct mlaas_client_batch *batch, const char *name, const float *values,
                                                 size_t count);
@@ -116,8 +117,9 @@ MLAAS_CLIENT_API void mlaas_client_batch_doubles(struct mlaas_client_batch *batc
                                                  const double *values, size_t count);
 MLAAS_CLIENT_API void mlaas_client_batch_integers(struct mlaas_client_batch *batch, const char *name,
                                                   const int64_t *values, size_t count);
-/* A whole event as text: a JSON object of names and numbers or lists of numbers. The server checks it. */
-MLAAS_CLIENT_API void mlaas_client_batch_json(struct mlaas_client_batch *batch, const char *object, size_t length);
+/* A whole event or row as text: a JSON object of names and numbers or lists of numbers, or a list. The server checks
+ * it. */
+MLAAS_CLIENT_API void mlaas_client_batch_json(struct mlaas_client_batch *batch, const char *text, size_t length);
 /* A row of a model's input as it is, without names. */
 MLAAS_CLIENT_API void mlaas_client_batch_row(struct mlaas_client_batch *batch, const float *values, size_t count);
 

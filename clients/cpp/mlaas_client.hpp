@@ -55,9 +55,9 @@ struct Result {
 };
 
 struct Query {
-  std::string model; /* "": the server's default */
+  std::string model = {}; /* "": the server's default */
   std::int64_t version = 0;
-  std::string input; /* "raw", "normalised" or "" */
+  std::string input = {}; /* "raw", "normalised" or "" */
   double timeout = 0;
 };
 
@@ -84,7 +84,9 @@ public:
   }
   template <typename Number, std::enable_if_t<std::is_arithmetic_v<Number>, int> = 0>
   Batch &add(const std::string &name, Number value) {
-    if constexpr (std::is_floating_point_v<Number>)
+    if constexpr (std::is_same_v<Number, float>)
+      mlaas_client_batch_float(batch_.get(), name.c_str(), value);
+    else if constexpr (std::is_floating_point_v<Number>)
       mlaas_client_batch_number(batch_.get(), name.c_str(), static_cast<double>(value));
     else
       mlaas_client_batch_integer(batch_.get(), name.c_str(), static_cast<std::int64_t>(value));
@@ -221,9 +223,8 @@ public:
     return take([this](char **json, mlaas_client_error *error) { return mlaas_client_models(get(), json, error); });
   }
   std::string model(const std::string &name) {
-    return take([&](char **json, mlaas_client_error *error) {
-      return mlaas_client_model(get(), name.c_str(), json, error);
-    });
+    return take(
+        [&](char **json, mlaas_client_error *error) { return mlaas_client_model(get(), name.c_str(), json, error); });
   }
   std::string fetch(const std::string &name, const std::string &file) {
     return take([&](char **data, mlaas_client_error *error) {
