@@ -61,7 +61,7 @@ struct job;
 /* A batch on its way, in a ring: parts leave in the order in which they were sent. */
 struct slot {
   struct job *job;
-  struct mlaas_rows_part part;
+  struct mlaas_score_rows_part part;
   bool back;
 };
 
@@ -72,7 +72,7 @@ struct job {
   struct mlaas_recipe *recipe; /* NULL where the model has none, or nothing was read from ROOT */
   struct mlaas_client_query query;
   struct mlaas_client_batch *batch;
-  struct mlaas_rows rows;
+  struct mlaas_score_rows rows;
   struct mlaas_list list;
   struct mlaas_meter meter;
   struct slot *ring;
@@ -95,7 +95,7 @@ static void take_reply(void *user, struct mlaas_client_result *result, const str
     snprintf(job->error.where, sizeof job->error.where, "%s, events %lld to %lld", slot->part.file,
              (long long)slot->part.first, (long long)slot->part.first + (long long)slot->part.count - 1);
   } else {
-    job->status = mlaas_rows_format(&job->rows, result, &slot->part, &job->error);
+    job->status = mlaas_score_rows_format(&job->rows, result, &slot->part, &job->error);
   }
 }
 
@@ -104,7 +104,7 @@ static enum mlaas_status collect(struct job *job, bool all, struct mlaas_error *
   while (job->used && job->status == MLAAS_OK) {
     struct slot *slot = &job->ring[job->oldest];
     if (slot->back) {
-      MLAAS_TRY(mlaas_rows_write(&job->rows, &slot->part, error));
+      MLAAS_TRY(mlaas_score_rows_write(&job->rows, &slot->part, error));
       job->oldest = (job->oldest + 1) % job->ring_size;
       job->used--;
       if (job->total >= 0)
@@ -305,7 +305,7 @@ static void reset(struct job *job) {
   mlaas_recipe_put(job->recipe);
   mlaas_context_put(job->context);
   mlaas_list_reset(&job->list);
-  mlaas_rows_reset(&job->rows);
+  mlaas_score_rows_reset(&job->rows);
 }
 
 /* Scores into `out`, which stays open. */

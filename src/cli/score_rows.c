@@ -12,7 +12,7 @@
 
 enum { LONGEST_NAME = 300 };
 
-static bool add_column(struct mlaas_rows *rows, const char *name) {
+static bool add_column(struct mlaas_score_rows *rows, const char *name) {
   char **columns = mlaas_realloc(rows->columns, (rows->num_columns + 1) * sizeof *columns);
   if (!columns)
     return false;
@@ -22,7 +22,7 @@ static bool add_column(struct mlaas_rows *rows, const char *name) {
 }
 
 /* "score", "score_ttH", "y_0" ... */
-static bool add_columns_of(struct mlaas_rows *rows, const char *stem, const struct mlaas_client_output *output) {
+static bool add_columns_of(struct mlaas_score_rows *rows, const char *stem, const struct mlaas_client_output *output) {
   char name[LONGEST_NAME];
   for (size_t i = 0; i < output->width; i++) {
     const char *label = output->labels ? output->labels[i] : rows->num_labels == output->width ? rows->labels[i] : "";
@@ -38,7 +38,7 @@ static bool add_columns_of(struct mlaas_rows *rows, const char *stem, const stru
   return true;
 }
 
-static enum mlaas_status name_columns(struct mlaas_rows *rows, const struct mlaas_client_result *result,
+static enum mlaas_status name_columns(struct mlaas_score_rows *rows, const struct mlaas_client_result *result,
                                       struct mlaas_error *error) {
   for (size_t i = 0; i < result->num_outputs; i++) {
     const char *stem = result->num_outputs == 1 || !result->outputs[i].name[0] ? "score" : result->outputs[i].name;
@@ -87,7 +87,7 @@ static void write_text(FILE *out, const char *text, bool json) {
   fputc('"', out);
 }
 
-static void write_row(const struct mlaas_rows *rows, const struct mlaas_client_result *result, const char *file,
+static void write_row(const struct mlaas_score_rows *rows, const struct mlaas_client_result *result, const char *file,
                       int64_t entry, size_t row, FILE *out) {
   size_t column = 0;
   if (rows->files && rows->json)
@@ -113,8 +113,8 @@ static void write_row(const struct mlaas_rows *rows, const struct mlaas_client_r
   fputs(rows->json ? "}\n" : "\n", out);
 }
 
-enum mlaas_status mlaas_rows_format(struct mlaas_rows *rows, const struct mlaas_client_result *result,
-                                    struct mlaas_rows_part *part, struct mlaas_error *error) {
+enum mlaas_status mlaas_score_rows_format(struct mlaas_score_rows *rows, const struct mlaas_client_result *result,
+                                          struct mlaas_score_rows_part *part, struct mlaas_error *error) {
   size_t width = 0;
   if (!rows->columns)
     MLAAS_TRY(name_columns(rows, result, error));
@@ -131,7 +131,7 @@ enum mlaas_status mlaas_rows_format(struct mlaas_rows *rows, const struct mlaas_
   return fclose(out) == 0 ? MLAAS_OK : mlaas_fail(error, MLAAS_MEMORY, "no memory for the scores");
 }
 
-static void write_head(const struct mlaas_rows *rows) {
+static void write_head(const struct mlaas_score_rows *rows) {
   fputs(rows->files ? "file,entry" : "entry", rows->out);
   for (size_t i = 0; i < rows->num_columns; i++) {
     fputc(',', rows->out);
@@ -140,7 +140,8 @@ static void write_head(const struct mlaas_rows *rows) {
   fputc('\n', rows->out);
 }
 
-enum mlaas_status mlaas_rows_write(struct mlaas_rows *rows, struct mlaas_rows_part *part, struct mlaas_error *error) {
+enum mlaas_status mlaas_score_rows_write(struct mlaas_score_rows *rows, struct mlaas_score_rows_part *part,
+                                         struct mlaas_error *error) {
   if (rows->written == 0 && !rows->json)
     write_head(rows);
   bool good = fwrite(part->text, 1, part->size, rows->out) == part->size && !ferror(rows->out);
@@ -150,12 +151,12 @@ enum mlaas_status mlaas_rows_write(struct mlaas_rows *rows, struct mlaas_rows_pa
   return good ? MLAAS_OK : mlaas_fail_errno(error, errno ? errno : EIO, "the scores cannot be written");
 }
 
-void mlaas_rows_reset(struct mlaas_rows *rows) {
+void mlaas_score_rows_reset(struct mlaas_score_rows *rows) {
   for (size_t i = 0; i < rows->num_columns; i++)
     mlaas_free(rows->columns[i]);
   for (size_t i = 0; i < rows->num_labels; i++)
     mlaas_free(rows->labels[i]);
   mlaas_free(rows->columns);
   mlaas_free(rows->labels);
-  *rows = (struct mlaas_rows){0};
+  *rows = (struct mlaas_score_rows){0};
 }

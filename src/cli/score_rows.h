@@ -8,7 +8,7 @@
 
 /* Where scores go. Columns are named after the first batch: "score", or OUTPUT, with _LABEL or _i behind where an
  * output has several numbers an event. */
-struct mlaas_rows {
+struct mlaas_score_rows {
   FILE *out;
   bool json;     /* lines of JSON instead of CSV */
   bool files;    /* say the file of each row: there are several */
@@ -20,7 +20,7 @@ struct mlaas_rows {
 };
 
 /* One batch on its way. */
-struct mlaas_rows_part {
+struct mlaas_score_rows_part {
   const char *file;
   int64_t first; /* number of its first event in the file */
   size_t count;
@@ -29,10 +29,11 @@ struct mlaas_rows_part {
 };
 
 /* Fills part->text. Errors: FORMAT (other columns than before), MEMORY. */
-enum mlaas_status mlaas_rows_format(struct mlaas_rows *rows, const struct mlaas_client_result *result,
-                                    struct mlaas_rows_part *part, struct mlaas_error *error);
+enum mlaas_status mlaas_score_rows_format(struct mlaas_score_rows *rows, const struct mlaas_client_result *result,
+                                          struct mlaas_score_rows_part *part, struct mlaas_error *error);
 /* Writes the part's lines, before the first of all the names of the columns, and frees its text. */
-enum mlaas_status mlaas_rows_write(struct mlaas_rows *rows, struct mlaas_rows_part *part, struct mlaas_error *error);
-void mlaas_rows_reset(struct mlaas_rows *rows);
+enum mlaas_status mlaas_score_rows_write(struct mlaas_score_rows *rows, struct mlaas_score_rows_part *part,
+                                         struct mlaas_error *error);
+void mlaas_score_rows_reset(struct mlaas_score_rows *rows);
 
 #endif
