@@ -76,6 +76,10 @@ def test_saved_model_and_keras_file_give_the_same(bundle, make_dataset):
         keras.models.load_model(os.path.join(bundle.path, "model.keras")).predict(x, verbose=0), scores, atol=1e-6
     )
     np.testing.assert_allclose(bundle.model.predict(batch.inputs), scores[:, 0], atol=1e-6)
+    with tf.compat.v1.Session(graph=tf.Graph()) as session:  # as servers load it, through TensorFlow's C interface
+        tf.compat.v1.saved_model.load(session, ["serve"], os.path.join(bundle.path, "saved_model"))
+        again = session.run("StatefulPartitionedCall:0", {"serving_default_inputs_input:0": x})
+    np.testing.assert_allclose(again, scores, atol=1e-6)
     params = json.load(open(os.path.join(bundle.path, "saved_model", "params.json")))
     assert params["input_name"] == "serving_default_inputs_input" and params["model"] == "saved_model.pb"
     assert os.path.isdir(os.path.join(bundle.path, "saved_model", "assets"))

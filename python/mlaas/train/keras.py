@@ -250,7 +250,8 @@ class KerasTrainer(Trainer):
         self.model.save(os.path.join(folder, "model.keras"))
         serve, specs = self._serving()
         module = tf.Module()
-        module.held = list(self.model.variables)
+        # TensorFlow's own variables, not Keras's: of those the export makes copies, which is what would be restored
+        module.held = [variable.value for variable in self.model.variables]
         target = os.path.join(folder, "saved_model")
         tf.saved_model.save(module, target, signatures={"serving_default": serve.get_concrete_function()})
         os.makedirs(os.path.join(target, "assets"), exist_ok=True)  # TFaaS takes a folder for a SavedModel by it
