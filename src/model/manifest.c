@@ -239,7 +239,14 @@ static enum mlaas_status use_named(struct mlaas_manifest *manifest, const char *
 
 /* ---- labels and name ---- */
 
-/* Labels decorate answers: one that cannot be read is a warning. */
+/* A frozen graph in a folder of TFaaS, which refuses such a model when its labels are not there. */
+static bool needs_labels(const struct mlaas_manifest *manifest) {
+  size_t length = strlen(manifest->path);
+  return !manifest->bundle && manifest->params && strcmp(manifest->backend, "tensorflow") == 0 && length > 3 &&
+         strcmp(manifest->path + length - 3, ".pb") == 0;
+}
+
+/* Labels decorate answers: one that cannot be read is a warning, but where TFaaS's clients are used to an error. */
 static enum mlaas_status read_labels(struct mlaas_manifest *manifest, const char *folder, struct mlaas_error *error) {
   static const char *const none[] = {NULL};
   const char *named = mlaas_manifest_param(manifest, "labels"), *file = named && *named ? named : "labels.txt";
@@ -256,6 +263,9 @@ static enum mlaas_status read_labels(struct mlaas_manifest *manifest, const char
       mlaas_file_lines(&manifest->arena, path, LABELS_BYTES, &manifest->labels, &manifest->num_labels, &why);
   if (status == MLAAS_MEMORY)
     return out_of_memory(error);
+  if (status != MLAAS_OK && file == named && needs_labels(manifest))
+    return mlaas_fail(error, MLAAS_FORMAT, "params.json names the labels '%s', which %s", file,
+                      status == MLAAS_NOT_FOUND ? "are not there" : "cannot be read");
   if (status != MLAAS_OK)
     manifest->warning = mlaas_arena_format(&manifest->arena, NULL, "labels are missing: %s %s", file, why.message);
   return MLAAS_OK;
