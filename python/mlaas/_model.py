@@ -123,8 +123,8 @@ class Model:
         self._closed = False
         self._inputs: list[TensorInfo] = []
         self._outputs: list[TensorInfo] = []
-        self._open()
-        self._inputs, self._outputs = _infos(self._core.inputs()), _infos(self._core.outputs())
+        core = self._open()
+        self._inputs, self._outputs = _infos(core.inputs()), _infos(core.outputs())
 
     def _open(self) -> Any:
         """The handle of this process."""

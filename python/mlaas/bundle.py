@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import html
-import importlib
 import json
 import os
 import re
@@ -18,6 +17,7 @@ import numpy as np
 
 from . import report
 from ._errors import ArgumentError, FormatError, IOError, NotFoundError, UnsupportedError
+from ._predictor import open_predictor
 from .train._checkpoint import swap_in, sync_tree
 
 FORMAT, VERSION = "mlaas-model", 1
@@ -179,7 +179,7 @@ def _read_json(folder: str, name: str) -> dict:
 class Bundle:
     """A trained model with its recipe. `predict` takes raw events: files, a Table, a dict or an awkward array."""
 
-    def __init__(self, path: str):
+    def __init__(self, path: str, backend: str | None = None, options: dict | None = None):
         from . import Recipe
 
         self.path = os.path.abspath(os.fspath(path))
@@ -188,7 +188,7 @@ class Bundle:
         with open(self._file("recipe.json"), encoding="utf-8") as stream:
             self.recipe = Recipe.from_json(stream.read())
         self.metrics = _read_json(self.path, "metrics.json") if os.path.exists(self._file("metrics.json")) else {}
-        self._model = None
+        self._how, self._model = (backend, options), None
 
     def _file(self, name: str) -> str:
         path = os.path.join(self.path, name)
@@ -206,14 +206,9 @@ class Bundle:
 
     @property
     def model(self):
-        """The model as its framework loads it (at first use): has predict({input: (x, mask)})."""
+        """The model, opened at first use: has predict({input: (x, mask)})."""
         if self._model is None:
-            framework = self.info["training"]["framework"]
-            try:
-                module = importlib.import_module(f".train.{framework}", __package__)
-            except ImportError as error:
-                raise UnsupportedError(f"{self.path}: needs {framework}, which is not installed: {error}") from error
-            self._model = module.load(self.path, self.info)
+            self._model = open_predictor(self.path, self.info, *self._how)
         return self._model
 
     def predict(self, data, *, rename=None, batch_size=8192):
@@ -283,8 +278,12 @@ def check_format(info: dict, path: str):
             raise FormatError(f'{path}: no "{key}"')
 
 
-def load(path) -> Bundle:
-    """Opens a bundle that `train` wrote."""
+def load(path, backend: str | None = None, options: dict | None = None) -> Bundle:
+    """Opens a bundle that `train` wrote.
+
+    It runs in C by the back end that fits. backend: another one (tensorflow, onnxruntime, openvino, xgboost), or
+    python for the framework that trained it. options: for the back end, such as {"precision": "bf16"} of openvino.
+    """
     if not os.path.isdir(path):
         raise NotFoundError(f"{os.fspath(path)}: no such bundle (a folder with model.json)")
-    return Bundle(path)
+    return Bundle(path, backend, options)

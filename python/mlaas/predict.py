@@ -261,17 +261,21 @@ def predict(
     batch_size=8192,
     memory=None,
     threads=None,
+    backend=None,
 ) -> list:
     """Writes the scores of every file into folder `out`; returns the paths in the order of the files.
 
     bundle: a Bundle or its path. format: root, parquet, csv or npz. rename: {branch of the training: branch in these
     files} for systematic variations, with `tag` behind the score's and the file's name. Columns: the identifiers,
-    `score` or `score_CLASS`, `split` (0 train, 1 validation, 2 test, -1 never seen in the training).
+    `score` or `score_CLASS`, `split` (0 train, 1 validation, 2 test, -1 never seen in the training). backend: what runs
+    the model, as in mlaas.load.
     """
     from . import bundle as bundles
 
     if not isinstance(bundle, bundles.Bundle):
-        bundle = bundles.load(bundle)
+        bundle = bundles.load(bundle, backend)
+    elif backend:
+        raise ArgumentError("backend is for a bundle's path; give it to mlaas.load for a bundle that is open")
     if format not in WRITERS:
         raise ArgumentError(f"format {format!r} is not known; it is one of {', '.join(FORMATS)}")
     names = file_list(files)

@@ -109,6 +109,7 @@ def predict(options: dict):
         False if options.get("quiet") else None,
         memory=options.get("memory"),
         threads=options.get("threads"),
+        backend=options.get("backend"),
     )
     if not options.get("quiet"):
         print("\n".join(paths))

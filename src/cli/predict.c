@@ -28,6 +28,11 @@ static const struct mlaas_option options[] = {
      .type = MLAAS_OPTION_TEXT,
      .argument = "TAG",
      .help = "A word for the names of the output, such as jesUp: STEM.jesUp.scores.root"},
+    {.name = "backend",
+     .type = MLAAS_OPTION_CHOICE,
+     .argument = "NAME",
+     .choices = "tensorflow|onnxruntime|openvino|xgboost|python",
+     .help = "What runs the model; the one in C that fits by default, python is the framework that trained it"},
     MLAAS_OPTIONS_OF_WORK,
     {0}};
 

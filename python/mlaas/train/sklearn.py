@@ -13,11 +13,13 @@ import time
 import joblib
 import numpy as np
 
-from .._errors import ArgumentError, LimitError, UnsupportedError
+from .._errors import ArgumentError, Error, LimitError, UnsupportedError
+from .._model import Model
 from ._base import Predictor, Trainer, check_width, describe_inputs
 from ._fit import open_part, score_part, validation_values
 
 MODEL_FILE, ONNX_FILE = "model.joblib", "model.onnx"
+PROBE_ROWS, PROBE_CLOSE = 256, 1e-5  # what the ONNX file has to be equal on, and how equal
 ROW_EXTRA = 32  # bytes of label, weight and index beside the features
 
 
@@ -146,8 +148,33 @@ class SklearnTrainer(Trainer):
         }
         onnx = self._export_onnx(os.path.join(folder, ONNX_FILE))
         if onnx:
-            result.update(back_end="onnx", file=ONNX_FILE, outputs=onnx)
+            scores = self._scores(onnx, os.path.join(folder, ONNX_FILE))
+            result.update(back_end="onnx", file=ONNX_FILE, outputs=onnx, **({"scores": scores} if scores else {}))
         return {**result, "native_file": MODEL_FILE, "regression": self.task.regression}
+
+    def _scores(self, outputs, path):
+        """Which of the ONNX file's outputs is what `scores_of` gives; None where none is (margins, coarse sums)."""
+        if self.task.regression:
+            found = {"output": outputs[0]["name"]}
+        elif hasattr(self.model, "predict_proba") and len(outputs) == 2:
+            found = {"output": outputs[1]["name"], **({"column": 1} if len(self.task.classes) == 2 else {})}
+        else:
+            return None
+        x = np.random.default_rng(0).normal(0.5, 0.5, size=(PROBE_ROWS, self.inputs[0]["features"])).astype(np.float32)
+        try:
+            with Model(path, "onnxruntime") as model:
+                made = model.run(x)[found["output"]]
+        except Error:  # no ONNX Runtime here: whoever has one trusts the converter
+            return found
+        made = made[:, found["column"]] if "column" in found else made
+        wanted = scores_of(self.model, x, self.task.regression)
+        largest = float(np.max(np.abs(made.reshape(wanted.shape) - wanted) / (1 + np.abs(wanted))))
+        if largest <= PROBE_CLOSE:
+            return found
+        self.note(
+            f"the ONNX file's scores are coarser, by up to {largest:.1e}: mlaas predicts with scikit-learn itself"
+        )
+        return None
 
     def _export_onnx(self, path):
         """Writes the ONNX file; returns its outputs, or None where the converter does not know the model."""
