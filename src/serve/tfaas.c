@@ -1,5 +1,4 @@
-/* The routes of TFaaS's dialect, in the spelling of its three generations. Its handlers are in tfaas_*.c and image.c.
- */
+/* The routes of TFaaS's dialect, in the spelling of its three generations. Its handlers are in tfaas_*.c. */
 #include "serve/tfaas.h"
 
 const struct mlaas_route mlaas_routes_tfaas[] = {
@@ -8,6 +7,8 @@ const struct mlaas_route mlaas_routes_tfaas[] = {
     {"POST", "/proto", MLAAS_ROUTE_LIMITED, mlaas_tfaas_proto, "proto"},
     {"POST", "/predict/proto", MLAAS_ROUTE_LIMITED, mlaas_tfaas_proto, "proto"},
     {"POST", "/predict", MLAAS_ROUTE_LIMITED, mlaas_tfaas_predict, "predict"},
+    {"POST", "/image", MLAAS_ROUTE_LIMITED, mlaas_tfaas_image, "image"},
+    {"POST", "/predict/image", MLAAS_ROUTE_LIMITED, mlaas_tfaas_image, "image"},
     {"POST", "/upload", MLAAS_ROUTE_LIMITED | MLAAS_ROUTE_UPLOAD, mlaas_tfaas_upload, "upload"},
     {"POST", "/bundle", MLAAS_ROUTE_LIMITED | MLAAS_ROUTE_UPLOAD, mlaas_tfaas_upload, "upload"},
     {"DELETE", "/delete", MLAAS_ROUTE_LIMITED | MLAAS_ROUTE_SMALL, mlaas_tfaas_delete, "delete"},

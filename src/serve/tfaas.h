@@ -7,6 +7,9 @@
 /* tfaas_predict.c */
 mlaas_route_handle mlaas_tfaas_json, mlaas_tfaas_proto, mlaas_tfaas_predict;
 
+/* tfaas_image.c */
+mlaas_route_handle mlaas_tfaas_image;
+
 /* tfaas_upload.c */
 mlaas_route_handle mlaas_tfaas_upload;
 /* Whether this request may change the models; false: it has been refused (read only, or a page of another site). */

@@ -162,23 +162,18 @@ static void delete_model(struct mlaas_errand *errand) {
     mlaas_service_say(errand->service, 2, "model %.*s was deleted", (int)manage->name.size, manage->name.data);
 }
 
-/* The text that a form's or a JSON object's "model" gives; an empty slice: it gives none. */
-static enum mlaas_status named_by_body(struct mlaas_exchange *exchange, struct mlaas_slice *name,
+/* The name in a form, or in the query beside a form: as TFaaS takes it. A query or a body of another kind alone does
+ * not delete anything, there as here; an empty slice says so. */
+static enum mlaas_status named_by_form(struct mlaas_exchange *exchange, struct mlaas_slice *name,
                                        struct mlaas_error *error) {
-  struct mlaas_slice type = mlaas_request_header(&exchange->request, "Content-Type"), body = exchange->request.body;
+  struct mlaas_slice type = mlaas_request_header(&exchange->request, "Content-Type");
+  struct mlaas_form form;
   *name = (struct mlaas_slice){0};
-  if (mlaas_multipart_is(type)) {
-    struct mlaas_form form;
-    MLAAS_TRY(mlaas_multipart_parse(type, body, &exchange->arena, &form, error));
-    const struct mlaas_part *part = mlaas_form_find(&form, "model");
-    *name = part ? part->content : *name;
-  } else if (body.size > 0 && body.data[0] == '{') {
-    json_t *object = json_loadb(body.data, body.size, 0, NULL);
-    const char *text = json_string_value(mlaas_json_member(object, "model"));
-    char *copy = text ? mlaas_arena_strndup(&exchange->arena, text, strlen(text), NULL) : NULL;
-    *name = mlaas_slice_of(copy);
-    json_decref(object);
-  }
+  if (!mlaas_multipart_is(type))
+    return MLAAS_OK;
+  MLAAS_TRY(mlaas_multipart_parse(type, exchange->request.body, &exchange->arena, &form, error));
+  const struct mlaas_part *part = mlaas_form_find(&form, "model");
+  *name = part ? part->content : mlaas_request_parameter(exchange, "model");
   return MLAAS_OK;
 }
 
@@ -187,14 +182,12 @@ void mlaas_tfaas_delete(struct mlaas_service *service, struct mlaas_exchange *ex
   struct mlaas_slice name = mlaas_route_rest(exchange);
   if (!mlaas_tfaas_may_change(service, exchange))
     return;
-  if (name.size == 0 && named_by_body(exchange, &name, &error) != MLAAS_OK) {
+  if (name.size == 0 && named_by_form(exchange, &name, &error) != MLAAS_OK) {
     mlaas_exchange_fail(exchange, &error);
     return;
   }
   if (name.size == 0)
-    name = mlaas_request_parameter(exchange, "model");
-  if (name.size == 0)
-    mlaas_exchange_refuse(exchange, 400, "no model name is provided");
+    mlaas_exchange_refuse(exchange, 400, "no model name is provided: DELETE /delete/NAME, or a form with \"model\"");
   else if (mlaas_model_name_check(name, &error) != MLAAS_OK)
     mlaas_exchange_fail(exchange, &error);
   else

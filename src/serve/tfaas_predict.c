@@ -329,6 +329,8 @@ void mlaas_tfaas_predict(struct mlaas_service *service, struct mlaas_exchange *e
   if (starts_with(type, "application/x-protobuf") || starts_with(type, "application/protobuf") ||
       starts_with(type, "application/octet-stream"))
     mlaas_tfaas_proto(service, exchange);
+  else if (starts_with(type, "multipart/form-data"))
+    mlaas_tfaas_image(service, exchange);
   else
     mlaas_tfaas_json(service, exchange);
 }

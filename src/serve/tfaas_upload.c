@@ -34,7 +34,8 @@ static int status_of(const struct mlaas_error *error) {
   if (error->sys_errno)
     return mlaas_status_http(error->status);
   switch (error->status) {
-  case MLAAS_NOT_FOUND:
+  case MLAAS_NOT_FOUND: /* params.json names a file that was not sent */
+    return 400;
   case MLAAS_UNSUPPORTED:
   case MLAAS_INTERNAL:
   case MLAAS_CANCELLED:
