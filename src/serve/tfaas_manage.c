@@ -8,6 +8,7 @@
 #include "serve/tfaas_params.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 struct manage {
   struct mlaas_errand errand;
@@ -53,6 +54,13 @@ static size_t last_version(const struct mlaas_listing *listing, size_t i) {
   return i;
 }
 
+/* Whether we wrote it: then the parameters keep the name that it was trained under, whatever it is served as. */
+static bool is_bundle(const struct mlaas_model_entry *entry) {
+  char path[4096];
+  int size = snprintf(path, sizeof path, "%s/model.json", entry->path);
+  return size > 0 && (size_t)size < sizeof path && access(path, F_OK) == 0;
+}
+
 /* One element for each model; what cannot even say what it is is left out. */
 static void add_model(json_t *models, const struct mlaas_listing *listing, size_t first, size_t last,
                       struct mlaas_arena *arena) {
@@ -66,6 +74,8 @@ static void add_model(json_t *models, const struct mlaas_listing *listing, size_
   if (versions)
     json_object_set_new(object, "versions", versions);
   json_object_set_new(object, "state", json_string(state_names[entry->state]));
+  if (is_bundle(entry))
+    json_object_set_new(object, "name", json_string(entry->name));
   if (entry->reason && *entry->reason)
     json_object_set_new(object, "reason", json_string(entry->reason));
   json_array_append_new(models, object);
