@@ -3,6 +3,9 @@
 
 #include "net/tls.h"
 
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+
 enum { LINGER_MS = 2000, LONGEST_LINGER_MS = 15000, GONE_MS = 100, SLOWEST_BODY = 1024 };
 
 struct mlaas_connection *mlaas_connection_new(struct mlaas_hub *hub) {
@@ -192,10 +195,27 @@ void mlaas_connection_wait(struct mlaas_connection *connection, enum mlaas_wait 
   connection->got = 0;
 }
 
+/* Bytes that the client has not taken: of libuv's queue and of the kernel's, which says "room" only now and then. */
+static size_t count_unsent(struct mlaas_connection *connection) {
+  int fd = -1, queued = 0;
+  if (uv_fileno(&connection->uv.handle, &fd) < 0 || ioctl(fd, SIOCOUTQ, &queued) < 0)
+    queued = 0;
+  return uv_stream_get_write_queue_size(&connection->uv.stream) + (size_t)queued;
+}
+
+/* Closes without leaving the kernel with bytes that nobody will take. */
+static void reset(struct mlaas_connection *connection) {
+  struct linger linger = {.l_onoff = 1, .l_linger = 0};
+  int fd = -1;
+  if (uv_fileno(&connection->uv.handle, &fd) == 0)
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+  mlaas_connection_close(connection);
+}
+
 int64_t mlaas_connection_deadline(struct mlaas_connection *connection, int64_t now) {
   const struct mlaas_server_options *options = &connection->hub->shared->options;
   if (connection->writing) {
-    size_t unsent = uv_stream_get_write_queue_size(&connection->uv.stream);
+    size_t unsent = count_unsent(connection);
     if (unsent != connection->unsent)
       connection->since = now;
     connection->unsent = unsent;
@@ -224,7 +244,7 @@ void mlaas_connection_expire(struct mlaas_connection *connection) {
   if (connection->writing || connection->wait != MLAAS_WAIT_RUN)
     mlaas_count(&connection->hub->counters.timeouts, connection->wait != MLAAS_WAIT_LINGER);
   if (connection->writing)
-    mlaas_connection_close(connection);
+    reset(connection);
   else
     connection->codec->expired(connection);
 }

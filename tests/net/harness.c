@@ -270,15 +270,31 @@ static int byte_within(int client, char *byte, int ms) {
   return recv(client, byte, 1, 0) == 1 ? 1 : 0;
 }
 
-int hear_within(int client, char *head, size_t head_room, char *body, size_t body_room, int ms) {
-  size_t size = 0;
-  while (size < 4 || memcmp(head + size - 4, "\r\n\r\n", 4) != 0) {
-    assert_true(size + 1 < head_room);
-    int got = byte_within(client, head + size, ms);
-    if (got <= 0)
-      return got == 0 ? -1 : -2;
-    head[++size] = 0;
+/* Up to the empty line, and no byte more. 1, 0: the end, -1: nothing for `ms`. */
+static int hear_head(int client, char *head, size_t room, int ms) {
+  for (size_t size = 0;;) {
+    struct pollfd wait = {.fd = client, .events = POLLIN};
+    if (poll(&wait, 1, ms) <= 0)
+      return -1;
+    ssize_t count = recv(client, head + size, room - size - 1, MSG_PEEK);
+    if (count <= 0)
+      return 0;
+    head[size + (size_t)count] = 0;
+    char *end = strstr(size < 3 ? head : head + size - 3, "\r\n\r\n");
+    size_t taken = end ? (size_t)(end + 4 - head) - size : (size_t)count;
+    assert_int_equal(recv(client, head + size, taken, 0), taken);
+    size += taken;
+    head[size] = 0;
+    if (end)
+      return 1;
+    assert_true(size + 1 < room);
   }
+}
+
+int hear_within(int client, char *head, size_t head_room, char *body, size_t body_room, int ms) {
+  int got = hear_head(client, head, head_room, ms);
+  if (got <= 0)
+    return got == 0 ? -1 : -2;
   int status = (int)strtol(head + 9, NULL, 10);
   const char *length_line = strstr(head, "Content-Length: ");
   size_t length = length_line ? strtoul(length_line + 16, NULL, 10) : 0, have = 0;
