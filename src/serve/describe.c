@@ -155,8 +155,12 @@ static void put_opened(json_t *json, const struct mlaas_model *model) {
   mlaas_text_free(text);
   const char *key;
   json_t *value;
-  json_object_foreach(description, key, value) if (strcmp(key, "name") != 0 && strcmp(key, "version") != 0 &&
-                                                   strcmp(key, "file") != 0) json_object_set(json, key, value);
+  json_object_foreach(description, key, value) {
+    bool taken = strcmp(key, "name") == 0 || strcmp(key, "version") == 0 || strcmp(key, "file") == 0 ||
+                 strcmp(key, "recipe") == 0 || json_is_null(value);
+    if (!taken)
+      json_object_set(json, key, value);
+  }
   json_decref(description);
 }
 

@@ -22,10 +22,16 @@ class Browser:
     def __init__(self, folder, width=1280, height=900):
         to_child, self._write = os.pipe()
         self._read, from_child = os.pipe()
+
+        def arrange():
+            """Chromium reads at 3 and writes to 4."""
+            high = [os.dup2(to_child, 100), os.dup2(from_child, 101)]
+            os.dup2(high[0], 3)
+            os.dup2(high[1], 4)
+
         self._process = subprocess.Popen(
-            ["sh", "-c", f'exec "$@" 3<&{to_child} 4>&{from_child}', "sh", PROGRAM, *OPTIONS,
-             f"--user-data-dir={folder}", f"--window-size={width},{height}", "about:blank"],
-            pass_fds=(to_child, from_child), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            [PROGRAM, *OPTIONS, f"--user-data-dir={folder}", f"--window-size={width},{height}", "about:blank"],
+            pass_fds=(3, 4), preexec_fn=arrange, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         os.close(to_child)
         os.close(from_child)

@@ -237,7 +237,6 @@ def test_graphs_are_drawn(page, name):
     choose(page, name)
     page.open(page.run("document.querySelector('#graph').href"))
     page.wait("document.querySelectorAll('svg g.node').length >= 5")
-    assert page.run("document.querySelector('.message')?.innerText || ''").strip() == ""
     labels = page.run("[...document.querySelectorAll('svg g.node')].map((node) => node.textContent).join(' ')")
     assert re.search("Gemm|MatMul", labels)
 
