@@ -435,7 +435,8 @@ static void free_timer(uv_handle_t *timer) { mlaas_free(timer); }
 void mlaas_batcher_free(struct mlaas_batcher *batcher) {
   if (!batcher)
     return;
-  uv_close((uv_handle_t *)batcher->timer, free_timer); /* the loop outlives its batcher and does it */
+  mlaas_loop_forget_round(batcher->loop, after_round, batcher); /* a round or two may follow */
+  uv_close((uv_handle_t *)batcher->timer, free_timer);          /* the loop outlives its batcher and does it */
   while (batcher->idle) {
     struct lane *lane = batcher->idle;
     batcher->idle = lane->next;

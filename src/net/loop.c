@@ -183,6 +183,14 @@ void mlaas_loop_after_round(struct mlaas_loop *loop, mlaas_task *task, void *con
     loop->tasks[loop->num_tasks++] = (struct after_round){task, context};
 }
 
+void mlaas_loop_forget_round(struct mlaas_loop *loop, mlaas_task *task, const void *context) {
+  size_t kept = 0;
+  for (size_t i = 0; i < loop->num_tasks; i++)
+    if (loop->tasks[i].task != task || loop->tasks[i].context != context)
+      loop->tasks[kept++] = loop->tasks[i];
+  loop->num_tasks = kept;
+}
+
 void mlaas_loop_again(struct mlaas_loop *loop) { loop->again = true; }
 
 int mlaas_loop_index(const struct mlaas_loop *loop) { return loop->index; }

@@ -36,6 +36,8 @@ enum mlaas_status mlaas_loop_work(struct mlaas_loop *loop, mlaas_task *work, mla
 /* Calls `task` after every round of reading sockets and posts, before the loop sleeps again: where what came in
  * together is run together. Set before run; up to 4. Called also when there was nothing: that has to be cheap. */
 void mlaas_loop_after_round(struct mlaas_loop *loop, mlaas_task *task, void *context);
+/* On the loop's thread: it is called no more. Who goes away before the loop does has to say so. */
+void mlaas_loop_forget_round(struct mlaas_loop *loop, mlaas_task *task, const void *context);
 /* From inside such a task: all of them are called once more before the loop sleeps. */
 void mlaas_loop_again(struct mlaas_loop *loop);
 

@@ -77,6 +77,29 @@ static void posts_of_a_thread_keep_their_order(void **state) {
   mlaas_loop_free(loop);
 }
 
+/* What a task of a post does to a task of rounds that is freed with its owner. */
+static void go_away(void *context) {
+  struct mlaas_loop *loop = context;
+  mlaas_loop_forget_round(loop, count_round, &the_rounds);
+  the_rounds = 0;
+  mlaas_loop_stop(loop);
+}
+
+static void rounds_end_for_who_goes_away(void **state) {
+  (void)state;
+  static int others;
+  struct mlaas_loop *loop = new_loop(0);
+  struct mlaas_post post = {.task = go_away, .context = loop};
+  mlaas_loop_after_round(loop, count_round, &the_rounds);
+  mlaas_loop_after_round(loop, count_round, &others);
+  mlaas_loop_post(loop, &post);
+  others = 0;
+  mlaas_loop_run(loop);
+  assert_int_equal(the_rounds, 0);
+  assert_true(others > 0);
+  mlaas_loop_free(loop);
+}
+
 /* ---- work ---- */
 
 struct errand {
