@@ -96,6 +96,6 @@ void mlaas_instance_put(struct mlaas_instance *instance) {
 
 struct mlaas_instance *mlaas_instance_next_dead(struct mlaas_repository *repository) {
   struct made *made = (struct made *)repository->dead;
-  repository->dead = &made->next_dead->instance;
+  repository->dead = (struct mlaas_instance *)made->next_dead;
   return &made->instance;
 }

@@ -192,6 +192,55 @@ static void a_bad_model_does_not_take_the_repository_along(void **state) {
   waiting_end(&waiting);
 }
 
+/* A program that counts how often it is asked. */
+static int trials(void) {
+  char path[2 * TEST_PATH];
+  int count = 0;
+  snprintf(path, sizeof path, "%s/count", root);
+  FILE *file = fopen(path, "r");
+  while (file && fgetc(file) != EOF)
+    count++;
+  if (file)
+    fclose(file);
+  return count;
+}
+
+static void load_again(const struct mlaas_repository_options *options, struct waiting_loop *waiting) {
+  struct mlaas_repository *repository = NULL;
+  struct mlaas_error error = {0};
+  assert_int_equal(mlaas_repository_open(options, &repository, &error), MLAAS_OK);
+  for (int i = 0; i < 2; i++) {
+    if (waiting_load(waiting, repository, "m", 0, true, &error) != MLAAS_OK)
+      fail_msg("%s: %s", error.where, error.message);
+  }
+  mlaas_repository_close(repository);
+}
+
+static void what_was_good_is_not_tried_again(void **state) {
+  (void)state;
+  struct waiting_loop waiting;
+  char models[2 * TEST_PATH];
+  const char *program = script("#!/bin/sh\nprintf x >> \"$(dirname \"$0\")/count\"\necho '{\"ok\": true}'\n");
+  put_text(root, "models/m/echo.json", "{}");
+  snprintf(models, sizeof models, "%s/models", root);
+  struct mlaas_repository_options options = {.folder = models, .runners = 1, .most_rows = 1, .checker = program};
+  waiting_begin(&waiting);
+  load_again(&options, &waiting);
+  assert_int_equal(trials(), 1);
+  load_again(&options, &waiting); /* nor by the next server */
+  assert_int_equal(trials(), 1);
+  put_text(root, "models/m/echo.json", "{\"outputs\": 12}");
+  load_again(&options, &waiting);
+  assert_int_equal(trials(), 2);
+  options.model.options = "{\"outputs\": 3}"; /* with other options it is another matter */
+  load_again(&options, &waiting);
+  assert_int_equal(trials(), 3);
+  put_text(root, "models/.mlaas-checked", "mlaas-checked 1 damaged\nxx");
+  load_again(&options, &waiting);
+  assert_int_equal(trials(), 4);
+  waiting_end(&waiting);
+}
+
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, begin, end)
 
 int main(void) {
@@ -204,6 +253,7 @@ int main(void) {
       IN_FOLDER(answers_are_bounded_and_read_to_the_end),
       IN_FOLDER(grandchildren_are_ended_too),
       IN_FOLDER(a_bad_model_does_not_take_the_repository_along),
+      IN_FOLDER(what_was_good_is_not_tried_again),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -44,7 +44,7 @@ static struct mlaas_model *open_good(const char *name, const struct mlaas_model_
 
 static struct mlaas_tensor floats(float *x, int64_t rows, int64_t width) {
   return (struct mlaas_tensor){
-      MLAAS_DTYPE_FLOAT32, 2, {rows, width}, x, (size_t)(rows > 0 ? rows * width : 0) * sizeof *x};
+      MLAAS_DTYPE_FLOAT32, 2, {rows, width}, x, (rows > 0 ? (size_t)rows * (size_t)width : 0) * sizeof *x};
 }
 
 static void a_model_is_opened_and_run(void **state) {
