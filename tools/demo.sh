@@ -23,13 +23,64 @@ step mlaas train --files $sample/files.txt --labels $sample/labels.txt --model $
   --params $sample/params.json --out "$out/bdt"
 step mlaas predict "$out/keras" $sample/files.txt --out "$out/scores"
 
+# The network goes on a server, and scores from there: a raw event by curl, a file by mlaas score.
+mkdir "$out/models"
+printf '\n$ mlaas serve --models %s --port 0 &\n' "$out/models"
+mlaas serve --models "$out/models" --port 0 --log-file "$out/serve.log" >"$out/serve.txt" 2>&1 &
+server=$!
+trap 'kill $server 2>/dev/null || true' EXIT
+for _ in $(seq 100); do
+  url=$(sed -n 's|.*\(http://[0-9.:]*\).*|\1|p' "$out/serve.txt")
+  [ -n "$url" ] && curl -sf -o "$out/ready.txt" "$url/readyz" && break
+  kill -0 $server 2>/dev/null || { cat "$out/serve.txt"; exit 1; }
+  sleep 0.1
+done
+cat "$out/serve.txt"
+export MLAAS_URL=$url
+step mlaas models upload "$out/keras" --name tth
+step mlaas models show tth
+"$MLAAS_PYTHON" - $sample/flatTree_ttHJetTobb_M125_13TeV.root "$out/keras/recipe.json" "$out/event.json" <<'PYTHON'
+import json
+import sys
+
+import mlaas
+
+path, recipe, out = sys.argv[1:]
+with open(recipe, encoding="utf-8") as stream:
+    recipe = mlaas.Recipe.from_json(stream.read())
+names = recipe.branches
+columns = mlaas.open(path)["boosted/events"].arrays(names, stop=1)
+event = {name: columns[name][0].tolist() for name in names}
+with open(out, "w", encoding="utf-8") as stream:
+    json.dump({"model": "tth", "events": [event]}, stream)
+PYTHON
+printf '\n'
+cat "$out/event.json"
+printf '\n'
+step curl -s "$url/json" -H "Content-Type: application/json" -d "@$out/event.json"
+step mlaas score --model tth $sample/flatTree_ttHJetTobb_M125_13TeV.root --out "$out/served.csv"
+kill $server
+wait $server
+trap - EXIT
+
 "$MLAAS_PYTHON" - "$out" "$((SECONDS - began))" <<'PYTHON'
+import csv
 import json
 import sys
 from pathlib import Path
 
+import mlaas
+
 out, seconds = Path(sys.argv[1]), sys.argv[2]
-print()
+predicted = mlaas.open(out / "scores" / "flatTree_ttHJetTobb_M125_13TeV.scores.root")["mlaas"].arrays(["score", "split"])
+with open(out / "served.csv", newline="", encoding="utf-8") as stream:
+    served = [float(row["score"]) for row in csv.DictReader(stream)]
+holdout = [i for i, split in enumerate(predicted["split"]) if split == 2]
+differences = [abs(served[i] - float(predicted["score"][i])) for i in holdout]
+print("\nholdout events     served   mlaas predict")
+for i in holdout[:5]:
+    print(f"{i:14d}  {served[i]:9.6f}  {float(predicted['score'][i]):14.6f}")
+print(f"{len(holdout)} of {len(served)} events, largest difference {max(differences):.1e}\n")
 for name, title in (("keras", "Keras network"), ("bdt", "XGBoost trees")):
     metrics = json.loads((out / name / "metrics.json").read_text())
     print(f"{title:14} test AUC {metrics['test']['auc']:.4f}   report: {out / name / 'report.html'}")
