@@ -257,7 +257,9 @@ static enum mlaas_status make_column(struct fill *f, size_t i) {
   for (size_t e = 0; e < f->count; e++) {
     const struct mlaas_event_value *given = column->given[e];
     if (given) {
-      MLAAS_TRY(store_all(f, branch, given, &to));
+      enum mlaas_status status = store_all(f, branch, given, &to);
+      if (status != MLAAS_OK)
+        return f->count > 1 ? mlaas_fail_in(f->error, status, "event %zu", e) : status;
     } else if (!branch->jagged) {
       clear_bit(to.valid, to.at++);
       to.nulls++;

@@ -132,7 +132,7 @@ static enum mlaas_status begin_tensor(const struct make *m, size_t input, int64_
 
 /* Models that know missing values take null. */
 static bool takes_nan(const struct make *m) {
-  return m->model->manifest.mask_is_nan || strcmp(m->model->manifest.backend, "xgboost") == 0;
+  return m->request->has_nan || m->model->manifest.mask_is_nan || strcmp(m->model->manifest.backend, "xgboost") == 0;
 }
 
 /* ---- vectors ---- */

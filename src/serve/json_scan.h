@@ -43,6 +43,7 @@ struct mlaas_json_request {
   struct mlaas_json_row values;
   struct mlaas_json_row *events;
   size_t num_events;
+  bool has_nan;            /* NaN is a value, as in protobuf, and not null */
   const double *numbers;   /* NaN for null */
   const int64_t *integers; /* NULL, or the same exactly, where a whole number is beyond what doubles hold exactly */
 };

@@ -292,6 +292,7 @@ static bool adopt_row(const struct mlaas_row *row, struct mlaas_arena *arena, st
       .num_keys = row->num_keys,
       .has_keys = row->num_keys > 0,
       .has_values = true,
+      .has_nan = true,
       .values = {.count = row->num_values},
       .numbers = numbers,
   };
