@@ -159,6 +159,7 @@ def test_raw_features_go_through_the_recipe(page):
     # features are in order of kind, then of name: met, nJets, jetPt_0, jetPt_1 (padding)
     assert [float(score) for _, score in rows] == pytest.approx([1.0, 0.4, 31.5, 0.0])
     assert "raw" in page.text("#answer")
+    page.wait("/predictions\\s+[1-9]/.test(document.querySelector('#use').innerText)")
 
 
 def test_mistakes_are_shown_where_they_were_made(page):
@@ -223,6 +224,7 @@ def test_folders_are_uploaded_as_archives_made_by_the_page(page, tmp_path):
     (tmp_path / "boxed" / "echo.json").write_text('{"inputs": 2, "outputs": 2}')
     page.click("#upload")
     page.choose_files("dialog input[webkitdirectory]", tmp_path / "boxed")
+    page.wait("document.querySelector('dialog input[webkitdirectory]').files.length")
     page.run("document.querySelector('dialog form').requestSubmit()")
     page.wait("!dialog.open && document.querySelector('#models a[href=\"#boxed\"]')")
     choose(page, "boxed")
@@ -236,7 +238,7 @@ def test_graphs_are_drawn(page, name):
         pytest.skip("../shared/data/models is absent")
     choose(page, name)
     page.open(page.run("document.querySelector('#graph').href"))
-    page.wait("document.querySelectorAll('svg g.node').length >= 5")
+    page.wait("document.body.classList.contains('default') && document.querySelectorAll('svg g.node').length >= 5")
     labels = page.run("[...document.querySelectorAll('svg g.node')].map((node) => node.textContent).join(' ')")
     assert re.search("Gemm|MatMul", labels)
 

@@ -27,6 +27,9 @@ function showList() {
   if (!items.length)
     items.push(h("li", {}, h("p", { class: "muted" }, page.models.length ? "No model is called so." : "No models yet. Upload one.")));
   $("models").replaceChildren(...items);
+  const count = (state) => page.models.filter((model) => model.state === state).length;
+  const broken = count("failed") ? `, ${count("failed")} broken` : "";
+  $("summary").textContent = `${number(page.models.length)} ${page.models.length === 1 ? "model" : "models"}, ${count("ready")} loaded${broken}`;
 }
 
 async function refresh() {
@@ -34,9 +37,6 @@ async function refresh() {
     const { data } = await ask("repository");
     page.models = byName(data.models);
     page.readOnly = data.read_only;
-    const ready = page.models.filter((model) => model.state === "ready").length;
-    const failed = page.models.filter((model) => model.state === "failed").length;
-    $("summary").textContent = `${number(page.models.length)} ${page.models.length === 1 ? "model" : "models"}, ${ready} loaded${failed ? `, ${failed} broken` : ""}`;
     $("upload").hidden = page.readOnly;
     showTrouble($("trouble"), null);
     showList();
@@ -104,7 +104,7 @@ function useCard(model) {
   const { stats, loaded } = model;
   if (!stats || !loaded) return null;
   const mean = (sum, count) => (count ? duration(sum / count / 1e6) : null);
-  return h("section", { class: "card" }, h("h2", {}, "Since it was loaded"), facts([
+  return h("section", { class: "card", id: "use" }, h("h2", {}, "Since it was loaded"), facts([
     ["predictions", number(stats.succeeded)],
     ["failed", stats.failed + stats.rejected + stats.timed_out ? number(stats.failed + stats.rejected + stats.timed_out) : null],
     ["rows", number(stats.rows)],
@@ -114,6 +114,18 @@ function useCard(model) {
     ["a single row takes", loaded.cost_ns ? duration(loaded.cost_ns / 1e6) : null],
     ["loaded in", duration(loaded.seconds * 1000)],
   ]));
+}
+
+/** The counters again, after a prediction. */
+async function refreshUse() {
+  const { name, version } = selected();
+  try {
+    const { data } = await ask(`models/${encodeURIComponent(name)}${version ? `?version=${version}` : ""}`);
+    const card = useCard(data);
+    if ($("use") && card && selected().name === name) $("use").replaceWith(card);
+  } catch {
+    // the next refresh of the page will say what is wrong
+  }
 }
 
 function filesCard(model) {
@@ -180,7 +192,9 @@ async function showModel() {
     const { data: model } = await ask(`models/${encodeURIComponent(name)}?${query}`);
     if (asked !== page.asked) return; // another one was chosen meanwhile
     page.shown = model;
-    $("model").replaceChildren(...[titleCard(model), model.state === "failed" ? null : tryCard(model, version),
+    for (const entry of page.models) if (entry.name === name && (!version || entry.version === version)) entry.state = model.state;
+    showList();
+    $("model").replaceChildren(...[titleCard(model), model.state === "failed" ? null : tryCard(model, version, refreshUse),
       pair(tensorCard(model), metricsCard(model), useCard(model)), filesCard(model)].filter(Boolean));
   } catch (error) {
     if (asked !== page.asked) return;

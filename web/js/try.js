@@ -150,8 +150,8 @@ function answer(place, model, outcome) {
   place.hidden = false;
 }
 
-/** The card with the form. */
-export function tryCard(model, version) {
+/** The card with the form; `done` is called after each prediction. */
+export function tryCard(model, version, done) {
   const list = branches(model.recipe);
   const size = picture(model);
   const ways = [];
@@ -199,6 +199,7 @@ export function tryCard(model, version) {
       showTrouble(trouble, error);
     }
     button.disabled = false;
+    done();
   };
   return h("section", { class: "card", "aria-labelledby": "try-title" },
     h("h2", { id: "try-title" }, "Try a prediction"),
