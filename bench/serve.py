@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -154,8 +155,11 @@ class Load:
     def check(self, server):
         """One request; its answer has to be a prediction."""
         sent = urllib.request.Request(server.url + self.path, self.body.read_bytes(), {"Content-Type": self.type})
-        with urllib.request.urlopen(sent, timeout=60) as answer:
-            answer.read()
+        try:
+            with urllib.request.urlopen(sent, timeout=60) as answer:
+                answer.read()
+        except urllib.error.HTTPError as error:
+            raise RuntimeError(f"{self.path} with {self.body.name}: {error.code} {error.read().decode()}") from error
 
     def wrk(self, server, connections, seconds, cores=LOAD_CORE):
         """What wrk says, and `cpu_us`: the server's, per request."""
