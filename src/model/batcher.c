@@ -24,7 +24,7 @@ struct mlaas_batcher {
   struct lane *first, **last; /* with something in them, in the order of their turns */
   struct lane *idle;
   struct mlaas_post again;
-  bool posted;
+  bool posted, closing, closed;
   /* of the run under way */
   struct mlaas_rows joined;
   struct mlaas_tensor *views, *outputs;
@@ -34,7 +34,7 @@ struct mlaas_batcher {
   struct mlaas_error error;
   /* deadlines of what executors have, the earliest first */
   struct mlaas_infer *earliest, *latest;
-  uv_timer_t *timer;
+  uv_timer_t timer;
   int64_t alarm; /* what the timer is set to; 0: not set */
 };
 
@@ -284,7 +284,16 @@ static void run_lane(struct mlaas_batcher *batcher, struct lane *lane) {
   mlaas_instance_put(instance);
 }
 
-static void on_again(void *context) { ((struct mlaas_batcher *)context)->posted = false; }
+static void free_closed(struct mlaas_batcher *batcher) {
+  if (batcher->closed && !batcher->posted)
+    mlaas_free(batcher);
+}
+
+static void on_again(void *context) {
+  struct mlaas_batcher *batcher = context;
+  batcher->posted = false;
+  free_closed(batcher);
+}
 
 static void after_round(void *context) {
   struct mlaas_batcher *batcher = context;
@@ -317,8 +326,8 @@ static void set_alarm(struct mlaas_batcher *batcher) {
     return;
   batcher->alarm = batcher->earliest->deadline;
   int64_t left = batcher->alarm - mlaas_now();
-  uv_update_time(batcher->timer->loop);
-  uv_timer_start(batcher->timer, on_alarm, left > 0 ? (uint64_t)(left + 999999) / 1000000 : 0, 0);
+  uv_update_time(batcher->timer.loop);
+  uv_timer_start(&batcher->timer, on_alarm, left > 0 ? (uint64_t)(left + 999999) / 1000000 : 0, 0);
 }
 
 static void on_alarm(uv_timer_t *timer) {
@@ -408,19 +417,14 @@ void mlaas_infer_cancel(struct mlaas_infer *infer) {
 
 enum mlaas_status mlaas_batcher_new(struct mlaas_loop *loop, struct mlaas_batcher **out, struct mlaas_error *error) {
   struct mlaas_batcher *batcher = mlaas_alloc(sizeof *batcher);
-  uv_timer_t *timer = mlaas_alloc(sizeof *timer);
-  if (!batcher || !timer) {
-    mlaas_free(batcher);
-    mlaas_free(timer);
+  if (!batcher)
     return mlaas_fail(error, MLAAS_MEMORY, "out of memory for a batcher");
-  }
   batcher->loop = loop;
   batcher->last = &batcher->first;
   batcher->again = (struct mlaas_post){.task = on_again, .context = batcher};
-  batcher->timer = timer;
-  uv_timer_init(mlaas_loop_uv(loop), timer);
-  timer->data = batcher;
-  uv_unref((uv_handle_t *)timer); /* a deadline alone is no reason to stay */
+  uv_timer_init(mlaas_loop_uv(loop), &batcher->timer);
+  batcher->timer.data = batcher;
+  uv_unref((uv_handle_t *)&batcher->timer); /* a deadline alone is no reason to stay */
   mlaas_loop_after_round(loop, after_round, batcher);
   *out = batcher;
   return MLAAS_OK;
@@ -430,13 +434,18 @@ struct mlaas_loop *mlaas_batcher_loop(const struct mlaas_batcher *batcher) {
   return batcher->loop;
 }
 
-static void free_timer(uv_handle_t *timer) { mlaas_free(timer); }
+static void on_closed(uv_handle_t *timer) {
+  struct mlaas_batcher *batcher = timer->data;
+  batcher->closed = true;
+  free_closed(batcher);
+}
 
+/* The loop goes on for a while; its own memory is freed when nothing of it is there any more. */
 void mlaas_batcher_free(struct mlaas_batcher *batcher) {
-  if (!batcher)
+  if (!batcher || batcher->closing)
     return;
+  batcher->closing = true;
   mlaas_loop_forget_round(batcher->loop, after_round, batcher); /* a round or two may follow */
-  uv_close((uv_handle_t *)batcher->timer, free_timer);          /* the loop outlives its batcher and does it */
   while (batcher->idle) {
     struct lane *lane = batcher->idle;
     batcher->idle = lane->next;
@@ -447,5 +456,5 @@ void mlaas_batcher_free(struct mlaas_batcher *batcher) {
   mlaas_rows_reset(&batcher->joined);
   mlaas_free(batcher->views);
   mlaas_free(batcher->outputs);
-  mlaas_free(batcher);
+  uv_close((uv_handle_t *)&batcher->timer, on_closed);
 }

@@ -40,7 +40,8 @@ struct mlaas_infer {
 
 /* `runners` may be shared by the batchers of all loops. Registers itself with mlaas_loop_after_round. */
 enum mlaas_status mlaas_batcher_new(struct mlaas_loop *loop, struct mlaas_batcher **batcher, struct mlaas_error *error);
-void mlaas_batcher_free(struct mlaas_batcher *batcher); /* nothing may wait or run any more */
+/* On the loop's thread, or when it runs no more but is not yet freed. Nothing may wait or run any more. */
+void mlaas_batcher_free(struct mlaas_batcher *batcher);
 
 /* On the loop's thread. `done` is called later on the same thread, never from inside submit. LIMIT: the queue is full
  * (429), and done is not called. */

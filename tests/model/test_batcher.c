@@ -333,6 +333,30 @@ static void memory_may_end_anywhere(void **state) {
   }
 }
 
+static void free_batcher(struct side *side, void *argument) {
+  (void)argument;
+  mlaas_batcher_free(side->batcher);
+  side->batcher = NULL;
+}
+
+static void do_nothing(struct side *side, void *argument) {
+  (void)side;
+  (void)argument;
+}
+
+/* As a server does it: the loop has still to close its own things. */
+static void the_loop_goes_on_without_its_batcher(void **state) {
+  (void)state;
+  begin(64);
+  struct request *last = REQUEST(1, 1);
+  SUBMIT(&the_side, last);
+  expect(last, MLAAS_OK);
+  tell(&the_side, free_batcher, NULL);
+  for (int round = 0; round < 10; round++)
+    tell(&the_side, do_nothing, NULL);
+  end();
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(what_comes_together_is_run_together),
@@ -352,6 +376,7 @@ int main(void) {
       cmocka_unit_test(texts_are_joined_and_gathered),
       cmocka_unit_test(the_steady_state_allocates_nothing),
       cmocka_unit_test(memory_may_end_anywhere),
+      cmocka_unit_test(the_loop_goes_on_without_its_batcher),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
