@@ -189,9 +189,13 @@ static enum mlaas_status named_by_form(struct mlaas_exchange *exchange, struct m
 
 void mlaas_tfaas_delete(struct mlaas_service *service, struct mlaas_exchange *exchange) {
   struct mlaas_error error;
-  struct mlaas_slice name = mlaas_route_rest(exchange);
+  struct mlaas_slice name = mlaas_route_rest(exchange), path = exchange->request.path;
   if (!mlaas_tfaas_may_change(service, exchange))
     return;
+  if (name.size > 0 && path.data[path.size - 1] == '/') { /* what cannot be undone wants the exact path */
+    mlaas_exchange_refuse(exchange, 404, "there is no model '%.*s/'", (int)name.size, name.data);
+    return;
+  }
   if (name.size == 0 && named_by_form(exchange, &name, &error) != MLAAS_OK) {
     mlaas_exchange_fail(exchange, &error);
     return;
