@@ -44,6 +44,8 @@ bool mlaas_client_buffer_number(struct mlaas_client_buffer *buffer, double value
 void mlaas_client_buffer_integer(struct mlaas_client_buffer *buffer, int64_t value);
 /* As a segment of a path: percent codes. */
 void mlaas_client_buffer_path(struct mlaas_client_buffer *buffer, const char *text);
+/* Bytes of the UTF-8 character at `text`, 0 where there is none; a zero ends the text. */
+size_t mlaas_client_utf8(const unsigned char *text);
 void mlaas_client_buffer_reset(struct mlaas_client_buffer *buffer);
 
 /* ---- request.c: one call on its way, through all its attempts ---- */

@@ -111,8 +111,12 @@ bool mlaas_client_json_string(struct mlaas_client_json *json, struct mlaas_clien
   json->at++;
   for (;;) {
     const char *begin = json->at;
-    while (json->at < json->end && (unsigned char)*json->at >= ' ' && *json->at != '"' && *json->at != '\\')
-      json->at++;
+    while (json->at < json->end && (unsigned char)*json->at >= ' ' && *json->at != '"' && *json->at != '\\') {
+      size_t bytes = (unsigned char)*json->at < 0x80 ? 1 : mlaas_client_utf8((const unsigned char *)json->at);
+      if (!bytes)
+        return false;
+      json->at += bytes;
+    }
     if (text)
       mlaas_client_buffer_add(text, begin, (size_t)(json->at - begin));
     if (json->at >= json->end || (unsigned char)*json->at < ' ')

@@ -85,8 +85,7 @@ void mlaas_client_buffer_text(struct mlaas_client_buffer *buffer, const char *te
   mlaas_client_buffer_add(buffer, text, strlen(text));
 }
 
-/* Bytes of the UTF-8 character at `text`, 0 where there is none. */
-static size_t character(const unsigned char *text) {
+size_t mlaas_client_utf8(const unsigned char *text) {
   static const struct {
     unsigned char mask, lead, least, most;
   } forms[] = {{0x80, 0x00, 0, 0}, {0xe0, 0xc0, 0x80, 0xbf}, {0xf0, 0xe0, 0x80, 0xbf}, {0xf8, 0xf0, 0x80, 0xbf}};
@@ -117,7 +116,7 @@ void mlaas_client_buffer_quote(struct mlaas_client_buffer *buffer, const char *t
     text += plain;
     if (!*text)
       break;
-    length = character((const unsigned char *)text);
+    length = mlaas_client_utf8((const unsigned char *)text);
     if (*text == '"' || *text == '\\' || (length == 1 && (unsigned char)*text < ' ')) {
       snprintf(code, sizeof code, "\\u%04x", (unsigned)*text);
       mlaas_client_buffer_text(buffer, code);
