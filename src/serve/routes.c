@@ -1,6 +1,7 @@
 /* All routes of all dialects as one table: matching, methods, clean paths, limits; then the route's handler. Knows no
  * dialect but by its table.
  */
+#define _GNU_SOURCE /* memmem */
 #include "base/error.h"
 #include "serve/limiter.h"
 #include "serve/log.h"
@@ -297,6 +298,26 @@ static bool route(struct mlaas_service *service, struct mlaas_exchange *exchange
   return false;
 }
 
+static bool is_same_word(struct mlaas_slice a, struct mlaas_slice b) {
+  return a.size == b.size && a.size && strncasecmp(a.data, b.data, a.size) == 0;
+}
+
+/* Browsers say whose page sends a request, programs do not. To plain HTTP they give the page's origin only. */
+static bool is_from_elsewhere(const struct mlaas_request *request) {
+  struct mlaas_slice site = mlaas_request_header(request, "Sec-Fetch-Site");
+  struct mlaas_slice origin = mlaas_request_header(request, "Origin");
+  struct mlaas_slice forwarded = mlaas_request_header(request, "X-Forwarded-Host");
+  if (site.size)
+    return !mlaas_slice_is_word(site, "same-origin") && !mlaas_slice_is_word(site, "none");
+  if (!origin.size)
+    return false;
+  const char *host = memmem(origin.data, origin.size, "://", 3);
+  if (!host)
+    return true; /* "null": a file, a sandbox */
+  struct mlaas_slice own = {host + 3, (size_t)(origin.data + origin.size - host) - 3};
+  return !is_same_word(own, request->host) && !is_same_word(own, forwarded);
+}
+
 static void begin(void *context, struct mlaas_exchange *exchange) {
   struct mlaas_service *service = context;
   struct mlaas_error error;
@@ -311,6 +332,10 @@ static void begin(void *context, struct mlaas_exchange *exchange) {
   if (!route(service, exchange, visit))
     return;
   unsigned flags = visit->route->flags;
+  if (flags & MLAAS_ROUTE_CHANGES && is_from_elsewhere(&exchange->request)) {
+    mlaas_exchange_refuse(exchange, 403, "pages of other sites cannot change what is served here");
+    return;
+  }
   if (flags & MLAAS_ROUTE_UPLOAD)
     exchange->body_limit = service->config.upload_limit;
   else if (flags & MLAAS_ROUTE_SMALL && exchange->body_limit > SMALL_BODY)

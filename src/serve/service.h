@@ -54,10 +54,11 @@ void mlaas_service_say(struct mlaas_service *service, int level, const char *for
 typedef void mlaas_route_handle(struct mlaas_service *service, struct mlaas_exchange *exchange);
 
 enum mlaas_route_flags {
-  MLAAS_ROUTE_LIMITED = 1, /* counts for the rate limit and carries its headers */
-  MLAAS_ROUTE_UPLOAD = 2,  /* body up to config.upload_limit */
-  MLAAS_ROUTE_SMALL = 4,   /* body up to 64 KiB */
-  MLAAS_ROUTE_ROOT = 8,    /* also without the base path: probes do not know it */
+  MLAAS_ROUTE_LIMITED = 1,  /* counts for the rate limit and carries its headers */
+  MLAAS_ROUTE_UPLOAD = 2,   /* body up to config.upload_limit */
+  MLAAS_ROUTE_SMALL = 4,    /* body up to 64 KiB */
+  MLAAS_ROUTE_ROOT = 8,     /* also without the base path: probes do not know it */
+  MLAAS_ROUTE_CHANGES = 16, /* not for pages of other sites, which browsers would let send it in their reader's place */
 };
 
 struct mlaas_route {

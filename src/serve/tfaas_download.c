@@ -46,15 +46,15 @@ static void add_header(struct mlaas_exchange *exchange, const char *name, const 
 }
 
 static const char *type_of(struct mlaas_slice name) {
-  /* Pages are text: what somebody uploads must not run as a script of this server. */
+  /* What somebody uploads must not run as a script of this server: pages are shown in a sandbox (reply_download). */
   static const char *const types[][2] = {
       {".json", "application/json"},
       {".txt", "text/plain; charset=utf-8"},
       {".csv", "text/csv; charset=utf-8"},
       {".pbtxt", "text/plain; charset=utf-8"},
       {".md", "text/plain; charset=utf-8"},
-      {".html", "text/plain; charset=utf-8"},
-      {".htm", "text/plain; charset=utf-8"},
+      {".html", "text/html; charset=utf-8"},
+      {".htm", "text/html; charset=utf-8"},
       {".svg", "text/plain; charset=utf-8"},
       {".labels", "text/plain; charset=utf-8"},
       {".py", "text/plain; charset=utf-8"},
@@ -361,6 +361,8 @@ static void reply_download(struct mlaas_errand *errand) {
   } else {
     add_header(exchange, "Last-Modified", http_date(download->info.st_mtime, &exchange->arena));
     mlaas_exchange_header(exchange, "X-Content-Type-Options", "nosniff");
+    mlaas_exchange_header(exchange, "Content-Security-Policy",
+                          "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:");
     if (download->status == 416) {
       add_header(exchange, "Content-Range",
                  mlaas_arena_format(&exchange->arena, NULL, "bytes */%lld", (long long)size));

@@ -52,6 +52,10 @@ def write_bundle(folder):
     (folder / "params.json").write_text(json.dumps(params))
     (folder / "labels.txt").write_text("a\nb\nc\nd\n")
     (folder / "echo.json").write_text('{"inputs": 4, "outputs": 4}')
+    (folder / "report.html").write_text(
+        "<!doctype html><title>quiet</title><style>h1 { color: rgb(1, 2, 3) }</style><h1>Report</h1>"
+        "<script>document.title = 'loud'</script>"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -279,5 +283,28 @@ def test_what_the_page_is_made_of(server):
     described = json.loads(read(server + "models/events?load=1")[2])
     assert described["state"] == "ready" and described["graph"] == "echo.json"
     assert [file["name"] for file in sorted(described["files"], key=lambda file: file["name"])] == [
-        "echo.json", "labels.txt", "model.json", "params.json", "recipe.json",
+        "echo.json", "labels.txt", "model.json", "params.json", "recipe.json", "report.html",
     ]  # fmt: skip
+
+
+def test_reports_are_shown_without_scripts(page):
+    choose(page, "events")
+    page.open(page.run("document.querySelector('#report').href"))
+    assert page.run("getComputedStyle(document.querySelector('h1')).color") == "rgb(1, 2, 3)"
+    assert page.run("document.title") == "quiet"
+    page.errors.clear()  # the blocked script
+
+
+def test_pages_of_other_sites_change_nothing(server):
+    host = server.split("/")[2]
+    for way, path in (("POST", "upload"), ("POST", "bundle"), ("POST", "params"), ("DELETE", "delete/none")):
+        for name, value, refused in (
+            ("Sec-Fetch-Site", "cross-site", True), ("Sec-Fetch-Site", "same-site", True), ("Origin", "null", True),
+            ("Origin", "http://elsewhere.example", True), ("Origin", f"http://{host}.example", True),
+            ("Sec-Fetch-Site", "same-origin", False), ("Sec-Fetch-Site", "none", False),
+            ("Origin", f"http://{host}", False), ("User-Agent", "a program", False),
+        ):  # fmt: skip
+            request = urllib.request.Request(server + path, b"{", {name: value}, method=way)
+            with pytest.raises(urllib.error.HTTPError) as caught:
+                urllib.request.urlopen(request, timeout=10)
+            assert (caught.value.code == 403) == refused, (path, name, value, caught.value.code)

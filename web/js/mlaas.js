@@ -146,6 +146,12 @@ function graphLink(model) {
   return h("a", { class: "button", id: "graph", href: url.href, target: "_blank", rel: "noopener" }, "Graph");
 }
 
+/** What the training wrote about itself. */
+function reportLink(model) {
+  if (!model.folder || !(model.files || []).some((file) => file.name === "report.html")) return null;
+  return h("a", { class: "button", id: "report", href: address("download", model.folder, "report.html"), target: "_blank", rel: "noopener" }, "Report");
+}
+
 function versionChoice(model) {
   const versions = model.versions || [];
   if (versions.length < 2) return h("span", { class: "badge" }, `version ${model.version}`);
@@ -160,7 +166,7 @@ function titleCard(model) {
   return h("section", { class: "card" },
     h("div", { class: "title" }, h("h1", {}, model.name), h("span", { class: `badge ${model.state}` }, model.state), versionChoice(model),
       model.back_end && h("span", { class: "badge" }, model.back_end), model.bundle && h("span", { class: "badge" }, "bundle"),
-      h("span", { class: "push" }, graphLink(model), remove)),
+      h("span", { class: "push" }, reportLink(model), graphLink(model), remove)),
     model.description && h("p", {}, model.description),
     model.timestamp && h("p", { class: "muted" }, model.timestamp),
     model.reason && h("p", { class: "trouble", role: "alert" }, model.reason),
