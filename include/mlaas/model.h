@@ -41,8 +41,8 @@ MLAAS_API const struct mlaas_tensor_info *mlaas_model_inputs(const struct mlaas_
 MLAAS_API const struct mlaas_tensor_info *mlaas_model_outputs(const struct mlaas_model *model, size_t *count);
 /* Borrowed; NULL where the model has none. */
 MLAAS_API struct mlaas_recipe *mlaas_model_recipe(const struct mlaas_model *model);
-/* JSON: name, version, back_end, library version, inputs, outputs, labels, metrics, file; freed with mlaas_text_free.
- */
+/* JSON: name, version, back_end, library_version, inputs, outputs, labels, metrics, file; drift where the model runs
+ * with less than float32 (its scores' largest and mean difference to float32 on noise). Freed with mlaas_text_free. */
 MLAAS_API MLAAS_NODISCARD enum mlaas_status mlaas_model_describe(const struct mlaas_model *model, char **json,
                                                                  struct mlaas_error *error);
 

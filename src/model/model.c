@@ -117,6 +117,7 @@ static enum mlaas_status open_backend(struct mlaas_model *model, const struct ml
   MLAAS_TRY(check_infos(model->inputs, model->num_inputs, error));
   MLAAS_TRY(check_infos(model->outputs, model->num_outputs, error));
   model->batchable = any_rows(model->inputs, model->num_inputs) && any_rows(model->outputs, model->num_outputs);
+  mlaas_drift_measure(model->backend, model->opened, &config, &model->drift);
   return MLAAS_OK;
 }
 
@@ -265,6 +266,14 @@ static json_t *describe_labels(const struct mlaas_manifest *manifest) {
   return list;
 }
 
+/* Where the model runs with less than float32: what that costs. */
+static json_t *describe_drift(const struct mlaas_drift *drift) {
+  if (!drift->rows)
+    return json_pack("{s:s, s:n, s:n, s:i}", "precision", drift->precision, "largest", "mean", "rows", 0);
+  return json_pack("{s:s, s:f, s:f, s:I}", "precision", drift->precision, "largest", drift->largest, "mean",
+                   drift->mean, "rows", (json_int_t)drift->rows);
+}
+
 static const char *file_name(const struct mlaas_manifest *manifest) {
   const char *slash = strrchr(manifest->path, '/');
   return slash ? slash + 1 : manifest->path;
@@ -282,6 +291,8 @@ enum mlaas_status mlaas_model_describe(const struct mlaas_model *model, char **j
                 manifest->recipe != NULL, "batchable", model->batchable, "warning", manifest->warning);
   if (!about)
     return out_of_memory(error);
+  if (model->drift.precision)
+    json_object_set_new(about, "drift", describe_drift(&model->drift));
   enum mlaas_status status = mlaas_json_format(about, json, error);
   json_decref(about);
   return status;

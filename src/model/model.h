@@ -2,6 +2,7 @@
 #ifndef MLAAS_MODEL_MODEL_H
 #define MLAAS_MODEL_MODEL_H
 
+#include "model/drift.h"
 #include "model/manifest.h"
 
 #include <mlaas/backend.h>
@@ -14,6 +15,7 @@ struct mlaas_model {
   const struct mlaas_tensor_info *inputs, *outputs;
   size_t num_inputs, num_outputs;
   bool batchable; /* every input and output has a first dimension of any length: rows can be joined */
+  struct mlaas_drift drift;
 };
 
 /* Finds a plug-in by name, loads it once for the life of the process. `folder` may be NULL: $MLAAS_BACKENDS, then

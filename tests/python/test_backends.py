@@ -249,6 +249,18 @@ def test_options_change_no_scores(tmp_path):
     np.testing.assert_allclose(saved.run(x)["output_0"], plain, **CLOSE)
 
 
+@needs_shared
+def test_a_lower_precision_says_what_it_costs():
+    coarse = opened("mlp42_onnx", "openvino", options={"precision": "bf16"})
+    drift = coarse.info["drift"]
+    assert drift["precision"] == "bf16" and drift["rows"] == 256  # 0 where the processor has no bf16
+    assert 0 <= drift["mean"] <= drift["largest"] < 0.05
+    assert "drift" not in opened("mlp42_onnx", "openvino", options={"precision": "f32"}).info
+    x = np.random.default_rng(5).normal(size=(100, 42)).astype(np.float32)
+    exact = opened("mlp42_onnx", "onnxruntime").run(x)["y"]
+    assert np.max(np.abs(coarse.run(x)["y"] - exact)) <= 2 * drift["largest"] + 2e-6
+
+
 def test_closing_pickling_and_forking():
     model = opened("tiny27_onnx", "onnxruntime")
     x = np.ones((2, 27), np.float32)
