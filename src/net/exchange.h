@@ -3,7 +3,8 @@
  * The codec fills the request, calls the handler, and sends what the handler replies. An exchange lives on one loop's
  * thread, from `begin` to `finished`; its arena, its headers and its body live as long. The handler replies exactly
  * once, at once or later; when the client goes away first, `gone` is called, and the handler still replies
- * (nothing is sent), as soon as it can.
+ * (nothing is sent), as soon as it can. A client that only ends its own side looks the same at first: it gets a reply
+ * that comes within a moment (100 ms), and whatever the handler replies when told that it has gone.
  */
 #ifndef MLAAS_NET_EXCHANGE_H
 #define MLAAS_NET_EXCHANGE_H

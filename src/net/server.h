@@ -37,8 +37,9 @@ struct mlaas_server_options {
   void (*teardown)(void *context, struct mlaas_loop *loop); /* after the last exchange of the loop */
 };
 
-/* Binds and listens; nothing is accepted before run. Errors: ARGUMENT, IO (address in use: which), NOT_FOUND (TLS
- * files), FORMAT (TLS files). Strings are copied. */
+/* Binds and listens; nothing is accepted before run. The process ignores SIGPIPE from now on, and may have as many
+ * files open as there are connections, if its hard limit allows that. Errors: ARGUMENT, IO (address in use: which),
+ * NOT_FOUND (TLS files), FORMAT (TLS files). Strings are copied. */
 enum mlaas_status mlaas_server_open(const struct mlaas_server_options *options, struct mlaas_server **server,
                                     struct mlaas_error *error);
 /* Runs the loops, the first on the calling thread, until stopped and drained. */

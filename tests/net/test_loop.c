@@ -213,7 +213,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(posts_of_a_thread_keep_their_order), cmocka_unit_test(work_runs_elsewhere_and_ends_here),
       cmocka_unit_test(work_without_memory_is_refused),     cmocka_unit_test(a_task_may_ask_for_another_turn),
-      cmocka_unit_test(it_is_stopped_from_anywhere),
+      cmocka_unit_test(it_is_stopped_from_anywhere),        cmocka_unit_test(rounds_end_for_who_goes_away),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
