@@ -2,11 +2,13 @@
 way the events go.
 """
 
+import contextlib
 import csv
 import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +19,7 @@ import pytest
 xgboost = pytest.importorskip("xgboost")
 uproot = pytest.importorskip("uproot")
 import mlaas  # noqa: E402
-from mlaas.client import Client, NotFoundError, RefusedError  # noqa: E402
+from mlaas.client import Client, ConnectError, NotFoundError, RefusedError  # noqa: E402
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,14 +37,13 @@ def bundle(sample, tmp_path_factory):
     return mlaas.train(*sample, trees, PARAMS, out=tmp_path_factory.mktemp("clients") / "b", progress=False)
 
 
-@pytest.fixture(scope="module")
-def url(tmp_path_factory):
-    "A server with an empty folder of models, on any free port."
-    models = tmp_path_factory.mktemp("served") / "models"
+@contextlib.contextmanager
+def serving(models, *options):
+    "A server on any free port; gives its address."
     models.mkdir()
     environment = {**os.environ, "MLAAS_BACKENDS": str(BUILD / "backends")}
     server = subprocess.Popen(
-        [COMMAND, "serve", "--models", models, "--port", "0", "--log-format", "none"],
+        [COMMAND, "serve", "--models", models, "--port", "0", "--log-format", "none", *options],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -50,14 +51,23 @@ def url(tmp_path_factory):
     )
     found = None
     for line in server.stdout:
-        found = re.search(r"http://[0-9.]+:\d+", line)
+        found = re.search(r"https?://[0-9.]+:\d+", line)
         if found:
             break
     assert found, "the server did not start"
-    yield found[0]
-    server.terminate()
-    assert server.wait(20) == 0
-    server.stdout.close()
+    try:
+        yield found[0]
+    finally:
+        server.terminate()
+        status = server.wait(20)
+        server.stdout.close()
+    assert status == 0
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory):
+    with serving(tmp_path_factory.mktemp("served") / "models") as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -221,10 +231,51 @@ def test_the_script_of_tfaas_goes_on_working(tfaas, served, bundle, events, tmp_
 
 
 def test_the_script_of_tfaas_sends_archives(tfaas, bundle, tmp_path):
-    import shutil
-
     shutil.copytree(bundle.path, tmp_path / "pack" / "packed")
     shutil.make_archive(tmp_path / "packed", "gztar", tmp_path / "pack")
     assert tfaas(f"--bundle={tmp_path}/packed.tar.gz") == ""
     assert "packed" in tfaas("--models")
     assert tfaas("--delete=packed") == ""
+
+
+# ---- TLS ----
+
+
+def openssl(folder, *words):
+    subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    "ca.pem, and server.pem and user.pem that it signed, each with its key in the same file."
+    if not shutil.which("openssl"):
+        pytest.skip("openssl is not installed")
+    folder = tmp_path_factory.mktemp("certificates")
+    new = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+    openssl(folder, *new, "-subj", "/CN=test CA", "-keyout", "ca.key", "-out", "ca.pem")
+    for name in ("server", "user"):
+        signed = ["-CA", "ca.pem", "-CAkey", "ca.key", "-addext", "subjectAltName=IP:127.0.0.1", "-subj", f"/CN={name}"]
+        signed += ["-addext", "basicConstraints=critical,CA:FALSE"]
+        openssl(folder, *new, *signed, "-keyout", f"{name}.key", "-out", f"{name}.crt")
+        (folder / f"{name}.pem").write_text((folder / f"{name}.crt").read_text() + (folder / f"{name}.key").read_text())
+    return folder
+
+
+def test_certificates_are_checked_both_ways(certificates, tmp_path):
+    ca, user = certificates / "ca.pem", certificates / "user.pem"
+    own = ["--tls-cert", certificates / "server.crt", "--tls-key", certificates / "server.key"]
+    with serving(tmp_path / "models", *own, "--client-ca", ca, "--client-required") as address:
+        assert address.startswith("https://")
+        command(address, "models", "list", "--ca", ca, "--cert", user)
+        command(address, "models", "list", "--ca", ca, "--cert", user, "--key", certificates / "user.key")
+        assert "certificate" in command(address, "models", "list", "--cert", user, code=4)
+        command(address, "models", "list", "--ca", ca, code=4)
+        with Client(address, ca_file=str(ca), cert_file=str(user)) as client:
+            assert client.models() == []
+        with pytest.raises(ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+            Client(address, cert_file=str(user), retries=0).models()
+        with pytest.raises(ConnectError):
+            Client(address, ca_file=str(ca), retries=0).models()
+        script = [sys.executable, ROOT / "scripts/tfaas_client.py", f"--url={address}", "--models", f"--cafile={ca}"]
+        done = subprocess.run([*script, f"--cert={user}", f"--key={user}"], capture_output=True, text=True)
+        assert done.stdout.strip() == "[]", done.stdout + done.stderr
