@@ -34,6 +34,21 @@ bool mlaas_folder_name_stays(const char *name) {
   return true;
 }
 
+static void hide_in(char *text, const char *folder) {
+  size_t length = strlen(folder);
+  for (char *at = text; length && (at = strstr(at, folder));) {
+    if (at[length] == '/')
+      memmove(at, at + length + 1, strlen(at + length + 1) + 1);
+    else
+      at += length;
+  }
+}
+
+void mlaas_folder_hide(const char *folder, struct mlaas_error *error) {
+  hide_in(error->where, folder);
+  hide_in(error->message, folder);
+}
+
 static enum mlaas_status read_all(int file, char *text, size_t size, size_t *length, struct mlaas_error *error) {
   size_t at = 0;
   while (at < size) {

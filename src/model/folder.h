@@ -13,6 +13,9 @@ bool mlaas_folder_has(const char *folder, const char *name);
 /* A name that stays in its folder: not empty, no '/', no "..", no control characters, at most 255 bytes. */
 bool mlaas_folder_name_stays(const char *name);
 
+/* Takes every "FOLDER/" out of the words of an error: clients need not know where models are. */
+void mlaas_folder_hide(const char *folder, struct mlaas_error *error);
+
 /* The content of a file of at most `ceiling` bytes, terminated, freed with mlaas_free. Errors: NOT_FOUND, IO, LIMIT,
  * FORMAT (no regular file), MEMORY. */
 enum mlaas_status mlaas_file_text(const char *path, size_t ceiling, char **text, size_t *length,

@@ -314,10 +314,13 @@ enum mlaas_status mlaas_repository_install(struct mlaas_repository *repository, 
   enum mlaas_status status = prepare(repository, staged, name, error);
   if (status == MLAAS_OK)
     status = put_in_place(repository, staged, name, version, error);
-  if (status == MLAAS_OK)
+  if (status == MLAAS_OK) {
     leave(repository, staged);
-  else
-    mlaas_repository_drop(repository, staged);
+    return status;
+  }
+  if (error)
+    mlaas_folder_hide(staged, error);
+  mlaas_repository_drop(repository, staged);
   return status;
 }
 

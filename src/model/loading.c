@@ -3,6 +3,7 @@
  */
 #define _GNU_SOURCE /* gettid */
 #include "base/error.h"
+#include "model/folder.h"
 #include "model/table.h"
 #include "model/tree.h"
 
@@ -143,6 +144,7 @@ static void load(struct mlaas_repository *repository, struct mlaas_known *known)
   pthread_mutex_unlock(&repository->lock);
   if (status == MLAAS_OK)
     status = make(repository, known->path, fingerprint, known->name, known->version, &made, &error);
+  mlaas_folder_hide(repository->folder, &error);
   finish(repository, known, generation, status, made, &error);
   pthread_mutex_lock(&repository->lock);
 }
@@ -206,7 +208,8 @@ static struct mlaas_known *next_known(struct mlaas_repository *repository) {
 
 static void *run_loader(void *context) {
   struct mlaas_repository *repository = context;
-  setpriority(PRIO_PROCESS, (id_t)gettid(), LOADER_NICE); /* of this thread; predictions go first */
+  if (repository->options.model.threads <= 1) /* threads that a framework starts to run models would inherit it */
+    setpriority(PRIO_PROCESS, (id_t)gettid(), LOADER_NICE);
   pthread_mutex_lock(&repository->lock);
   for (;;) {
     if (repository->dead) {

@@ -119,6 +119,7 @@ static enum mlaas_status number_flat(struct scan *scan, size_t first, struct mla
       found->why.status = mlaas_manifest_read(found->path, &manifest, &found->why);
     if (found->why.status == MLAAS_MEMORY)
       return mlaas_fail(error, MLAAS_MEMORY, "out of memory for what models say of themselves");
+    mlaas_folder_hide(scan->repository->folder, &found->why);
     if (found->why.status == MLAAS_OK) {
       found->version = manifest.version;
       mlaas_manifest_reset(&manifest);

@@ -13,6 +13,8 @@
 #include <unistd.h>
 #include <xxhash.h>
 
+enum { DEPTH_OF_RUBBISH = 500 }; /* what nobody wanted may be deeper than what is taken */
+
 /* ---- walking: `visit` sees every entry, folders after what is in them ---- */
 
 struct walk {
@@ -21,6 +23,7 @@ struct walk {
   bool (*leave_out)(const char *name, int depth);
   uint64_t hash;
   long files;
+  int depth; /* the most; 0: MLAAS_TREE_DEPTH */
 };
 
 static bool is_dots(const char *name) { return name[0] == '.' && (!name[1] || (name[1] == '.' && !name[2])); }
@@ -45,14 +48,15 @@ static enum mlaas_status walk_entry(struct walk *walk, int parent, const char *n
 
 /* Closes `folder`. */
 static enum mlaas_status walk_folder(struct walk *walk, int folder, int depth, struct mlaas_error *error) {
-  DIR *dir = depth <= MLAAS_TREE_DEPTH ? fdopendir(folder) : NULL;
+  int most = walk->depth ? walk->depth : MLAAS_TREE_DEPTH;
+  DIR *dir = depth <= most ? fdopendir(folder) : NULL;
   enum mlaas_status status = MLAAS_OK;
   struct dirent *entry;
   if (!dir) {
     int why = errno;
     close(folder);
-    return depth > MLAAS_TREE_DEPTH ? mlaas_fail(error, MLAAS_LIMIT, "folders are more than %d deep", MLAAS_TREE_DEPTH)
-                                    : mlaas_fail_errno(error, why, "a folder cannot be read");
+    return depth > most ? mlaas_fail(error, MLAAS_LIMIT, "folders are more than %d deep", most)
+                        : mlaas_fail_errno(error, why, "a folder cannot be read");
   }
   while (status == MLAAS_OK && (entry = readdir(dir)))
     if (!is_dots(entry->d_name) && !(walk->leave_out && walk->leave_out(entry->d_name, depth)))
@@ -73,7 +77,7 @@ static enum mlaas_status remove_entry(struct walk *walk, int parent, const char 
 }
 
 enum mlaas_status mlaas_tree_remove(const char *path, struct mlaas_error *error) {
-  struct walk walk = {.visit = remove_entry};
+  struct walk walk = {.visit = remove_entry, .depth = DEPTH_OF_RUBBISH};
   int folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (folder < 0 && errno == ENOENT)
     return MLAAS_OK;

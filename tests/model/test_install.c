@@ -171,6 +171,7 @@ static void refused(const char *staged, const char *name, int64_t version, enum 
   struct mlaas_error error = {0};
   struct stat about;
   assert_int_equal(mlaas_repository_install(repository, staged, mlaas_slice_of(name), version, &error), status);
+  assert_null(strstr(error.message, staged));
   if (!strstr(error.message, words))
     fail_msg("'%s' is not in '%s: %s'", words, error.where, error.message);
   assert_int_equal(stat(staged, &about), -1);

@@ -83,6 +83,8 @@ static void get_fails(const char *name, int64_t version, enum mlaas_status statu
   assert_int_equal(mlaas_repository_get(repository, mlaas_slice_of(name), version, &instance, &error), status);
   assert_int_equal(error.status, status);
   assert_true(error.message[0] != 0);
+  assert_null(strstr(error.where, root));
+  assert_null(strstr(error.message, root));
   assert_null(instance);
 }
 
@@ -211,7 +213,8 @@ static void stray_files_and_broken_folders_do_no_harm(void **state) {
   load("good", 0);
   get_fails("broken", 0, MLAAS_FORMAT);
   get_fails("empty", 0, MLAAS_UNSUPPORTED);
-  load_fails("fails", 0, MLAAS_FORMAT, "told to fail");
+  put_text(root, "fails/slow.json", "no json"); /* whose path the message would have */
+  load_fails("fails", 0, MLAAS_FORMAT, "no JSON");
   get_fails("fails", 0, MLAAS_FORMAT);
   assert_int_equal(outputs_of("good", 0), 1);
 }
