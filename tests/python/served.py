@@ -154,6 +154,10 @@ class Server:
         assert status == 200, body
         return json.loads(body)
 
+    def stored(self):
+        """What lies in the folder of models, hidden things too, but for the notes of trials."""
+        return sorted(set(os.listdir(self.models)) - {".mlaas-checked"})
+
     def names(self):
         return [model["name"] for model in self.json("/models")]
 

@@ -30,7 +30,7 @@ def clean(server):
     yield server
     for name in set(server.names()) - {"first"}:
         assert server.ask("DELETE", f"/delete/{name}")[0] == 200
-    assert sorted(os.listdir(server.models)) == ["first"]
+    assert server.stored() == ["first"]
 
 
 def test_form(clean):
@@ -126,7 +126,7 @@ def test_refused_form(clean, name, body, status):
     got, text = clean.upload(*body, **headers)
     assert got in ([status] if status else [400, 422]), text
     assert json.loads(text)["error"]
-    assert os.listdir(clean.models) == ["first"]  # not even a hidden folder
+    assert clean.stored() == ["first"]  # not even a hidden folder
 
 
 def test_only_this_site_may_change(clean):
