@@ -32,6 +32,7 @@ bench: ## speed beside rivals and limits, in one table
 	@tools/setup.sh check
 	@$(MAKE) --no-print-directory all
 	@$(PYTHON) bench/run.py
+	@$(PYTHON) bench/serve.py
 
 fuzz: ## each fuzz target for FUZZ_SECONDS (60)
 	@tools/setup.sh check

@@ -15,7 +15,8 @@ struct mlaas_timing {
   bool on_loop;                        /* a run is short enough for the loop's thread (see MLAAS_LOOP_LONGEST) */
 };
 
-/* Runs 1, 2, 4 ... rows of zeros (ones for integers) some times each, for at most `budget_ms` in all; also the warm-up.
+/* Runs 1, 2, 4 ... rows of zeros (ones for integers) some times each, for about `budget_ms` in all, not counting first
+ * runs (this is also the warm-up) and waiting for a core: 10 times as long is the end in any case.
  * Unknown lengths of dimensions other than the first are taken as 1; a model that fails on all of them gets most = 1
  * and no measurement. */
 enum mlaas_status mlaas_timing_measure(struct mlaas_model *model, int most, int64_t budget_ms,
