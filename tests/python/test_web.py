@@ -1,5 +1,6 @@
 """The page of `mlaas serve` as people see it: in a headless Chromium, against the real server below a base path."""
 
+import contextlib
 import json
 import os
 import re
@@ -58,6 +59,28 @@ def write_bundle(folder):
     )
 
 
+@contextlib.contextmanager
+def serving(*options):
+    """The address of a server that runs meanwhile."""
+    process = subprocess.Popen(
+        [BUILD / "src/cli/mlaas", "serve", "--port", "0", *options],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if found := re.search(r"http://127\.0\.0\.1:\d+", line):
+            break
+    else:
+        pytest.fail(f"the server did not start: {''.join(lines)}")
+    threading.Thread(target=lambda: lines.extend(process.stdout), daemon=True).start()
+    try:
+        yield found[0]
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0, "".join(lines)
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     """The address of a running server with some models."""
@@ -65,26 +88,16 @@ def server(tmp_path_factory):
     write_bundle(folder / "events")
     (folder / "plain").mkdir()
     (folder / "plain" / "echo.json").write_text('{"inputs": 3, "outputs": 3}')
+    for version in (1, 2):
+        (folder / "grown" / str(version)).mkdir(parents=True)
+        (folder / "grown" / str(version) / "echo.json").write_text(f'{{"inputs": {version}, "outputs": {version}}}')
     (folder / "broken").mkdir()
     (folder / "broken" / "model.onnx").write_bytes(b"this is no model")
     for name in ("class3_onnx", "class3_tf1", "image3_tf1"):
         if (MODELS / name).is_dir():
             shutil.copytree(MODELS / name, folder / name)
-    process = subprocess.Popen(
-        [BUILD / "src/cli/mlaas", "serve", "--models", folder, "--port", "0", "--base", "/tf"],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-    lines = []
-    for line in process.stdout:
-        lines.append(line)
-        if found := re.search(r"http://127\.0\.0\.1:(\d+)", line):
-            break
-    else:
-        pytest.fail(f"the server did not start: {''.join(lines)}")
-    threading.Thread(target=lambda: lines.extend(process.stdout), daemon=True).start()
-    yield f"http://127.0.0.1:{found[1]}/tf/"
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(20) == 0, "".join(lines)
+    with serving("--models", folder, "--base", "/tf") as address:
+        yield address + "/tf/"
 
 
 @pytest.fixture(scope="module")
@@ -179,6 +192,17 @@ def test_mistakes_are_shown_where_they_were_made(page):
     predict(page)
     assert page.run(SCORES) == [1, 2.5, -3]
     assert page.text("#model .trouble:not([hidden])") is None
+
+
+def test_versions_are_chosen(page):
+    choose(page, "grown")
+    assert "any × 2" in page.text("#model")
+    page.run("location.hash = 'grown/1'")
+    page.wait("document.querySelector('#model').innerText.includes('any × 1')")
+    assert page.run("document.querySelector('#model select').value") == "1"
+    page.run("document.querySelector('#model textarea').value = '7'")
+    predict(page)
+    assert page.text("#answer .score") == "7"
 
 
 def test_scores_are_those_of_the_framework(page):
@@ -308,3 +332,32 @@ def test_pages_of_other_sites_change_nothing(server):
             with pytest.raises(urllib.error.HTTPError) as caught:
                 urllib.request.urlopen(request, timeout=10)
             assert (caught.value.code == 403) == refused, (path, name, value, caught.value.code)
+
+
+def test_files_of_a_site_replace_ours(tmp_path):
+    for folder in ("models", "static/css"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "secret.css").write_text("secret")
+    (tmp_path / "static/index.html").write_text("<!doctype html>ours")
+    (tmp_path / "static/css/site.css").write_text("h1 { color: red }")
+    (tmp_path / "static/css/link.css").symlink_to(tmp_path / "secret.css")
+    with serving("--models", tmp_path / "models", "--static-dir", tmp_path / "static") as address:
+        assert read(f"{address}/")[2] == b"<!doctype html>ours"
+        status, headers, body = read(f"{address}/css/site.css")
+        assert (status, body) == (200, b"h1 { color: red }")
+        assert read(f"{address}/css/site.css", **{"If-None-Match": headers["ETag"]})[0] == 304
+        assert b"--ground" in read(f"{address}/css/mlaas.css")[2]
+        for name in (
+            "css/link.css",
+            "css/..%2f..%2fsecret.css",
+            "css/%2e%2e/%2e%2e/secret.css",
+            "css/",
+            "css/none.css",
+        ):
+            status, _, body = read(f"{address}/{name}")
+            assert status in (301, 404) and b"secret" not in body.replace(b"secret.css", b""), name
+
+
+def test_the_example_configuration_is_understood(tmp_path):
+    with serving("--config", ROOT / "deploy/serve.json", "--models", tmp_path) as address:
+        assert read(f"{address}/healthz")[0] == 200

@@ -168,7 +168,7 @@ export function tryCard(model, version, done) {
   const body = () => {
     const made = { ...way.body(), model: model.name };
     if (chosen === "values" && list.length) made.input = "normalised";
-    if (version) made.version = version;
+    if (version) made.model_version = version;
     return JSON.stringify(made);
   };
   const showCommand = () => {
