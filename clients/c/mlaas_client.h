@@ -42,7 +42,7 @@ enum mlaas_client_status {
   MLAAS_CLIENT_OK,
   MLAAS_CLIENT_ARGUMENT,  /* what the caller gave makes no sense; nothing was sent */
   MLAAS_CLIENT_CONNECT,   /* the server cannot be reached: name, connection, TLS; or it hung up without a reply */
-  MLAAS_CLIENT_TIMEOUT,   /* no reply in time */
+  MLAAS_CLIENT_TIMEOUT,   /* no reply in time, or the server says 408 or 504 */
   MLAAS_CLIENT_REFUSED,   /* the server says no, and why: http_status and message */
   MLAAS_CLIENT_NOT_FOUND, /* the same with 404: no such model or path */
   MLAAS_CLIENT_BUSY,      /* the same with 429 or 503, after the retries; retry_after says when to come back */

@@ -48,7 +48,14 @@ static enum mlaas_client_status read_output(struct mlaas_client_json *json, cons
   float *values = NULL;
   size_t count = 0, length = 0;
   int depth = 0;
+  const struct mlaas_client_json begin = *json;
   *good = mlaas_client_json_values(json, &values, &count, &length, &depth);
+  if (!*good && !json->no_memory && json->at < json->end && *json->at == '"') { /* texts are no scores */
+    free(values);
+    *json = begin;
+    *good = mlaas_client_json_skip(json);
+    return MLAAS_CLIENT_OK;
+  }
   if (!*good) {
     free(values);
     return json->no_memory ? mlaas_client_no_memory(error) : MLAAS_CLIENT_OK;
@@ -118,7 +125,7 @@ static enum mlaas_client_status read_object(struct mlaas_client_json *json, size
     status = mlaas_client_no_memory(error);
   mlaas_client_buffer_reset(&key);
   if (status == MLAAS_CLIENT_OK && *good)
-    *good = mlaas_client_json_take(json, '}') && found;
+    *good = mlaas_client_json_take(json, '}') && found && result->num_outputs;
   return status;
 }
 
@@ -131,6 +138,7 @@ enum mlaas_client_status mlaas_client_reply_decode(const struct mlaas_client_buf
   bool object = json.at < json.end && *json.at == '{';
   enum mlaas_client_status status =
       object ? read_object(&json, rows, result, &good, error) : read_output(&json, "", rows, result, &good, error);
+  good = good && result->num_outputs;
   if (status == MLAAS_CLIENT_OK && good && json.at < json.end) {
     good = false;
     status = no_answer(reply, &json, "more follows", error);

@@ -265,6 +265,7 @@ static enum mlaas_client_status settle_http(struct mlaas_client_request *request
   curl_off_t after = 0;
   enum mlaas_client_status status = http == 404                  ? MLAAS_CLIENT_NOT_FOUND
                                     : http == 429 || http == 503 ? MLAAS_CLIENT_BUSY
+                                    : http == 408 || http == 504 ? MLAAS_CLIENT_TIMEOUT
                                                                  : MLAAS_CLIENT_REFUSED;
   curl_easy_getinfo(request->easy, CURLINFO_RETRY_AFTER, &after);
   curl_easy_getinfo(request->easy, CURLINFO_REDIRECT_URL, &target);

@@ -172,7 +172,7 @@ class Listing(HTMLParser):
             self.names.append(urllib.parse.unquote(target))
 
 
-def refusal(response: http.client.HTTPResponse, reply: bytes) -> RefusedError:
+def refusal(response: http.client.HTTPResponse, reply: bytes) -> ClientError:
     text = reply[:300].decode("utf-8", "replace").strip()
     try:
         text = str(json.loads(reply)["error"])
@@ -183,6 +183,8 @@ def refusal(response: http.client.HTTPResponse, reply: bytes) -> RefusedError:
     message = f"the server answers {response.status}{': ' if text else ''}{text}"
     if response.status == 404:
         return NotFoundError(message, 404)
+    if response.status in (408, 504):
+        return TimedOutError(message, response.status)
     if response.status not in (429, 503):
         return RefusedError(message, response.status)
     try:

@@ -1,4 +1,5 @@
-/* Events from lines of text: a JSON object or list a line, or CSV whose first line names the columns. */
+/* Events from text: JSON objects or lists, one behind the other or in a list, or CSV whose first line names the
+ * columns. */
 #include "cli/events.h"
 
 #include "base/error.h"
@@ -23,6 +24,8 @@ struct text_events {
   int64_t number; /* of the line */
   char **columns;
   size_t num_columns;
+  json_t *list; /* of events that stood in one value, the next of them at `at` */
+  size_t at;
 };
 
 bool mlaas_events_format_of(const char *name, enum mlaas_events_format *format) {
@@ -45,10 +48,9 @@ bool mlaas_events_format_of(const char *name, enum mlaas_events_format *format) 
   return false;
 }
 
-/* The next line without its end; *more false at the end of the text. */
-static enum mlaas_status read_line(struct text_events *text, bool *more, struct mlaas_error *error) {
+/* Reads a line behind what text->line already holds; *more false at the end of the text. */
+static enum mlaas_status append_line(struct text_events *text, bool *more, struct mlaas_error *error) {
   int c;
-  text->size = 0;
   *more = false;
   while ((c = getc_unlocked(text->in)) != EOF) {
     *more = true;
@@ -72,6 +74,11 @@ static enum mlaas_status read_line(struct text_events *text, bool *more, struct 
   if (text->line)
     text->line[text->size] = 0;
   return MLAAS_OK;
+}
+
+static enum mlaas_status read_line(struct text_events *text, bool *more, struct mlaas_error *error) {
+  text->size = 0;
+  return append_line(text, more, error);
 }
 
 static enum mlaas_status bad_line(const struct text_events *text, const char *what, struct mlaas_error *error) {
@@ -101,18 +108,65 @@ static bool add_row_of_tfaas(struct mlaas_client_batch *batch, const json_t *eve
   return true;
 }
 
-static enum mlaas_status add_json(struct text_events *text, struct mlaas_client_batch *batch,
-                                  struct mlaas_error *error) {
+/* One event, or a row: a list of numbers. */
+static enum mlaas_status add_event(struct text_events *text, const json_t *event, struct mlaas_client_batch *batch,
+                                   struct mlaas_error *error) {
+  if (add_row_of_tfaas(batch, event))
+    return MLAAS_OK;
+  char *plain = json_is_object(event) || json_is_array(event) ? json_dumps(event, JSON_COMPACT) : NULL;
+  if (!plain)
+    return bad_line(text, "is neither an object of names and values nor a list of them", error);
+  mlaas_client_batch_json(batch, plain, strlen(plain));
+  free(plain);
+  return MLAAS_OK;
+}
+
+/* The value that begins on this line; it may go on on the next ones. */
+static enum mlaas_status parse_value(struct text_events *text, json_t **value, struct mlaas_error *error) {
   json_error_t problem;
   char words[300];
-  json_t *event = json_loadb(text->line, text->size, JSON_REJECT_DUPLICATES, &problem);
-  if (!event) {
-    snprintf(words, sizeof words, "is no JSON: %s", problem.text);
-    return bad_line(text, words, error);
+  bool more = true;
+  for (;;) {
+    *value = json_loadb(text->line, text->size, JSON_REJECT_DUPLICATES, &problem);
+    if (*value)
+      return MLAAS_OK;
+    if (!more || json_error_code(&problem) != json_error_premature_end_of_input)
+      break;
+    if (text->size + 1 < text->room)
+      text->line[text->size++] = '\n';
+    MLAAS_TRY(append_line(text, &more, error));
   }
-  if (!add_row_of_tfaas(batch, event))
-    mlaas_client_batch_json(batch, text->line, text->size);
-  json_decref(event);
+  snprintf(words, sizeof words, "is no JSON: %s", problem.text);
+  return bad_line(text, words, error);
+}
+
+/* The next event; *found false at the end. A list of events or of rows gives them one by one. */
+static enum mlaas_status next_json(struct text_events *text, struct mlaas_client_batch *batch, bool *found,
+                                   struct mlaas_error *error) {
+  while (!text->list) {
+    json_t *value = NULL;
+    MLAAS_TRY(read_line(text, found, error));
+    if (!*found)
+      return MLAAS_OK;
+    if (!text->size)
+      continue;
+    MLAAS_TRY(parse_value(text, &value, error));
+    const json_t *first = json_array_get(value, 0);
+    if (json_is_object(first) || json_is_array(first)) {
+      text->list = value;
+      text->at = 0;
+      break;
+    }
+    enum mlaas_status status = add_event(text, value, batch, error);
+    json_decref(value);
+    return status;
+  }
+  *found = true;
+  MLAAS_TRY(add_event(text, json_array_get(text->list, text->at), batch, error));
+  if (++text->at == json_array_size(text->list)) {
+    json_decref(text->list);
+    text->list = NULL;
+  }
   return MLAAS_OK;
 }
 
@@ -196,22 +250,27 @@ static enum mlaas_status add_csv(struct text_events *text, struct mlaas_client_b
   return column == text->num_columns ? MLAAS_OK : bad_line(text, "has fewer cells than there are columns", error);
 }
 
+static enum mlaas_status next_csv(struct text_events *text, struct mlaas_client_batch *batch, bool *found,
+                                  struct mlaas_error *error) {
+  if (!text->columns)
+    MLAAS_TRY(read_names(text, error));
+  do
+    MLAAS_TRY(read_line(text, found, error));
+  while (*found && !text->size);
+  return *found ? add_csv(text, batch, error) : MLAAS_OK;
+}
+
 /* ---- both ---- */
 
 static enum mlaas_status read_text(struct mlaas_events *events, size_t most, struct mlaas_client_batch *batch,
                                    struct mlaas_error *error) {
   struct text_events *text = (struct text_events *)events;
-  if (text->format == MLAAS_EVENTS_CSV && !text->columns)
-    MLAAS_TRY(read_names(text, error));
-  for (size_t done = 0; done < most;) {
-    bool more = false;
-    MLAAS_TRY(read_line(text, &more, error));
-    if (!more)
+  for (size_t done = 0; done < most; done++) {
+    bool found = false;
+    MLAAS_TRY(text->format == MLAAS_EVENTS_CSV ? next_csv(text, batch, &found, error)
+                                               : next_json(text, batch, &found, error));
+    if (!found)
       break;
-    if (!text->size)
-      continue;
-    MLAAS_TRY(text->format == MLAAS_EVENTS_CSV ? add_csv(text, batch, error) : add_json(text, batch, error));
-    done++;
     events->next++;
   }
   return MLAAS_OK;
@@ -224,6 +283,7 @@ static void close_text(struct mlaas_events *events) {
   for (size_t i = 0; i < text->num_columns; i++)
     mlaas_free(text->columns[i]);
   mlaas_free(text->columns);
+  json_decref(text->list);
   mlaas_free(text->line);
   mlaas_free(text);
 }

@@ -359,7 +359,7 @@ const struct mlaas_command mlaas_command_score = {
     .summary = "Send events of files to a model server and write their scores",
     .text =
         "FILE is a ROOT file (or a list of them, as for predict), a CSV file whose first line names the columns, or a "
-        "file with a JSON object of names and values for each line; \"-\" is standard input. Names are those of the "
+        "file with a JSON object of names and values for each event; \"-\" is standard input. Names are those of the "
         "branches in training, jetPt_0 for a slot of a jagged branch or a list for all of it; the server applies the "
         "model's recipe. Of ROOT files only the branches of the recipe are read and sent.\n\n"
         "Scores come in the order of the events, with their number in the file, and are those of 'mlaas predict'.",

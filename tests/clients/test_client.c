@@ -97,7 +97,7 @@ static void events_go_in_one_request(void **state) {
   static const struct fake_reply reply = {
       OK_HEAD "X-Mlaas-Input: raw\r\nContent-Length: ?\r\n\r\n"
               "{\"model\": \"tth\", \"x\": [{}, true], \"outputs\": {\"score\": [[0.5], [1]],"
-              " \"\\u00e9\": [1,2]}}\n",
+              " \"name\": [[\"q\"], [null]], \"\\u00e9\": [1,2]}}\n",
       0, false};
   static const double etas[] = {0.1, NAN};
   static const int64_t flags[] = {INT64_MIN, 7};
@@ -220,6 +220,8 @@ static void bad_replies_are_refused(void **state) {
   refused(REPLY("[0x10]"), false, MLAAS_CLIENT_REPLY, "not what was expected");
   refused(REPLY("[[1,2],[3]]"), false, MLAAS_CLIENT_REPLY, "equal length");
   refused(REPLY("[[1],[2]]"), false, MLAAS_CLIENT_REPLY, "1 events were sent, and output '' came back for 2");
+  refused(REPLY("[\"a\"]"), false, MLAAS_CLIENT_REPLY, "not what was expected");
+  refused(REPLY("{\"outputs\":{\"a\":[[\"x\"]]}}"), false, MLAAS_CLIENT_REPLY, "not what was expected");
   refused(REPLY("{}"), false, MLAAS_CLIENT_REPLY, "not what was expected");
   refused(REPLY("[[[[[[[[[[1]]]]]]]]]]"), false, MLAAS_CLIENT_REPLY, "not what was expected");
   refused("<html>no HTTP</html>\r\n\r\n", true, MLAAS_CLIENT_REPLY, "HTTP/0.9");

@@ -145,6 +145,12 @@ def test_json_lines_are_scored_in_their_order(server, scorer, run, tmp_path):
         {"entry": 0, "score_0": 6, "score_1": 3, "second": 3},
         {"entry": 1, "score_0": 15, "score_1": 3, "second": 7.5},
     ]
+    events = [{"x": [i, i]} for i in range(7)]  # a list of events, and a value over several lines
+    lines = json.dumps(events, indent=2) + "\n\n" + json.dumps({"x": 50}, indent=1) + "[[1], [2]]\n"
+    with pytest.raises(AssertionError, match="no JSON"):
+        scorer("-", "--batch", 3, input=lines)
+    rows = scorer("-", "--batch", 3, input=lines.replace("[[1], [2]]", '\n[{"y": 1}, {"y": 2}]'))
+    assert [float(row["score_0"]) for row in rows] == [2 * i for i in range(7)] + [50, 1, 2]
     line = json.dumps({"keys": ["a", "b"], "values": [1, 2.5], "model": "mine"})  # what TFaaS is sent
     assert scorer("-", input=line)[0]["score_0"] == "3.5"
     assert server.body()["events"] == [{"a": 1, "b": 2.5}]
@@ -182,6 +188,8 @@ def test_several_files_are_told_apart(scorer, run, tmp_path):
         ("a.csv", "x\nabc\n", 5, "'abc' for x"),
         ("a.csv", "x\ninf\n", 2, "infinite"),
         ("a.jsonl", '{"x": 1}\n{"x":\n', 5, "line 2 is no JSON"),
+        ("a.jsonl", "12", 5, "no JSON"),
+        ("a.jsonl", '[{"x": 1}, 2]', 5, "neither an object"),
         ("a.jsonl", '{"x": 1, "x": 2}\n', 5, "line 1 is no JSON: duplicate"),
     ],
 )

@@ -29,8 +29,13 @@ def shared(*names):
 
 SAMPLES = {
     "small": lambda: (SMALL, "events", ["extra"]),
-    "flat": lambda: (shared(*(f"tth/flatTree_{name}.root" for name in ("ttHJetTobb_M125_13TeV", "QCD_HT300to500",
-                                                                       "QCD_HT700to1000"))), "boosted/events", []),
+    "flat": lambda: (
+        shared(
+            *(f"tth/flatTree_{name}.root" for name in ("ttHJetTobb_M125_13TeV", "QCD_HT300to500", "QCD_HT700to1000"))
+        ),
+        "boosted/events",
+        [],
+    ),
     "jagged": lambda: (shared(*(f"tth-full/full_{name}.root" for name in ("ttH", "TT"))), "boostedAk8/events", []),
 }
 
@@ -65,8 +70,11 @@ class Reference:
         parts = [a[name] for a in self.arrays]
         values = np.concatenate([np.asarray(ak.flatten(p) if width else p, dtype=np.float64) for p in parts])
         values = values[np.isfinite(values)]
-        center, scale = {"standard": (values.mean(), values.std()), "minmax": (values.min(), np.ptp(values)),
-                         "none": (0.0, 1.0)}[scaler]
+        center, scale = {
+            "standard": (values.mean(), values.std()),
+            "minmax": (values.min(), np.ptp(values)),
+            "none": (0.0, 1.0),
+        }[scaler]
         out = []
         for part in parts:
             if width:
@@ -212,8 +220,9 @@ def test_split_by_identifiers_keeps_them_together():
 
 
 def test_batches_mix_classes_in_proportion():
-    files = shared("tth/flatTree_ttHJetTobb_M125_13TeV.root", "tth/flatTree_TT_13TeV.root",
-                   "tth/flatTree_QCD_HT500to700.root")
+    files = shared(
+        "tth/flatTree_ttHJetTobb_M125_13TeV.root", "tth/flatTree_TT_13TeV.root", "tth/flatTree_QCD_HT500to700.root"
+    )
     loader = mlaas.Loader(files, [1, 0, 0], {**BASE, "batch_size": 500})
     shares = np.array([np.bincount(batch.file, minlength=3) / batch.rows for batch in loader if batch.rows == 500])
     entries = np.array([row["entries"] for row in loader.dataset.files])
@@ -250,8 +259,10 @@ def test_more_than_there_is_is_said_once():
 
 def test_threads_change_nothing(sample):
     files, table, exclude = sample
-    first, second = (collect(mlaas.Loader(files, list(range(len(files))), {**BASE, "exclude_branches": exclude},
-                                          threads=threads)) for threads in (1, 8))
+    first, second = (
+        collect(mlaas.Loader(files, list(range(len(files))), {**BASE, "exclude_branches": exclude}, threads=threads))
+        for threads in (1, 8)
+    )
     for name in first:
         np.testing.assert_array_equal(first[name], second[name])
 
@@ -315,7 +326,8 @@ def test_a_recipe_is_applied_to_other_files_and_renamed_branches(tmp_path):
     source = uproot.open(f"{SMALL[0]}:events").arrays(["met", "Jet_pt"])
     with uproot.recreate(other) as f:
         f.mktree("tree", {"met_up": "float32", "Jet_pt": "var * float32"}).extend(
-            {"met_up": source["met"], "Jet_pt": source["Jet_pt"]})
+            {"met_up": source["met"], "Jet_pt": source["Jet_pt"]}
+        )
     predicted = mlaas.Dataset([other], recipe=trained.recipe, rename={"met": "met_up"}).loader("all")
     rows, known = collect(predicted), collect(mlaas.Dataset(SMALL[:1], recipe=trained.recipe).loader("all"))
     np.testing.assert_array_equal(rows["x"], known["x"])
@@ -346,8 +358,12 @@ GROWTH = """
 @pytest.mark.parametrize("ceiling", [50 << 20, 300 << 20, 1 << 30])
 def test_the_process_stays_under_the_ceiling(ceiling):
     files = shared(*(f"tth-full/full_{name}.root" for name in ("ttH", "TT", "QCD_HT700to1000", "QCD_HT1000to1500")))
-    run = subprocess.run([sys.executable, "-c", textwrap.dedent(GROWTH), str(ceiling), *files], capture_output=True,
-                         text=True, check=True)
+    run = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(GROWTH), str(ceiling), *files],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     growth, peak, rows = map(int, run.stdout.split())
     assert rows > 26000
     assert peak <= ceiling

@@ -61,8 +61,24 @@ CONFORM = os.path.join(SHARED, "tools", "conform.py")
 
 def conform(*arguments):
     """The judge's last line, once it has found no defect."""
-    run = subprocess.run([sys.executable, CONFORM, "--kind", "ttree", "--known", KNOWN, "--list", "different", "--list",
-                          "silent", *arguments], capture_output=True, text=True, timeout=900)
+    run = subprocess.run(
+        [
+            sys.executable,
+            CONFORM,
+            "--kind",
+            "ttree",
+            "--known",
+            KNOWN,
+            "--list",
+            "different",
+            "--list",
+            "silent",
+            *arguments,
+        ],
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )
     assert run.returncode == 0, run.stdout[-4000:] + run.stderr[-2000:]
     return run.stdout.splitlines()[-1]
 

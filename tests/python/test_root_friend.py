@@ -1,4 +1,5 @@
 """ROOT itself takes a file of scores as a friend of its input: a cut on the score counts the same as in NumPy."""
+
 import os
 import subprocess
 
@@ -30,7 +31,7 @@ def test_scores_are_a_friend_of_their_input(sample, tmp_path):
     params = {"identifier": ["run", "event"], "exclude_branches": ["genw", "njet"]}
     bundle = mlaas.train(*sample, LogisticRegression(), params, out=tmp_path / "bundle", progress=False)
     for name in sample[0]:
-        path, = mlaas.predict(bundle, name, tmp_path, progress=False)
+        (path,) = mlaas.predict(bundle, name, tmp_path, progress=False)
         score = uproot.open(path)["mlaas"]["score"].array(library="np")
         a = uproot.open(name)["events"]["a"].array(library="np")
         wanted = [np.sum(score > 0.5), np.sum((score > 0.25) & (a > 0))]
