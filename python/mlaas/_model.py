@@ -159,8 +159,8 @@ class Model:
 
     @property
     def info(self) -> dict[str, Any]:
-        """name, version, back_end, library_version, inputs, outputs, labels, metrics, file; drift: how far scores of a lower
-        precision are from float32's on noise (largest, mean, rows)."""
+        """name, version, back_end, library_version, inputs, outputs, labels, metrics, file; drift: how far scores of
+        a lower precision are from float32's on noise (largest, mean, rows)."""
         described: dict[str, Any] = json.loads(self._open().describe())
         return described
 
