@@ -27,7 +27,8 @@ struct mlaas_model_options {
   const char *backends;  /* folder of the plug-ins, or NULL */
   const char *libraries; /* folders with the frameworks' packages (site-packages), joined by ':', or NULL */
   int threads;           /* threads of one run; 0: as the model says, else 1 */
-  const char *options;   /* JSON object of further options of the back end, over the model's own; or NULL */
+  const char *options;   /* JSON object of further options of the back end, over the model's own; or NULL. A member that
+                            is an object holds those of the back end of its name */
 };
 
 /* Errors: NOT_FOUND (path, plug-in or library), FORMAT, UNSUPPORTED (no back end for it), ARGUMENT, MEMORY. */

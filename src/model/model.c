@@ -75,7 +75,13 @@ static enum mlaas_status merge_options(struct mlaas_manifest *manifest, const st
     return mlaas_fail(error, MLAAS_ARGUMENT, "the options of the back end are no JSON object: %s",
                       over ? "another kind of value" : where.text);
   }
-  bool merged = json_object_update(manifest->options, over) == 0;
+  bool merged = true;
+  const char *key;
+  json_t *value;
+  json_object_foreach(over, key, value) if (!json_is_object(value)) merged &=
+      json_object_set(manifest->options, key, value) == 0;
+  else if (strcmp(key, manifest->backend) == 0) /* {"tensorflow": {...}}: for that back end alone */
+      merged &= json_object_update(manifest->options, value) == 0;
   json_decref(over);
   return merged ? MLAAS_OK : out_of_memory(error);
 }

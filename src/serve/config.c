@@ -305,7 +305,6 @@ enum mlaas_status mlaas_config_init(struct mlaas_config *config, struct mlaas_er
       .rate_ns = 1000000000,
       .upload_limit = (int64_t)2 << 30,
       .request_timeout_ms = 30000,
-      .load_timeout_ms = 120000,
       .image_pixels = 50000000,
   };
   struct mlaas_budget *budget = mlaas_budget_new(1 << 20);

@@ -27,7 +27,6 @@ struct mlaas_config {
   int64_t rate_requests, rate_ns; /* requests per so many ns and client; rate_requests 0: no limit */
   int64_t upload_limit;           /* [2 GiB] body of /upload, and what it may unpack to (times 4) */
   int64_t request_timeout_ms;     /* [30000] deadline of a prediction */
-  int64_t load_timeout_ms;        /* [120000] longest wait for a model that is being loaded */
   int64_t image_pixels;           /* [50 M] largest image */
   bool no_check;                  /* models are loaded without a trial in a child process */
   bool labels;                    /* /json and /proto return labels where the model has them */
@@ -64,8 +63,6 @@ struct mlaas_config {
     NULL)                                                                                                              \
   X("drain-ms", COUNT, server.drain_ms, COUNT, "MS", "10000", "Longest wait for running requests at stop", NULL)       \
   X("request-timeout-ms", COUNT, request_timeout_ms, COUNT, "MS", "30000", "Deadline of a prediction", NULL)           \
-  X("load-timeout-ms", COUNT, load_timeout_ms, COUNT, "MS", "120000", "Longest wait for a model that is being loaded", \
-    NULL)                                                                                                              \
   X("rate", RATE, rate_requests, TEXT, "N-S|M|H|D", NULL, "Requests of one client per second, minute, hour or day",    \
     NULL)                                                                                                              \
   X("default-model", TEXT, default_model, TEXT, "NAME", NULL, "Model of requests that name none", NULL)                \

@@ -203,6 +203,25 @@ static bool parse_slow(const char *text, size_t size, double *value) {
   return isfinite(*value);
 }
 
+/* digits * 10^exponent, if that can be had with one rounding. */
+static inline bool scale(uint64_t digits, int exponent, double *value) {
+  if (digits < (uint64_t)1 << 53 && exponent >= -22 && exponent <= 22) {
+    *value = exponent < 0 ? (double)digits / double_powers[-exponent] : (double)digits * double_powers[exponent];
+    return true;
+  }
+  if (digits == 0) {
+    *value = 0;
+    return true;
+  }
+  return scale_long(digits, exponent, value);
+}
+
+static inline void finish(struct mlaas_number *number, uint64_t digits, double value, bool negative, bool whole) {
+  number->value = negative ? -value : value;
+  number->is_whole = whole && digits <= (uint64_t)INT64_MAX;
+  number->whole = !number->is_whole ? 0 : negative ? -(long long)digits : (long long)digits;
+}
+
 struct scan {
   const char *at, *end;
   uint64_t digits; /* the first 19 significant ones */
@@ -240,40 +259,61 @@ static bool take_exponent(struct scan *scan) {
   return true;
 }
 
-size_t mlaas_number_parse(const char *text, size_t size, struct mlaas_number *number) {
-  struct scan scan = {.at = text, .end = text + size};
-  bool negative = size && *text == '-', whole = true;
-  scan.at += negative;
-  if (scan.at == scan.end || !is_digit(*scan.at))
-    return 0;
-  if (*scan.at == '0' && scan.at + 1 < scan.end && is_digit(scan.at[1]))
-    return 0;
+/* Numbers of more than 19 digits. */
+static size_t parse_long(const char *text, size_t size, bool negative, bool whole, struct mlaas_number *number) {
+  struct scan scan = {.at = text + negative, .end = text + size};
+  double value = 0;
   take_digits(&scan, false);
   if (scan.at < scan.end && *scan.at == '.') {
-    whole = false;
     scan.at++;
-    if (scan.at == scan.end || !is_digit(*scan.at))
-      return 0;
     take_digits(&scan, true);
   }
-  if (scan.at < scan.end && (*scan.at | 32) == 'e') {
+  if (scan.at < scan.end && (*scan.at | 32) == 'e' && !take_exponent(&scan))
+    return 0;
+  size_t length = (size_t)(scan.at - text);
+  if (scan.digits != 0 && (scan.significant > 19 || !scale(scan.digits, scan.exponent, &value)) &&
+      !parse_slow(text + negative, length - negative, &value))
+    return 0;
+  finish(number, scan.digits, value, negative, whole && scan.significant <= 19);
+  return length;
+}
+
+size_t mlaas_number_parse(const char *text, size_t size, struct mlaas_number *number) {
+  const char *at = text, *end = text + size;
+  bool negative = size && *text == '-', whole = true;
+  uint64_t digits = 0;
+  double value;
+  at += negative;
+  const char *first = at;
+  for (unsigned digit; at < end && (digit = (unsigned)(*at - '0')) < 10; at++)
+    digits = digits * 10 + digit;
+  ptrdiff_t count = at - first, fraction = 0;
+  if (count == 0 || (count > 1 && *first == '0'))
+    return 0;
+  if (at < end && *at == '.') {
+    const char *point = at++;
+    for (unsigned digit; at < end && (digit = (unsigned)(*at - '0')) < 10; at++)
+      digits = digits * 10 + digit;
+    fraction = at - point - 1;
     whole = false;
+    if (fraction == 0)
+      return 0;
+  }
+  bool exponent = at < end && (*at | 32) == 'e';
+  if (count + fraction > 19 || exponent) {
+    struct scan scan = {.at = at, .end = end, .exponent = (int)-fraction};
+    if (count + fraction > 19 || fraction > 1000)
+      return parse_long(text, size, negative, whole && !exponent, number);
     if (!take_exponent(&scan))
       return 0;
-  }
-  size_t length = (size_t)(scan.at - text);
-  double value;
-  if (scan.significant <= 19 && scan.digits < (uint64_t)1 << 53 && scan.exponent >= -22 && scan.exponent <= 22)
-    value = scan.exponent < 0 ? (double)scan.digits / double_powers[-scan.exponent]
-                              : (double)scan.digits * double_powers[scan.exponent];
-  else if (scan.digits == 0 && scan.significant == 0)
-    value = 0;
-  else if (scan.significant > 19 || !scale_long(scan.digits, scan.exponent, &value)) {
-    if (!parse_slow(text + negative, length - negative, &value))
+    if (!scale(digits, scan.exponent, &value) &&
+        !parse_slow(text + negative, (size_t)(scan.at - text) - negative, &value))
       return 0;
+    finish(number, digits, value, negative, false);
+    return (size_t)(scan.at - text);
   }
-  number->value = negative ? -value : value;
-  number->is_whole = whole && scan.significant <= 19 && scan.digits <= (uint64_t)INT64_MAX;
-  number->whole = !number->is_whole ? 0 : negative ? -(long long)scan.digits : (long long)scan.digits;
-  return length;
+  if (!scale(digits, (int)-fraction, &value) && !parse_slow(text + negative, (size_t)(at - text) - negative, &value))
+    return 0;
+  finish(number, digits, value, negative, whole);
+  return (size_t)(at - text);
 }

@@ -13,6 +13,7 @@
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -70,6 +71,20 @@ static enum mlaas_status make_extra(struct mlaas_instance *instance, void **extr
 
 /* ---- opening ---- */
 
+/* TFaaS's configProto is an option of one back end. */
+static enum mlaas_status pass_config_proto(struct mlaas_config *config, struct mlaas_error *error) {
+  if (!config->config_proto)
+    return MLAAS_OK;
+  json_t *json = json_pack("{s:{s:s}}", "tensorflow", "config_proto", config->config_proto);
+  char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+  json_decref(json);
+  if (!text)
+    return mlaas_fail(error, MLAAS_ARGUMENT, "\"configProto\" has to be the name of a file");
+  config->repository.model.options = mlaas_arena_strndup(&config->arena, text, strlen(text), error);
+  free(text);
+  return config->repository.model.options ? MLAAS_OK : MLAAS_MEMORY;
+}
+
 /* TFaaS starts without its folder of models and makes it with the first upload. */
 static enum mlaas_status open_repository(struct mlaas_service *service, struct mlaas_error *error) {
   struct mlaas_repository_options *options = &service->config.repository;
@@ -79,6 +94,7 @@ static enum mlaas_status open_repository(struct mlaas_service *service, struct m
   if (service->config.file && mkdir(options->folder, 0755) != 0 && errno != EEXIST)
     return mlaas_fail_errno(error, errno, "the folder of models %s cannot be made: %s", options->folder,
                             strerror(errno));
+  MLAAS_TRY(pass_config_proto(&service->config, error));
   options->make_extra = make_extra;
   options->free_extra = free_extra;
   if (!options->checker && !service->config.no_check)

@@ -112,6 +112,8 @@ static enum json_verdict json_judge(const char *text, size_t size, struct mlaas_
   if (json_depth(text, size) > MLAAS_JSON_DEPTH - 2)
     return JSON_UNJUDGED;
   bool accepted = mlaas_json_scan((struct mlaas_slice){text, size}, arena, &request, &error) == MLAAS_OK;
+  if (size && memchr(text, 0, size)) /* jansson skips bytes of 0 as if they were blanks */
+    return accepted ? JSON_DIFFER : JSON_AGREE;
   json_t *once = json_loadb(text, size, JSON_DECODE_INT_AS_REAL | JSON_REJECT_DUPLICATES, NULL);
   json_t *json = once ? once : json_loadb(text, size, JSON_DECODE_INT_AS_REAL, NULL);
   enum json_verdict verdict = JSON_AGREE;
