@@ -151,7 +151,7 @@ void mlaas_connection_shutdown(struct mlaas_connection *connection) {
 }
 
 void mlaas_connection_free_if_done(struct mlaas_connection *connection) {
-  if (!connection->closed || connection->http1.flight)
+  if (!connection->closed || connection->num_flights)
     return;
   struct mlaas_hub *hub = connection->hub;
   mlaas_tls_free(connection);

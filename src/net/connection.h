@@ -60,6 +60,7 @@ struct mlaas_connection {
   struct mlaas_connection *next, *before;
   const struct mlaas_codec *codec;
   struct mlaas_tls *tls; /* NULL: plain */
+  int num_flights;       /* which keep it, also when it is closed */
   enum mlaas_wait wait;
   int64_t since;      /* of the wait, or of the last byte of it; ms as uv_now() */
   int64_t began, got; /* of a body: its first moment, its bytes so far */

@@ -71,6 +71,7 @@ struct mlaas_flight *mlaas_hub_take_flight(struct mlaas_hub *hub, struct mlaas_c
   hub->num_flights--;
   flight->next = NULL;
   flight->connection = connection;
+  connection->num_flights++;
   flight->begun = flight->handled = flight->replied = flight->over = flight->bad_header = false;
   flight->num_headers = 0;
   flight->fd = -1;
@@ -89,6 +90,7 @@ static void free_flight(struct mlaas_flight *flight) {
 }
 
 void mlaas_hub_put_flight(struct mlaas_hub *hub, struct mlaas_flight *flight) {
+  flight->connection->num_flights--;
   mlaas_arena_clear(&flight->exchange.arena);
   if (hub->num_flights >= MOST_FLIGHTS) {
     free_flight(flight);

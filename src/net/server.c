@@ -361,19 +361,38 @@ enum mlaas_status mlaas_server_open(const struct mlaas_server_options *options, 
   return status;
 }
 
+/* What setup made goes again where no loop will run. */
+static void give_up(struct mlaas_server *server) {
+  const struct mlaas_server_options *options = &server->shared.options;
+  for (int i = 0; i < server->num_lanes; i++) {
+    if (server->lanes[i].set_up && options->teardown)
+      options->teardown(options->handler.context, server->lanes[i].loop);
+    server->lanes[i].set_up = false;
+    server->lanes[i].ended = true;
+  }
+}
+
 enum mlaas_status mlaas_server_run(struct mlaas_server *server, struct mlaas_error *error) {
   enum mlaas_status status = MLAAS_OK;
-  int started = 0, threads = 1;
-  for (; started < server->num_lanes && status == MLAAS_OK; started++)
-    status = start_lane(&server->lanes[started], error);
-  for (; threads < server->num_lanes && status == MLAAS_OK; threads++)
-    if (pthread_create(&server->lanes[threads].thread, NULL, run_lane, &server->lanes[threads]) != 0)
-      status = mlaas_fail(error, MLAAS_MEMORY, "thread %d of %d cannot be started", threads, server->num_lanes);
-  if (status != MLAAS_OK)
+  int threads = 1;
+  for (int i = 0; i < server->num_lanes && status == MLAAS_OK; i++)
+    status = start_lane(&server->lanes[i], error);
+  if (status != MLAAS_OK) {
+    give_up(server);
     return status;
+  }
+  while (threads < server->num_lanes &&
+         pthread_create(&server->lanes[threads].thread, NULL, run_lane, &server->lanes[threads]) == 0)
+    threads++;
+  if (threads < server->num_lanes) {
+    status = mlaas_fail(error, MLAAS_MEMORY, "only %d of %d threads can be started", threads, server->num_lanes);
+    mlaas_server_stop(server);
+  }
   mlaas_loop_run(server->lanes[0].loop);
   for (int i = 1; i < threads; i++)
     pthread_join(server->lanes[i].thread, NULL);
+  for (int i = threads; i < server->num_lanes; i++)
+    mlaas_loop_run(server->lanes[i].loop); /* only to its end */
   return status;
 }
 

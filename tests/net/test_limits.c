@@ -256,15 +256,19 @@ static void allocations_may_fail(void **state) {
   stop_serving();
 }
 
+static void begin_nothing(void *context, struct mlaas_exchange *exchange) {
+  (void)context;
+  (void)exchange;
+}
+
 static void a_server_that_cannot_be_made_says_so(void **state) {
   (void)state;
   for (long nth = 1; nth < 12; nth++) {
     struct mlaas_server *server = NULL;
     struct mlaas_error error;
-    void (*nothing)(void *, struct mlaas_exchange *) = NULL;
-    struct mlaas_server_options options = {.loops = 2, .handler = {.begin = nothing, .handle = nothing}};
-    assert_int_equal(mlaas_server_open(&options, &server, &error), MLAAS_ARGUMENT);
-    options.handler.begin = options.handler.handle = (void (*)(void *, struct mlaas_exchange *))(uintptr_t)abort;
+    struct mlaas_server_options options = {.loops = 2};
+    assert_int_equal(mlaas_server_open(&options, &server, &error), MLAAS_ARGUMENT); /* no handler */
+    options.handler.begin = options.handler.handle = begin_nothing;
     mlaas_memory_fail(nth, false);
     enum mlaas_status status = mlaas_server_open(&options, &server, &error);
     mlaas_memory_fail(0, false);
@@ -272,6 +276,39 @@ static void a_server_that_cannot_be_made_says_so(void **state) {
     if (status == MLAAS_OK)
       mlaas_server_close(server);
   }
+}
+
+static atomic_int the_setups, the_teardowns;
+
+static enum mlaas_status set_up_twice(void *context, struct mlaas_loop *loop, struct mlaas_error *error) {
+  (void)context;
+  if (mlaas_loop_index(loop) == 2) {
+    error->status = MLAAS_STATE;
+    return MLAAS_STATE;
+  }
+  atomic_fetch_add(&the_setups, 1);
+  return MLAAS_OK;
+}
+
+static void tear_down(void *context, struct mlaas_loop *loop) {
+  (void)context;
+  (void)loop;
+  atomic_fetch_add(&the_teardowns, 1);
+}
+
+static void what_was_set_up_is_torn_down_when_the_run_fails(void **state) {
+  (void)state;
+  struct mlaas_server *server = NULL;
+  struct mlaas_error error;
+  struct mlaas_server_options options = {.loops = 4,
+                                         .setup = set_up_twice,
+                                         .teardown = tear_down,
+                                         .handler = {.begin = begin_nothing, .handle = begin_nothing}};
+  assert_int_equal(mlaas_server_open(&options, &server, &error), MLAAS_OK);
+  assert_int_equal(mlaas_server_run(server, &error), MLAAS_STATE);
+  assert_int_equal(atomic_load(&the_setups), 2);
+  assert_int_equal(atomic_load(&the_teardowns), 2);
+  mlaas_server_close(server);
 }
 
 /* ---- the end ---- */
@@ -343,6 +380,7 @@ int main(void) {
       cmocka_unit_test(bodies_share_a_ceiling),
       cmocka_unit_test(allocations_may_fail),
       cmocka_unit_test(a_server_that_cannot_be_made_says_so),
+      cmocka_unit_test(what_was_set_up_is_torn_down_when_the_run_fails),
       cmocka_unit_test(stopping_finishes_what_runs),
       cmocka_unit_test(a_second_stop_hurries_and_so_does_time),
       cmocka_unit_test(a_stop_may_come_before_the_run),
