@@ -10,8 +10,12 @@
 #include "onnxruntime_api.h"
 #include "plugin.h"
 
-static const struct plugin_library library = {"ONNX Runtime", "onnxruntime", "libonnxruntime.so",
-                                              "libonnxruntime.so.1"};
+static const struct plugin_library library = {
+    .framework = "ONNX Runtime",
+    .package = "onnxruntime",
+    .file = "libonnxruntime.so",
+    .soname = "libonnxruntime.so.1",
+};
 
 /* What all models of the process share; made with the first one. */
 static struct {

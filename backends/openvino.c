@@ -9,7 +9,12 @@
 #include "openvino_api.h"
 #include "plugin.h"
 
-static const struct plugin_library library = {"OpenVINO", "openvino", "libopenvino_c.so", "libopenvino_c.so"};
+static const struct plugin_library library = {
+    .framework = "OpenVINO",
+    .package = "openvino",
+    .file = "libopenvino_c.so",
+    .soname = "libopenvino_c.so",
+};
 
 static struct {
   pthread_mutex_t lock;

@@ -26,7 +26,8 @@ static bool find_in_folder(const char *folder, const char *file, char *path, siz
 enum mlaas_status plugin_library_open(const struct plugin_library *library, const char *folder, void **handle,
                                       struct mlaas_error *error) {
   char path[PATH_MAX];
-  if (folder && find_in_folder(folder, library->file, path, sizeof path)) {
+  if (folder && (find_in_folder(folder, library->file, path, sizeof path) ||
+                 (library->also_file && find_in_folder(folder, library->also_file, path, sizeof path)))) {
     *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (*handle)
       return MLAAS_OK;
@@ -36,6 +37,8 @@ enum mlaas_status plugin_library_open(const struct plugin_library *library, cons
     return plugin_fail_words(error, MLAAS_NOT_FOUND, what, words ? words : path);
   }
   *handle = dlopen(library->soname, RTLD_NOW | RTLD_LOCAL);
+  if (!*handle && library->also_soname)
+    *handle = dlopen(library->also_soname, RTLD_NOW | RTLD_LOCAL);
   if (*handle)
     return MLAAS_OK;
   return mlaas_backend_fail(error, MLAAS_NOT_FOUND,

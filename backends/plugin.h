@@ -24,10 +24,11 @@ enum { PLUGIN_PORTS_MOST = 1024, PLUGIN_NAME_MOST = 1024 }; /* what a model's fi
 /* ---- libraries ---- */
 
 struct plugin_library {
-  const char *framework; /* "ONNX Runtime", for messages */
-  const char *package;   /* what pip installs: "onnxruntime" */
-  const char *file;      /* the file's name, or its beginning: "libonnxruntime.so" */
-  const char *soname;    /* for the dynamic linker, when no folder has it: "libonnxruntime.so.1" */
+  const char *framework;               /* "ONNX Runtime", for messages */
+  const char *package;                 /* what pip installs: "onnxruntime" */
+  const char *file;                    /* the file's name, or its beginning: "libonnxruntime.so" */
+  const char *soname;                  /* for the dynamic linker, when no folder has it: "libonnxruntime.so.1" */
+  const char *also_file, *also_soname; /* another packaging of the same functions, or NULL */
 };
 
 /* A handle of dlopen. Errors: NOT_FOUND, with what to install or set. */

@@ -15,8 +15,14 @@
 enum { CONFIG_MOST = 1 << 20, TAGS_MOST = 16 };
 #define GRAPH_MOST ((size_t)2 << 30) /* no protocol buffer is longer */
 
-static const struct plugin_library library = {"TensorFlow", "tensorflow-cpu", "libtensorflow_cc.so",
-                                              "libtensorflow_cc.so.2"};
+static const struct plugin_library library = {
+    .framework = "TensorFlow",
+    .package = "tensorflow-cpu",
+    .file = "libtensorflow_cc.so",
+    .soname = "libtensorflow_cc.so.2",
+    .also_file = "libtensorflow.so", /* the C library that TensorFlow publishes by itself */
+    .also_soname = "libtensorflow.so.2",
+};
 
 static struct {
   pthread_mutex_t lock;

@@ -12,7 +12,12 @@
 
 #define MODEL_MOST ((size_t)8 << 30)
 
-static const struct plugin_library library = {"XGBoost", "xgboost", "libxgboost.so", "libxgboost.so"};
+static const struct plugin_library library = {
+    .framework = "XGBoost",
+    .package = "xgboost",
+    .file = "libxgboost.so",
+    .soname = "libxgboost.so",
+};
 
 static struct {
   pthread_mutex_t lock;
