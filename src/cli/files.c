@@ -5,9 +5,6 @@
 #include "base/memory.h"
 
 #include <errno.h>
-#include <limits.h>
-#include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
@@ -133,31 +130,46 @@ enum mlaas_status mlaas_text_read(const char *path, char **text, struct mlaas_er
   return status;
 }
 
-static enum mlaas_status write_new(const char *path, const char *text, struct mlaas_error *error) {
-  FILE *out = fopen(path, "wbx");
-  if (!out)
-    return mlaas_fail_errno(error, errno, "%s cannot be written", path);
-  size_t length = strlen(text);
-  bool good = fwrite(text, 1, length, out) == length && fflush(out) == 0 && fsync(fileno(out)) == 0;
+/* What is there and no file (a device, a pipe) must not be replaced by one. */
+static bool is_replaceable(const char *path) {
+  struct stat about;
+  return stat(path, &about) != 0 || S_ISREG(about.st_mode);
+}
+
+enum mlaas_status mlaas_output_open(struct mlaas_output *output, const char *path, struct mlaas_error *error) {
+  output->path = path;
+  output->beside = is_replaceable(path);
+  int length = snprintf(output->other, sizeof output->other, "%s.%ld.new", path, (long)getpid());
+  if (length < 0 || (size_t)length >= sizeof output->other)
+    return mlaas_fail(error, MLAAS_ARGUMENT, "the name %s is too long", path);
+  output->stream = output->beside ? fopen(output->other, "wbx") : fopen(path, "wb");
+  return output->stream ? MLAAS_OK : mlaas_fail_errno(error, errno, "%s cannot be written", path);
+}
+
+enum mlaas_status mlaas_output_close(struct mlaas_output *output, enum mlaas_status status, struct mlaas_error *error) {
+  bool good = !ferror(output->stream) && fflush(output->stream) == 0;
+  good = good && (!output->beside || fsync(fileno(output->stream)) == 0);
   int reason = errno;
-  good = fclose(out) == 0 && good;
-  if (good)
-    return MLAAS_OK;
-  unlink(path);
-  return mlaas_fail_errno(error, reason, "%s cannot be written", path);
+  if (fclose(output->stream) != 0 && good) {
+    good = false;
+    reason = errno;
+  }
+  if (status == MLAAS_OK && good && output->beside && rename(output->other, output->path) != 0) {
+    good = false;
+    reason = errno;
+  }
+  if (output->beside && (status != MLAAS_OK || !good))
+    unlink(output->other);
+  if (status == MLAAS_OK && !good)
+    return mlaas_fail_errno(error, reason, "%s cannot be written", output->path);
+  return status;
 }
 
 enum mlaas_status mlaas_text_write(const char *path, const char *text, struct mlaas_error *error) {
   if (strcmp(path, "-") == 0)
     return fputs(text, stdout) >= 0 ? MLAAS_OK : mlaas_fail(error, MLAAS_IO, "standard output could not be written");
-  char other[PATH_MAX];
-  int length = snprintf(other, sizeof other, "%s.%ld.new", path, (long)getpid());
-  if (length < 0 || (size_t)length >= sizeof other)
-    return mlaas_fail(error, MLAAS_ARGUMENT, "the name %s is too long", path);
-  MLAAS_TRY(write_new(other, text, error));
-  if (rename(other, path) == 0)
-    return MLAAS_OK;
-  int reason = errno;
-  unlink(other);
-  return mlaas_fail_errno(error, reason, "%s cannot be written", path);
+  struct mlaas_output output;
+  MLAAS_TRY(mlaas_output_open(&output, path, error));
+  fputs(text, output.stream); /* close says whether that went well */
+  return mlaas_output_close(&output, MLAAS_OK, error);
 }

@@ -2,7 +2,10 @@
 #ifndef MLAAS_CLI_FILES_H
 #define MLAAS_CLI_FILES_H
 
+#include <limits.h>
 #include <mlaas/status.h>
+#include <stdbool.h>
+#include <stdio.h>
 
 struct mlaas_list {
   char **names;
@@ -16,7 +19,19 @@ void mlaas_list_reset(struct mlaas_list *list);
 
 /* The whole of a text file, at most 64 MiB; freed with mlaas_free. */
 enum mlaas_status mlaas_text_read(const char *path, char **text, struct mlaas_error *error);
-/* Writes beside `path`, syncs and renames; "-" is standard output. */
+
+/* A result: written beside its place and renamed, so that it appears whole or not at all. What is at `path` and no file
+ * (a device, a pipe) is written as it comes. */
+struct mlaas_output {
+  FILE *stream;
+  const char *path; /* borrowed */
+  bool beside;
+  char other[PATH_MAX];
+};
+enum mlaas_status mlaas_output_open(struct mlaas_output *output, const char *path, struct mlaas_error *error);
+/* `status` other than OK drops what was written; returns it, or why the result could not be put in its place. */
+enum mlaas_status mlaas_output_close(struct mlaas_output *output, enum mlaas_status status, struct mlaas_error *error);
+/* A text as a result; "-" is standard output. */
 enum mlaas_status mlaas_text_write(const char *path, const char *text, struct mlaas_error *error);
 /* OK when the file can be read, else NOT_FOUND or IO with `what` ("the model file") in the message. */
 enum mlaas_status mlaas_file_check(const char *what, const char *path, struct mlaas_error *error);

@@ -11,7 +11,6 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static const struct mlaas_option options[] = {
     MLAAS_OPTIONS_OF_SERVER,
@@ -322,23 +321,10 @@ static enum mlaas_status score_to(struct job *job, FILE *out, struct mlaas_error
   return status;
 }
 
-/* Beside its place first: the file appears whole or not at all. */
 static enum mlaas_status score_to_file(struct job *job, const char *path, struct mlaas_error *error) {
-  char other[PATH_MAX];
-  int length = snprintf(other, sizeof other, "%s.%ld.new", path, (long)getpid());
-  if (length < 0 || (size_t)length >= sizeof other)
-    return mlaas_fail(error, MLAAS_ARGUMENT, "the name %s is too long", path);
-  FILE *out = fopen(other, "wbx");
-  if (!out)
-    return mlaas_fail_errno(error, errno, "%s cannot be written", path);
-  enum mlaas_status status = score_to(job, out, error);
-  bool good = fsync(fileno(out)) == 0;
-  good = fclose(out) == 0 && good;
-  if (status == MLAAS_OK && (!good || rename(other, path) != 0))
-    status = mlaas_fail_errno(error, errno, "%s cannot be written", path);
-  if (status != MLAAS_OK)
-    unlink(other);
-  return status;
+  struct mlaas_output output;
+  MLAAS_TRY(mlaas_output_open(&output, path, error));
+  return mlaas_output_close(&output, score_to(job, output.stream, error), error);
 }
 
 static enum mlaas_status run(const struct mlaas_arguments *arguments, struct mlaas_error *error) {

@@ -2,12 +2,14 @@
 #include "base/memory.h"
 #include "cli/files.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -90,6 +92,22 @@ static void a_failed_write_leaves_nothing(void **state) {
   assert_int_equal(mlaas_text_write(".", "{}", &error), MLAAS_IO);
 }
 
+static void a_pipe_stays_a_pipe(void **state) {
+  (void)state;
+  char text[8] = "";
+  struct stat about;
+  assert_int_equal(mkfifo("pipe", 0600), 0);
+  int fd = open("pipe", O_RDWR | O_NONBLOCK);
+  assert_true(fd >= 0);
+  assert_int_equal(mlaas_text_write("pipe", "{}", &error), MLAAS_OK);
+  assert_int_equal(read(fd, text, sizeof text), 2);
+  assert_string_equal(text, "{}");
+  assert_int_equal(stat("pipe", &about), 0);
+  assert_true(S_ISFIFO(about.st_mode));
+  close(fd);
+  unlink("pipe");
+}
+
 static void failing_memory_is_an_error(void **state) {
   (void)state;
   write_file("files.txt", "a.root\nb.root\n");
@@ -105,11 +123,9 @@ static void failing_memory_is_an_error(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(lists_come_in_three_forms),
-      cmocka_unit_test(empty_and_missing_lists_are_said),
-      cmocka_unit_test(texts_come_back),
-      cmocka_unit_test(a_failed_write_leaves_nothing),
-      cmocka_unit_test(failing_memory_is_an_error),
+      cmocka_unit_test(lists_come_in_three_forms), cmocka_unit_test(empty_and_missing_lists_are_said),
+      cmocka_unit_test(texts_come_back),           cmocka_unit_test(a_failed_write_leaves_nothing),
+      cmocka_unit_test(a_pipe_stays_a_pipe),       cmocka_unit_test(failing_memory_is_an_error),
   };
   return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
