@@ -151,6 +151,27 @@ def python_stage(environment, build_directory, arguments):
     return stage
 
 
+def load_stage(build_directory, seconds):
+    """The command of a sanitizer's build under everything at once; one failure for each wrong answer or report."""
+
+    def stage():
+        command = [
+            ".venv/bin/python",
+            "tests/python/mixed_load.py",
+            "--build",
+            build_directory,
+            "--seconds",
+            str(seconds),
+        ]
+        code, output = run(command, **SANITIZER_ENVIRONMENT)
+        found = re.search(r"(\d+) passed, (\d+) failed", output)
+        if not found or (code and found[2] == "0"):
+            return Counts(failed=1, log=output)
+        return Counts(1, int(found[2]), log=output if code else "")  # thousands of answers are one test
+
+    return stage
+
+
 def install_stage(build_directory):
     """What `make install` puts somewhere can be used there."""
 
@@ -175,7 +196,6 @@ def lint_stage(build_directory):
 
 
 # ---- the suite ----
-
 
 
 def torch_files():
@@ -214,6 +234,7 @@ def full_stages():
             "C tests with threads under TSan",
             c_stage("build-tsan", [*plain, "-Db_sanitize=thread"], ["-t", "6", "--suite", "threads"]),
         ),
+        ("the server under mixed load, ASan and UBSan", load_stage("build-asan", 12)),
         ("lint", lint_stage("build-check")),
         ("installation", install_stage("build-check")),
         ("Python tests", python_stage(".venv", "build-check", [*torch, "tests/python"])),
