@@ -94,29 +94,6 @@ static int take_hex(struct scan *scan) {
   return value;
 }
 
-static size_t encode_utf8(unsigned code, char *out) {
-  if (code < 0x80) {
-    out[0] = (char)code;
-    return 1;
-  }
-  if (code < 0x800) {
-    out[0] = (char)(0xC0 | code >> 6);
-    out[1] = (char)(0x80 | (code & 63));
-    return 2;
-  }
-  if (code < 0x10000) {
-    out[0] = (char)(0xE0 | code >> 12);
-    out[1] = (char)(0x80 | (code >> 6 & 63));
-    out[2] = (char)(0x80 | (code & 63));
-    return 3;
-  }
-  out[0] = (char)(0xF0 | code >> 18);
-  out[1] = (char)(0x80 | (code >> 12 & 63));
-  out[2] = (char)(0x80 | (code >> 6 & 63));
-  out[3] = (char)(0x80 | (code & 63));
-  return 4;
-}
-
 /* At the character behind a backslash; `out` gets at most 4 bytes, or is NULL. 0: failed. */
 static size_t take_escape(struct scan *scan, char *out) {
   static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
@@ -145,7 +122,7 @@ static size_t take_escape(struct scan *scan, char *out) {
       return fail(scan, "half a surrogate pair");
     code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
   }
-  return encode_utf8((unsigned)code, out);
+  return mlaas_utf8_encode((unsigned)code, out);
 }
 
 /* From the first escape on: decoded into the arena, if `text` is wanted. */

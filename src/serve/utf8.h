@@ -23,4 +23,28 @@ static inline size_t mlaas_utf8_length(const char *text, size_t size) {
   return length;
 }
 
+/* Writes the character `code`; returns its bytes, at most 4. */
+static inline size_t mlaas_utf8_encode(unsigned code, char *out) {
+  if (code < 0x80) {
+    out[0] = (char)code;
+    return 1;
+  }
+  if (code < 0x800) {
+    out[0] = (char)(0xC0 | code >> 6);
+    out[1] = (char)(0x80 | (code & 63));
+    return 2;
+  }
+  if (code < 0x10000) {
+    out[0] = (char)(0xE0 | code >> 12);
+    out[1] = (char)(0x80 | (code >> 6 & 63));
+    out[2] = (char)(0x80 | (code & 63));
+    return 3;
+  }
+  out[0] = (char)(0xF0 | code >> 18);
+  out[1] = (char)(0x80 | (code >> 12 & 63));
+  out[2] = (char)(0x80 | (code >> 6 & 63));
+  out[3] = (char)(0x80 | (code & 63));
+  return 4;
+}
+
 #endif
