@@ -21,7 +21,7 @@ BIN = os.pathsep.join([str(ROOT / ".venv/bin"), os.environ.get("PATH", "")])
 SANITIZER_ENVIRONMENT = {
     "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1:allocator_may_return_null=1",
     "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
-    "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1",
+    "TSAN_OPTIONS": f"halt_on_error=1:second_deadlock_stack=1:suppressions={ROOT / 'tests/tsan.supp'}",
 }
 
 
@@ -235,6 +235,7 @@ def full_stages():
             c_stage("build-tsan", [*plain, "-Db_sanitize=thread"], ["-t", "6", "--suite", "threads"]),
         ),
         ("the server under mixed load, ASan and UBSan", load_stage("build-asan", 12)),
+        ("the server under mixed load, TSan", load_stage("build-tsan", 12)),
         ("lint", lint_stage("build-check")),
         ("installation", install_stage("build-check")),
         ("Python tests", python_stage(".venv", "build-check", [*torch, "tests/python"])),
