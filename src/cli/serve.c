@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -152,6 +153,8 @@ static enum mlaas_status run(const struct mlaas_arguments *arguments, struct mla
     printf("mlaas %s\n", mlaas_version());
     return MLAAS_OK;
   }
+  /* Uploads wait for their trial in a worker of libuv, which has four: others must not wait for them. */
+  setenv("UV_THREADPOOL_SIZE", "16", 0);
   MLAAS_TRY(mlaas_config_init(&config, error));
   config.server.inherited = sockets;
   config.server.num_inherited = mlaas_systemd_sockets(sockets);
