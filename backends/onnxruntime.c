@@ -438,7 +438,7 @@ static enum mlaas_status take_shape(const void *value, struct mlaas_tensor *outp
 
 static enum mlaas_status take_tensor(void *value, struct mlaas_tensor *output, struct plugin_block *block,
                                      struct mlaas_error *error) {
-  int64_t elements;
+  int64_t elements = 0;
   PLUGIN_TRY(take_shape(value, output, &elements, error));
   if (output->dtype == MLAAS_DTYPE_BYTES)
     return take_texts(value, (size_t)elements, output, block, error);

@@ -264,6 +264,13 @@ struct request {
   sem_t done;
 };
 
+/* Of a text that does not end with a zero. */
+static inline float number_of(struct mlaas_bytes text) {
+  char copy[32] = "";
+  memcpy(copy, text.data, text.size < sizeof copy ? text.size : sizeof copy - 1);
+  return (float)strtol(copy, NULL, 10);
+}
+
 static inline void on_done(struct mlaas_infer *infer) {
   struct request *request = infer->context;
   request->calls++;
@@ -276,7 +283,7 @@ static inline void on_done(struct mlaas_infer *infer) {
       request->y[r] = ((const float *)infer->outputs[0].data)[r];
     const struct mlaas_bytes *texts = infer->outputs[0].data;
     for (int64_t r = 0; r < request->y_rows && infer->outputs[0].dtype == MLAAS_DTYPE_BYTES; r++)
-      request->y[r] = (float)strtol(texts[r].data, NULL, 10);
+      request->y[r] = number_of(texts[r]);
   } else {
     snprintf(request->message, sizeof request->message, "%s", infer->error.message);
   }
