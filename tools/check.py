@@ -7,6 +7,7 @@ only. A stage returns the counts of passed, failed and skipped tests; a build th
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -246,6 +247,8 @@ def full_stages():
 
 
 def main(level):
+    # A shell without job control starts what runs beside it with SIGINT ignored, and tests send SIGINT.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     total, began = Counts(), time.monotonic()
     for name, stage in full_stages() if level == "full" else fast_stages():
         start = time.monotonic()
