@@ -120,6 +120,9 @@ static enum mlaas_status open_backend(struct mlaas_model *model, const struct ml
   MLAAS_TRY(model->backend->open(&config, &model->opened, error));
   model->inputs = model->backend->inputs(model->opened, &model->num_inputs);
   model->outputs = model->backend->outputs(model->opened, &model->num_outputs);
+  if (model->num_inputs == 0 || model->num_outputs == 0) /* everybody behind here may look at the first of each */
+    return mlaas_fail(error, MLAAS_UNSUPPORTED, "the model has %zu inputs and %zu outputs; it needs one of each",
+                      model->num_inputs, model->num_outputs);
   MLAAS_TRY(check_infos(model->inputs, model->num_inputs, error));
   MLAAS_TRY(check_infos(model->outputs, model->num_outputs, error));
   model->batchable = any_rows(model->inputs, model->num_inputs) && any_rows(model->outputs, model->num_outputs);

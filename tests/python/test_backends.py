@@ -371,3 +371,17 @@ for name in models:
     numpy.testing.assert_allclose(first[name], second[name], atol=1e-6)
 """
     subprocess.run([sys.executable, "-c", script, str(HERE)], check=True)
+
+
+def test_a_model_without_inputs_is_refused(tmp_path):
+    """ONNX allows it, the trial would pass, and whoever asked would look at an input that is not there."""
+    need("onnxruntime")
+    onnx = pytest.importorskip("onnx")
+    value = onnx.helper.make_tensor("value", onnx.TensorProto.FLOAT, [1], [0.5])
+    node = onnx.helper.make_node("Constant", [], ["y"], value=value)
+    output = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1])
+    graph = onnx.helper.make_graph([node], "constant", [], [output])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 13)], ir_version=8)
+    onnx.save(model, str(tmp_path / "model.onnx"))
+    with pytest.raises(mlaas.UnsupportedError, match="0 inputs and 1 outputs"):
+        _ = mlaas.Model(tmp_path / "model.onnx").inputs
