@@ -47,7 +47,11 @@ static void done(void *context) {
 }
 
 void mlaas_errand_start(struct mlaas_errand *errand) {
-  struct mlaas_error error;
-  if (mlaas_loop_work(errand->exchange->loop, work, done, errand, &error) != MLAAS_OK)
-    mlaas_exchange_fail(errand->exchange, &error);
+  struct mlaas_error error; /* the errand's own belongs to the worker from here on */
+  enum mlaas_status status = mlaas_loop_work(errand->exchange->loop, work, done, errand, &error);
+  if (status != MLAAS_OK) {
+    errand->status = status;
+    errand->error = error;
+    done(errand); /* which also gives back what the errand holds */
+  }
 }

@@ -113,7 +113,8 @@ struct mlaas_errand {
   struct mlaas_error error;
   void *user;
 };
-/* The errand is in the exchange's arena. Replies itself when there is no memory. */
+/* The errand is in the exchange's arena. When there is no memory to start it, `done` is called at once with the error.
+ */
 void mlaas_errand_start(struct mlaas_errand *errand);
 
 #endif
