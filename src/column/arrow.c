@@ -39,7 +39,7 @@ void mlaas_array_release(struct ArrowArray *array) {
     array->release(array);
 }
 
-/* One more than there are blocks: the validity buffer comes first and is always NULL. */
+/* One more than there are blocks: the validity buffer comes first, NULL as long as nothing is missing. */
 static bool own_buffers(struct array_owned *owned, size_t num_blocks, size_t num_children) {
   owned->buffers = mlaas_alloc((num_blocks + 1) * sizeof *owned->buffers);
   owned->blocks = mlaas_alloc((num_blocks + 1) * sizeof *owned->blocks);
@@ -73,6 +73,14 @@ enum mlaas_status mlaas_array_init(struct ArrowArray *array, int64_t length, str
                                .release = release_array,
                                .private_data = owned};
   return MLAAS_OK;
+}
+
+void mlaas_array_set_validity(struct ArrowArray *array, struct mlaas_block *bits, int64_t missing) {
+  struct array_owned *owned = array->private_data;
+  owned->buffers[0] = bits->data;
+  owned->blocks[owned->num_blocks++] = *bits;
+  *bits = (struct mlaas_block){0};
+  array->null_count = missing;
 }
 
 size_t mlaas_format_width(const char *format) {

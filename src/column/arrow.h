@@ -9,7 +9,7 @@
 
 /* ---- schema: format strings and names are copied ---- */
 
-/* `format` as Arrow spells it: "b" "c" "C" "s" "S" "i" "I" "l" "L" "f" "g" "u" "+s" "+l" "+w:3". Children are made
+/* `format` as Arrow spells it: "b" "c" "C" "s" "S" "i" "I" "l" "L" "f" "g" "u" "+s" "+l" "+m" "+w:3". Children are made
  * empty and filled by the caller. Errors: MEMORY. On failure *schema holds nothing. */
 enum mlaas_status mlaas_schema_init(struct ArrowSchema *schema, const char *format, const char *name,
                                     size_t num_children, struct mlaas_error *error);
@@ -27,6 +27,9 @@ void mlaas_schema_release(struct ArrowSchema *schema); /* legal on a released or
  * blocks stay with the caller. Release is thread safe with respect to other arrays and frees children first. */
 enum mlaas_status mlaas_array_init(struct ArrowArray *array, int64_t length, struct mlaas_block *blocks,
                                    size_t num_blocks, size_t num_children, struct mlaas_error *error);
+/* Marks rows as missing: bit i of `bits` is 0 where row i is, `missing` of them. The block is moved in. For an array of
+ * mlaas_array_init that has none yet. */
+void mlaas_array_set_validity(struct ArrowArray *array, struct mlaas_block *bits, int64_t missing);
 void mlaas_array_release(struct ArrowArray *array); /* legal on a released or zeroed one */
 /* Bytes per value of a primitive format ("f": 4), 0 for others ("b" is bits). */
 size_t mlaas_format_width(const char *format);

@@ -1,5 +1,7 @@
-/* What one entry of a column is made of: a tree of values, texts, lists, fixed arrays and structs. It says both how
- * the bytes lie in the file and which Arrow type comes out. Knows no basket and no branch.
+/* What one entry of a column is made of: a tree of values, texts, lists, fixed arrays, structs and options. It says
+ * which Arrow type comes out and, for trees, how the bytes lie in the file. Every node that needs memory numbers its
+ * buffers; whoever decodes fills them by number, and mlaas_node_array makes Arrow of them. Knows no basket, no page, no
+ * branch.
  */
 #ifndef MLAAS_ROOTIO_NODE_H
 #define MLAAS_ROOTIO_NODE_H
@@ -26,7 +28,15 @@ struct mlaas_scalar {
   double factor, minimum;
 };
 
-enum mlaas_node_kind { MLAAS_NODE_VALUE, MLAAS_NODE_TEXT, MLAAS_NODE_LIST, MLAAS_NODE_FIXED, MLAAS_NODE_STRUCT };
+enum mlaas_node_kind {
+  MLAAS_NODE_VALUE,
+  MLAAS_NODE_TEXT,
+  MLAAS_NODE_LIST, /* format "+m", a map: its child is a struct of "key" and "value" */
+  MLAAS_NODE_FIXED,
+  MLAAS_NODE_STRUCT,
+  MLAAS_NODE_OPTION, /* its child, which is no option, may be missing; a missing row has a row of zeros all the same */
+  MLAAS_NODE_SKIP    /* bytes that nobody wants: no column and no buffer */
+};
 
 /* How the length of a text or a list is known. */
 enum mlaas_extent {
@@ -43,14 +53,19 @@ struct mlaas_node {
   const char *name;   /* of a struct's member, else "" */
   const char *format; /* Arrow's */
   struct mlaas_scalar value;
-  int32_t size;  /* FIXED */
-  size_t buffer; /* VALUE: its values; LIST: its offsets; TEXT: offsets, and the bytes are the next one */
+  int32_t size;     /* FIXED */
+  bool inlined;     /* STRUCT: a base class, its members are members of the struct around it */
+  bool counts_rows; /* STRUCT without a buffer below it: has one of its own, of elements without bytes */
+  size_t buffer;    /* VALUE: its values; LIST: its offsets; TEXT: offsets, and the bytes are the next one;
+                       OPTION: a byte for each row, 0 or 1; STRUCT: where counts_rows */
   struct mlaas_node *children;
   size_t num_children;
 };
 
-/* Numbers the buffers, depth first; returns how many there are. */
+/* Numbers the buffers, depth first, and sets counts_rows; returns how many there are. */
 size_t mlaas_node_number(struct mlaas_node *node, size_t next);
+/* The buffer whose elements tell how many rows of `node` there are; *per elements for one row. */
+size_t mlaas_node_rows_buffer(const struct mlaas_node *node, int64_t *per);
 /* Goes down through fixed arrays; *per becomes the number of values in one `node`. */
 const struct mlaas_node *mlaas_node_inner(const struct mlaas_node *node, int64_t *per);
 /* Bytes of one `node` in the file; 0 where they vary. */

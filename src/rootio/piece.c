@@ -111,7 +111,9 @@ static void go_down(const struct mlaas_node *node, const struct mlaas_piece *pie
 
 void mlaas_piece_count(const struct mlaas_node *node, const struct mlaas_piece *piece, int64_t start, int64_t stop,
                        int64_t *counts) {
-  if (node->kind != MLAAS_NODE_FIXED && node->kind != MLAAS_NODE_STRUCT)
+  if (node->kind == MLAAS_NODE_SKIP)
+    return;
+  if (node->kind != MLAAS_NODE_FIXED && (node->kind != MLAAS_NODE_STRUCT || node->counts_rows))
     counts[node->buffer] += stop - start;
   go_down(node, piece, &start, &stop);
   if (node->kind == MLAAS_NODE_TEXT)
@@ -135,19 +137,19 @@ static void place_bytes(const struct mlaas_block *in, int64_t start, int64_t sto
 
 /* Where the rows of a node begin: its first buffer tells. */
 static int64_t base_of_rows(const struct mlaas_node *node, const int64_t *bases) {
-  int64_t per = 1;
-  while (node->kind == MLAAS_NODE_FIXED || node->kind == MLAAS_NODE_STRUCT) {
-    per *= node->kind == MLAAS_NODE_FIXED ? node->size : 1;
-    node = node->children;
-  }
-  return bases[node->buffer] / per;
+  int64_t per;
+  size_t buffer = mlaas_node_rows_buffer(node, &per);
+  return bases[buffer] / per;
 }
 
 void mlaas_piece_place(const struct mlaas_node *node, const struct mlaas_piece *piece, int64_t start, int64_t stop,
                        const int64_t *bases, const struct mlaas_block *blocks) {
   size_t buffer = node->buffer;
-  if (node->kind == MLAAS_NODE_VALUE)
-    place_bytes(&piece->blocks[buffer], start, stop, node->value.width, bases[buffer], &blocks[buffer]);
+  if (node->kind == MLAAS_NODE_SKIP)
+    return;
+  if (node->kind == MLAAS_NODE_VALUE || node->kind == MLAAS_NODE_OPTION)
+    place_bytes(&piece->blocks[buffer], start, stop, node->kind == MLAAS_NODE_VALUE ? node->value.width : 1,
+                bases[buffer], &blocks[buffer]);
   bool has_offsets = node->kind == MLAAS_NODE_LIST || node->kind == MLAAS_NODE_TEXT;
   const struct mlaas_node *child = node->num_children ? node->children : NULL;
   int64_t first = start, last = stop;
