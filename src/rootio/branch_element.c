@@ -1,0 +1,171 @@
+/* Plans of TBranchElements, from the branch's record and the streamer info: members, objects, standard collections.
+ * What is not certain is refused. Must not know any basket's bytes.
+ */
+#include "rootio/branch_maker.h"
+
+#include "base/error.h"
+#include "rootio/type_name.h"
+
+#include <string.h>
+
+enum { ARRAY = 20, COUNTED = 40, OBJECT = 60 }; /* offsets of ROOT's codes */
+enum { CODE_TEXT = 7, CODE_TSTRING = 65, CODE_STL = 300, CODE_STRING = 365, CODE_STREAMER = 500 };
+enum { TYPE_CLONES = 3, TYPE_COLLECTION = 4, TYPE_CLONES_MEMBER = 31, TYPE_COLLECTION_MEMBER = 41 };
+
+/* The member's own name: behind the last dot, without dimensions. */
+static bool is_member_name(const char *branch, const char *member) {
+  size_t length = strcspn(branch, "[");
+  while (length > 0 && branch[length - 1] == '.')
+    length--;
+  size_t wanted = strlen(member);
+  return length >= wanted && strncmp(branch + length - wanted, member, wanted) == 0 &&
+         (length == wanted || branch[length - wanted - 1] == '.');
+}
+
+static const struct mlaas_streamer_element *element_in(const struct mlaas_branch_maker *maker, const char *class_name) {
+  const struct mlaas_branch *branch = maker->branch;
+  if (!class_name || !*class_name || branch->id < 0)
+    return NULL;
+  const struct mlaas_streamer_info *info =
+      mlaas_streamers_find(maker->streamers, class_name, branch->class_version, branch->checksum);
+  for (int attempt = 0; attempt < 2 && info; attempt++) {
+    size_t at = (size_t)branch->id;
+    if (at < info->num_elements && is_member_name(branch->name, info->elements[at].name))
+      return &info->elements[at];
+    info = mlaas_streamers_find(maker->streamers, class_name, -1, 0);
+  }
+  return NULL;
+}
+
+static const struct mlaas_streamer_element *find_element(const struct mlaas_branch_maker *maker) {
+  const struct mlaas_streamer_element *element = element_in(maker, maker->branch->element_class);
+  return element ? element : element_in(maker, maker->branch->clones_class);
+}
+
+static const struct mlaas_branch *sibling_called(const struct mlaas_branch *branch, const char *name) {
+  for (size_t i = 0; branch->parent && i < branch->parent->num_children; i++)
+    if (is_member_name(branch->parent->children[i]->name, name))
+      return branch->parent->children[i];
+  return NULL;
+}
+
+static bool in_collection(const struct mlaas_branch *branch) {
+  return branch->type == TYPE_CLONES_MEMBER || branch->type == TYPE_COLLECTION_MEMBER;
+}
+
+/* A pointer with a count: one flag byte, then the values. */
+static enum mlaas_status plan_counted(struct mlaas_branch_maker *maker, const struct mlaas_streamer_element *element,
+                                      struct mlaas_node *node) {
+  const struct mlaas_leaf *leaf = maker->branch->leaves[0];
+  const struct mlaas_branch *counter = NULL;
+  if (in_collection(maker->branch))
+    return mlaas_maker_refuse(maker, "counted members of collections are not read yet");
+  if (element && element->count_name)
+    counter = sibling_called(maker->branch, element->count_name);
+  if (!counter && leaf->count)
+    counter = leaf->count->branch;
+  return mlaas_maker_rest(maker, node, 1, counter);
+}
+
+/* Members that are numbers, alone, in fixed arrays or counted. */
+static enum mlaas_status plan_numbers(struct mlaas_branch_maker *maker, int32_t code,
+                                      const struct mlaas_streamer_element *element) {
+  const struct mlaas_branch *branch = maker->branch;
+  const struct mlaas_leaf *leaf = branch->leaves[0];
+  struct mlaas_shape shape;
+  struct mlaas_scalar value;
+  const char *format;
+  struct mlaas_node *node;
+  if (mlaas_code_is_packed(code % ARRAY) && !element)
+    return mlaas_maker_refuse(maker, "its class is not in the streamer info");
+  if (!mlaas_maker_value(code % ARRAY, element ? element->title : "", &value, &format))
+    return mlaas_maker_refuse(maker, "the range of its Float16_t or Double32_t is ambiguous");
+  if (!mlaas_shape_of_leaf(leaf, &shape))
+    return mlaas_maker_refuse(maker, "the dimensions of its leaf contradict each other");
+  if (code < COUNTED && (code > ARRAY) != (shape.num_dims > 0))
+    return mlaas_maker_refuse(maker, "the dimensions of its leaf and of its class contradict each other");
+  if (code > COUNTED && shape.num_dims > 0)
+    return mlaas_maker_refuse(maker, "counted arrays of arrays in classes are not read yet");
+  if (element && element->type_name && *element->type_name)
+    maker->plan->type_name = element->type_name;
+  MLAAS_TRY(mlaas_maker_array(maker, &value, format, &shape, &node));
+  if (code > COUNTED)
+    return plan_counted(maker, element, node);
+  if (in_collection(branch) || leaf->count)
+    return mlaas_maker_rest(maker, node, 0, branch->count ? branch->count : leaf->count ? leaf->count->branch : NULL);
+  return mlaas_maker_finish(maker, node, 0);
+}
+
+/* Strings and standard collections. As members of a collection they stand in one frame, without frames of their own. */
+static enum mlaas_status plan_type(struct mlaas_branch_maker *maker, const char *type_name, bool member) {
+  struct mlaas_node *node, *list;
+  const char *unsupported;
+  maker->plan->type_name = type_name;
+  MLAAS_TRY(mlaas_type_parse(type_name, member, maker->arena, &node, &unsupported, maker->error));
+  if (!node)
+    return mlaas_maker_refuse(maker, unsupported);
+  if (node->kind == MLAAS_NODE_VALUE)
+    return mlaas_maker_refuse(maker, "a number where an object was expected");
+  if (!in_collection(maker->branch))
+    return mlaas_maker_finish(maker, node, node->kind == MLAAS_NODE_LIST ? 10 : 0);
+  bool framed = node->framed;
+  node->framed = false;
+  MLAAS_TRY(mlaas_maker_list(maker, MLAAS_EXTENT_REST, framed, node, &list));
+  return mlaas_maker_finish(maker, list, -1);
+}
+
+static enum mlaas_status plan_char_star(struct mlaas_branch_maker *maker) {
+  struct mlaas_node *node;
+  if (in_collection(maker->branch))
+    return mlaas_maker_refuse(maker, "char* members of collections are not read yet");
+  maker->plan->type_name = "char*";
+  MLAAS_TRY(mlaas_maker_text(maker, MLAAS_EXTENT_COUNT, false, &node));
+  return mlaas_maker_finish(maker, node, 0);
+}
+
+static enum mlaas_status plan_member(struct mlaas_branch_maker *maker, int32_t code) {
+  const struct mlaas_streamer_element *element = find_element(maker);
+  int32_t basic = code % ARRAY;
+  struct mlaas_scalar value;
+  const char *format;
+  if (code > 0 && code < OBJECT && mlaas_scalar_of_code(basic, &value, &format))
+    return plan_numbers(maker, code, element);
+  if (code == CODE_TEXT)
+    return plan_char_star(maker);
+  if (code == CODE_TSTRING)
+    return plan_type(maker, "TString", true);
+  if (!element)
+    return mlaas_maker_refuse(maker, "its class is not in the streamer info");
+  maker->plan->type_name = element->type_name;
+  if (element->array_length > 0)
+    return mlaas_maker_refuse(maker, "arrays of objects are not read yet");
+  if (code == CODE_STRING)
+    return plan_type(maker, "string", true);
+  if (code == CODE_STL || code == CODE_STREAMER)
+    return plan_type(maker, element->type_name, true);
+  return mlaas_maker_refuse_class(maker, element->type_name);
+}
+
+static enum mlaas_status plan_count(struct mlaas_branch_maker *maker) {
+  struct mlaas_node *node;
+  MLAAS_TRY(mlaas_maker_node(maker, MLAAS_NODE_VALUE, "i", &node));
+  mlaas_scalar_of_code(3, &node->value, &node->format);
+  maker->plan->type_name = maker->branch->element_class;
+  return mlaas_maker_finish(maker, node, 0);
+}
+
+enum mlaas_status mlaas_maker_element(struct mlaas_branch_maker *maker) {
+  const struct mlaas_branch *branch = maker->branch;
+  if (branch->type == TYPE_CLONES || branch->type == TYPE_COLLECTION)
+    return plan_count(maker);
+  if (branch->num_leaves != 1)
+    return mlaas_maker_refuse(maker, "its record has no leaf");
+  int32_t code = branch->leaves[0]->type;
+  struct mlaas_scalar value;
+  const char *format;
+  if (branch->id >= 0 || (code > 0 && code < COUNTED && mlaas_scalar_of_code(code % ARRAY, &value, &format)))
+    return plan_member(maker, code);
+  if (branch->parent)
+    return mlaas_maker_refuse_class(maker, branch->element_class);
+  return plan_type(maker, branch->element_class, false);
+}
