@@ -40,8 +40,12 @@ class Terminated(KeyboardInterrupt):
     """SIGTERM, as batch systems send it: stops like Ctrl-C."""
 
 
-def _terminate(number, frame):
-    raise Terminated()
+_asked: list = []  # the interrupts that came
+
+
+def _stop(number, frame):
+    _asked.append(Terminated if number == signal.SIGTERM else KeyboardInterrupt)
+    raise _asked[-1]()
 
 
 def setting(text: str):
@@ -120,9 +124,9 @@ COMMANDS = {"train": train, "predict": predict}
 
 def _take_signals():
     """Both signals raise from now on; one that was ignored from the start (nohup, a script's &) stays so."""
-    for number, handler in zip(SIGNALS, (signal.default_int_handler, _terminate)):
+    for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, handler)
+            signal.signal(number, _stop)
     sys.unraisablehook = _raise_again
 
 
@@ -151,6 +155,13 @@ def _complain(command: str, text: str):
     print(f"{chr(10) if sys.stdout.isatty() else ''}mlaas {command}: {text}", file=sys.stderr)
 
 
+def _stopped(command: str, kind: type) -> int:
+    _drop_signals()
+    ended = issubclass(kind, Terminated)
+    _complain(command, f"{'terminated' if ended else 'interrupted'}; {AFTER[command]}")
+    return TERMINATED if ended else INTERRUPTED
+
+
 def _run(command: str, options: dict) -> int:
     from . import Error
 
@@ -158,16 +169,17 @@ def _run(command: str, options: dict) -> int:
         _take_signals()
         COMMANDS[command](options)
         _drop_signals()
-    except Error as error:
+    except KeyboardInterrupt as error:
+        return _stopped(command, type(error))
+    except Exception as error:
+        if _asked:  # modules that are interrupted while they load turn it into errors of their own
+            return _stopped(command, _asked[-1])
+        if isinstance(error, BrokenPipeError):
+            return 1
+        if not isinstance(error, Error):
+            raise
         _complain(command, str(error))
         return error.exit_code
-    except KeyboardInterrupt as error:
-        _drop_signals()
-        ended = isinstance(error, Terminated)
-        _complain(command, f"{'terminated' if ended else 'interrupted'}; {AFTER[command]}")
-        return TERMINATED if ended else INTERRUPTED
-    except BrokenPipeError:
-        return 1
     return 0
 
 

@@ -272,6 +272,9 @@ def test_an_interrupt_at_any_moment(command, pair, tmp_path, what, number):
         if process.returncode == 0:
             break  # it was faster
         stopped += 1
+        if process.returncode == -number:  # before anything had begun; a shell says 128 + number of this too
+            assert err == ""
+            continue
         assert process.returncode == 128 + number, err
         one_line(err, f"mlaas {what}: ", "interrupted" if "interrupted" in err else "terminated; ")
         names = {name for _, _, files in os.walk(tmp_path / "out") for name in files}
@@ -287,6 +290,26 @@ def test_an_interrupt_that_python_forgets_is_raised_again(command, tmp_path):
     _, err = process.communicate(timeout=50)
     assert process.returncode == 130, err
     one_line(err, "mlaas train: interrupted; the same command with --resume goes on from the last checkpoint")
+
+
+def test_an_interrupt_that_a_module_turns_into_an_error_stays_one(tmp_path):
+    "As modules do that are interrupted while they load."
+    code = """
+import os, signal, sys, mlaas, mlaas.run
+def command(options):
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        signal.pause()
+    except KeyboardInterrupt:
+        raise mlaas.UnsupportedError("initialization failed") from None
+mlaas.run.COMMANDS["predict"] = command
+sys.exit(mlaas.run.main(["predict", "{}"]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": PACKAGE}, capture_output=True, text=True
+    )
+    assert done.returncode == 143, done.stderr
+    one_line(done.stderr, "mlaas predict: terminated; the score files that are there are complete")
 
 
 def test_an_interrupt_between_the_renames_of_a_bundle_keeps_the_old_one(tmp_path, monkeypatch):
