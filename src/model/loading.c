@@ -80,16 +80,19 @@ static void put_in_place(struct mlaas_repository *repository, struct mlaas_known
   mlaas_known_answer(known, MLAAS_OK, NULL);
 }
 
-/* What served before goes on serving. Out of memory is no fault of the files: the next request tries again. */
-static void note_failure(struct mlaas_known *known, enum mlaas_status status, const struct mlaas_error *error) {
-  bool passing = status == MLAAS_MEMORY;
+/* What served before goes on serving. Where the files are not at fault the next request tries again: out of memory, or
+ * the folder was taken away, which a delete does before it says so. */
+static void note_failure(struct mlaas_known *known, enum mlaas_status status, bool removed,
+                         const struct mlaas_error *error) {
+  bool passing = status == MLAAS_MEMORY || removed;
   known->why = passing ? (struct mlaas_error){.offset = -1} : *error;
   known->state = known->instance ? MLAAS_MODEL_READY : passing ? MLAAS_MODEL_UNLOADED : MLAAS_MODEL_FAILED;
   mlaas_known_answer(known, status, error);
 }
 
 static void finish(struct mlaas_repository *repository, struct mlaas_known *known, uint64_t generation,
-                   enum mlaas_status status, struct mlaas_instance *made, const struct mlaas_error *error) {
+                   enum mlaas_status status, bool removed, struct mlaas_instance *made,
+                   const struct mlaas_error *error) {
   enum { MOST = 16 };
   struct mlaas_instance *unwanted[MOST + 1];
   size_t count = 0;
@@ -101,7 +104,7 @@ static void finish(struct mlaas_repository *repository, struct mlaas_known *know
     put_in_place(repository, known, made);
     count += make_room(repository, known, unwanted + 1, MOST);
   } else if (wanted) {
-    note_failure(known, status, error);
+    note_failure(known, status, removed, error);
   } else {
     unwanted[count++] = made;
     if (!known->gone && (known->again || known->waiters))
@@ -128,12 +131,32 @@ static enum mlaas_status make(struct mlaas_repository *repository, const char *p
   return mlaas_instance_new(repository, name, version, path, made, error);
 }
 
+/* A load failed: was that because its files went away or were replaced meanwhile? *removed: they are not there;
+ * replaced ones are loaded again. */
+static enum mlaas_status look_again(struct mlaas_repository *repository, struct mlaas_known *known, bool flat,
+                                    uint64_t generation, uint64_t before, enum mlaas_status status, bool *removed,
+                                    struct mlaas_error *error) {
+  uint64_t fingerprint = 0;
+  *removed = mlaas_tree_fingerprint(known->path, flat, &fingerprint, NULL) != MLAAS_OK;
+  if (*removed)
+    return mlaas_fail(error, MLAAS_NOT_FOUND, "the model '%s' was removed while it was loaded", known->name);
+  if (fingerprint == before)
+    return status;
+  pthread_mutex_lock(&repository->lock);
+  if (known->generation == generation) {
+    known->generation++;
+    known->again = true;
+  }
+  pthread_mutex_unlock(&repository->lock);
+  return status;
+}
+
 /* `lock` is held, and let go of while loading. `known` stays: it is busy. */
 static void load(struct mlaas_repository *repository, struct mlaas_known *known) {
   struct mlaas_error error = {.offset = -1};
   struct mlaas_instance *made = NULL;
   uint64_t generation = known->generation, fingerprint = 0;
-  bool flat = known->flat;
+  bool flat = known->flat, removed = false;
   known->busy = true;
   known->queued = false;
   pthread_mutex_unlock(&repository->lock);
@@ -144,8 +167,10 @@ static void load(struct mlaas_repository *repository, struct mlaas_known *known)
   pthread_mutex_unlock(&repository->lock);
   if (status == MLAAS_OK)
     status = make(repository, known->path, fingerprint, known->name, known->version, &made, &error);
+  if (status != MLAAS_OK && status != MLAAS_MEMORY)
+    status = look_again(repository, known, flat, generation, fingerprint, status, &removed, &error);
   mlaas_folder_hide(repository->folder, &error);
-  finish(repository, known, generation, status, made, &error);
+  finish(repository, known, generation, status, removed, made, &error);
   pthread_mutex_lock(&repository->lock);
 }
 

@@ -459,9 +459,9 @@ static void *use_often(void *context) {
   int *stop = context;
   while (!__atomic_load_n(stop, __ATOMIC_ACQUIRE)) {
     struct mlaas_instance *instance = NULL;
-    enum mlaas_status status = mlaas_repository_get(repository, MLAAS_SLICE("m"), 0, &instance, NULL);
+    struct mlaas_error error;
+    enum mlaas_status status = mlaas_repository_get(repository, MLAAS_SLICE("m"), 0, &instance, &error);
     if (status == MLAAS_STATE) {
-      struct mlaas_error error;
       (void)waiting_load(&waiting, repository, "m", 0, false, &error);
     } else if (status == MLAAS_OK) {
       float x = 1;
@@ -474,6 +474,7 @@ static void *use_often(void *context) {
       if (!ran)
         return failure("a run failed");
     } else if (status != MLAAS_NOT_FOUND) {
+      print_error("a model failed: %s\n", error.message);
       return failure("a model failed");
     }
   }
