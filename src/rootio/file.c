@@ -2,6 +2,7 @@
 #include "rootio/table.h"
 
 #include "base/error.h"
+#include "rootio/object_value.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -23,28 +24,28 @@ static bool is_ntuple(const char *class_name) {
   return strcmp(class_name, "ROOT::RNTuple") == 0 || strcmp(class_name, "ROOT::Experimental::RNTuple") == 0;
 }
 
-static enum mlaas_status add_table(struct mlaas_file *file, const struct mlaas_key *key, struct mlaas_error *error) {
-  struct mlaas_file_table *table = &file->tables[file->num_tables];
+static enum mlaas_status set_entry(struct mlaas_file *file, const struct mlaas_key *key, struct mlaas_file_table *table,
+                                   struct mlaas_error *error) {
   table->key = key;
   table->is_ntuple = is_ntuple(key->class_name);
   const char *directory = key->directory ? key->directory : "";
   table->path = mlaas_arena_format(&file->container.arena, error, "%s%s%s;%d", directory, *directory ? "/" : "",
                                    key->name, key->cycle);
-  if (!table->path)
-    return MLAAS_MEMORY;
-  file->num_tables++;
-  return MLAAS_OK;
+  return table->path ? MLAAS_OK : error->status;
 }
 
 static enum mlaas_status list_tables(struct mlaas_file *file, struct mlaas_error *error) {
   struct mlaas_container *container = &file->container;
   file->tables = mlaas_arena_alloc(&container->arena, container->num_keys, sizeof *file->tables, error);
-  if (!file->tables)
-    return MLAAS_MEMORY;
+  file->objects = mlaas_arena_alloc(&container->arena, container->num_keys, sizeof *file->objects, error);
+  if (!file->tables || !file->objects)
+    return error->status;
   for (size_t i = 0; i < container->num_keys; i++) {
     const struct mlaas_key *key = &container->keys[i];
     if (is_ntuple(key->class_name) || mlaas_tree_is_tree(&file->streamers, key->class_name))
-      MLAAS_TRY(add_table(file, key, error));
+      MLAAS_TRY(set_entry(file, key, &file->tables[file->num_tables++], error));
+    else if (mlaas_object_is_object(file, key))
+      MLAAS_TRY(set_entry(file, key, &file->objects[file->num_objects++], error));
   }
   return MLAAS_OK;
 }

@@ -21,6 +21,8 @@ struct mlaas_file {
   struct mlaas_streamers streamers;
   struct mlaas_file_table *tables; /* in the container's arena */
   size_t num_tables;
+  struct mlaas_file_table *objects; /* keys that are neither tables nor directories, in the container's arena */
+  size_t num_objects;
 };
 
 struct mlaas_file *mlaas_file_get(struct mlaas_file *file);
