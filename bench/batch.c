@@ -96,7 +96,8 @@ int main(int argc, char **argv) {
   long numbers[4] = {1, 1024, 1000, 3};
   for (int i = 2; i < argc && i < 6; i++)
     numbers[i - 2] = strtol(argv[i], NULL, 10);
-  struct mlaas_context_options options = {sizeof options, (int64_t)numbers[1] << 20, (int)numbers[0]};
+  struct mlaas_context_options options = {
+      .size = sizeof options, .memory = (int64_t)numbers[1] << 20, .threads = (int)numbers[0]};
   enum mlaas_status status = run(argv[1], options, numbers[2], (int)numbers[3], &error);
   if (status == MLAAS_OK)
     return 0;

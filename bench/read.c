@@ -80,7 +80,7 @@ static int bench(const char *path, int rounds) {
   struct reading reading = {0};
   int failed = !limit;
   for (int t = 0; t < 2 && !failed; t++) {
-    struct mlaas_context_options options = {sizeof options, 0, t + 1};
+    struct mlaas_context_options options = {.size = sizeof options, .threads = t + 1};
     failed = mlaas_context_new(&options, &contexts[t], &error) != MLAAS_OK && fail(&error);
   }
   for (int i = -1; i < rounds && !failed; i++) { /* the first warms up */

@@ -8,6 +8,7 @@
 #define MLAAS_CONTEXT_H
 
 #include <mlaas/status.h>
+#include <stdbool.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -15,10 +16,23 @@ extern "C" {
 
 struct mlaas_context;
 
+/* What one thing in a file may claim before it is believed; 0: the default. Files made to do harm claim far more than
+ * they hold; honest ones stay far below the defaults. What is beyond is refused with LIMIT and the name of the field.
+ */
+struct mlaas_limits {
+  int64_t metadata; /* bytes of one record of metadata, inflated (a tree's, a list of keys, an envelope); 256 MiB */
+  int64_t basket;   /* bytes of one basket, inflated; 256 MiB, where ROOT aims at 32 kB and ends at 2 GiB */
+  int64_t page;    /* bytes of one RNTuple page, inflated; 256 MiB, where ROOT writes up to 1 MiB and others clusters */
+  int64_t nesting; /* levels of directories, objects, branches, fields and types; 100, at most 1000 */
+  int64_t columns; /* branches, fields and columns of one table; 1,000,000 */
+};
+
 struct mlaas_context_options {
   size_t size;    /* sizeof(struct mlaas_context_options): lets the struct grow */
   int64_t memory; /* ceiling in bytes on everything the library holds; 0: 1 GiB */
   int threads;    /* threads that decode, the caller's included; 0: one per available core */
+  struct mlaas_limits limits;
+  bool trust_pages; /* true: the checksums of RNTuple pages are not compared */
 };
 
 /* `options` may be NULL for the defaults. On success *context has one count. Errors: ARGUMENT, MEMORY. */
@@ -33,6 +47,8 @@ MLAAS_API void mlaas_context_put(struct mlaas_context *context);
 MLAAS_API int64_t mlaas_context_memory_held(const struct mlaas_context *context);
 MLAAS_API int64_t mlaas_context_memory_peak(const struct mlaas_context *context);
 MLAAS_API int64_t mlaas_context_memory_ceiling(const struct mlaas_context *context);
+/* The limits in force: no field is 0. */
+MLAAS_API void mlaas_context_limits(const struct mlaas_context *context, struct mlaas_limits *limits);
 MLAAS_API int mlaas_context_threads(const struct mlaas_context *context);
 
 #ifdef __cplusplus

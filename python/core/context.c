@@ -1,8 +1,15 @@
 /* Contexts: the ceiling on memory and the threads that a file or a data set has for itself. */
 #include "core.h"
 
-struct mlaas_context *core_context_new(long long memory, int threads) {
-  struct mlaas_context_options options = {sizeof options, memory, threads};
+struct mlaas_context *core_context_new(long long memory, int threads, PyObject *limits) {
+  struct mlaas_context_options options = {.size = sizeof options, .memory = memory, .threads = threads};
+  long long numbers[5] = {0};
+  int trust = 0;
+  if (limits &&
+      !PyArg_ParseTuple(limits, "LLLLLp", &numbers[0], &numbers[1], &numbers[2], &numbers[3], &numbers[4], &trust))
+    return NULL;
+  options.limits = (struct mlaas_limits){numbers[0], numbers[1], numbers[2], numbers[3], numbers[4]};
+  options.trust_pages = trust;
   struct mlaas_context *context = NULL;
   struct mlaas_error error;
   if (mlaas_context_new(&options, &context, &error) != MLAAS_OK)

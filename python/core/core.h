@@ -61,8 +61,9 @@ PyObject *core_array_new(struct ArrowSchema *schema, struct ArrowArray *array);
 
 /* ---- context.c ---- */
 
-/* Makes a context; `memory` and `threads` as in mlaas_context_options. NULL with an exception. */
-struct mlaas_context *core_context_new(long long memory, int threads);
+/* Makes a context; `memory` and `threads` as in mlaas_context_options, `limits` a tuple of its limits in their order
+ * and trust_pages, or NULL. NULL with an exception. */
+struct mlaas_context *core_context_new(long long memory, int threads, PyObject *limits);
 /* Dict of held, peak and ceiling in bytes, and threads. */
 PyObject *core_context_memory(const struct mlaas_context *context);
 

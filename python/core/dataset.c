@@ -43,20 +43,20 @@ static const char **take_files(PyObject *files, PyObject **held) {
 }
 
 static PyObject *dataset_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {
-  static char *names[] = {"files", "labels", "params", "memory", "threads", NULL};
-  PyObject *files, *held = NULL;
+  static char *names[] = {"files", "labels", "params", "memory", "threads", "limits", NULL};
+  PyObject *files, *held = NULL, *limits = NULL;
   const char *labels, *params;
   long long memory;
   int threads;
-  if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "OzzLi:Dataset", names, &files, &labels, &params, &memory,
-                                   &threads))
+  if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "OzzLi|O!:Dataset", names, &files, &labels, &params, &memory,
+                                   &threads, &PyTuple_Type, &limits))
     return NULL;
   const char **urls = take_files(files, &held);
   struct dataset *self = urls ? (struct dataset *)PyType_GenericAlloc(type, 0) : NULL;
   if (!self)
     goto out;
   self->owner = getpid();
-  self->context = core_context_new(memory, threads);
+  self->context = core_context_new(memory, threads, limits);
   if (!self->context)
     goto out;
   struct mlaas_error error;
@@ -207,7 +207,7 @@ static PyMethodDef dataset_methods[] = {
 };
 
 static PyType_Slot dataset_slots[] = {
-    {Py_tp_doc, "Dataset(files, labels, params, memory, threads): see mlaas.Dataset."},
+    {Py_tp_doc, "Dataset(files, labels, params, memory, threads, limits): see mlaas.Dataset."},
     {Py_tp_new, dataset_new},
     {Py_tp_dealloc, dataset_dealloc},
     {Py_tp_methods, dataset_methods},

@@ -17,18 +17,18 @@ struct mlaas_file *core_file_handle(PyObject *object) {
 }
 
 static PyObject *file_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {
-  static char *names[] = {"url", "memory", "threads", NULL};
-  PyObject *url;
+  static char *names[] = {"url", "memory", "threads", "limits", NULL};
+  PyObject *url, *limits = NULL;
   long long memory = 0;
   int threads = 0;
-  if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "O&|Li:File", names, PyUnicode_FSConverter, &url, &memory,
-                                   &threads))
+  if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "O&|LiO!:File", names, PyUnicode_FSConverter, &url, &memory,
+                                   &threads, &PyTuple_Type, &limits))
     return NULL;
   struct file *self = (struct file *)PyType_GenericAlloc(type, 0);
   if (!self)
     goto out;
   self->owner = getpid();
-  self->context = core_context_new(memory, threads);
+  self->context = core_context_new(memory, threads, limits);
   if (!self->context)
     goto out;
   struct mlaas_error error;
@@ -106,7 +106,7 @@ static PyMethodDef file_methods[] = {
 };
 
 static PyType_Slot file_slots[] = {
-    {Py_tp_doc, "File(url, memory=0, threads=0): an open ROOT file; 0 means the library's default."},
+    {Py_tp_doc, "File(url, memory=0, threads=0, limits=()): an open ROOT file; 0 means the library's default."},
     {Py_tp_new, file_new},
     {Py_tp_dealloc, file_dealloc},
     {Py_tp_methods, file_methods},

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from . import _core
 from ._errors import ArgumentError
 from ._recipe import Recipe, Specs, _plain, params_text
-from ._units import parse_bytes
+from ._units import Limits, parse_bytes, parse_limits
 
 if TYPE_CHECKING:
     from ._loader import Loader
@@ -70,9 +70,9 @@ class Dataset:
 
     files: a list, a text file with one name a line, or a comma list. labels: a number for each file (or a text file
     with them), the name of a branch, or None. params: a dict or the path of params.json (``mlaas.param_table()``).
-    memory, threads: as in mlaas.open, for everything that is made of this data set. specs: statistics made earlier
-    (Specs or path), instead of a scan. recipe: apply that recipe and read its branches only, for prediction; rename:
-    {branch of the recipe: branch in these files}.
+    memory, threads, limits: as in mlaas.open, for everything that is made of this data set. specs: statistics made
+    earlier (Specs or path), instead of a scan. recipe: apply that recipe and read its branches only, for
+    prediction; rename: {branch of the recipe: branch in these files}.
 
     Raises what opening a file raises, and NotFoundError, SchemaError, ArgumentError, StaleError (specs of other files).
     Once scanned it does not change and may be shared by threads. Pickles carry the statistics, so a copy in another
@@ -87,6 +87,7 @@ class Dataset:
         *,
         memory: int | str | None = None,
         threads: int | None = None,
+        limits: Limits | None = None,
         specs: Specs | str | os.PathLike[str] | None = None,
         recipe: Recipe | str | None = None,
         rename: Mapping[str, str] | None = None,
@@ -96,7 +97,7 @@ class Dataset:
         self._files = file_names(files)
         self._labels = None if labels is None else json.dumps(label_values(labels))
         self._params = params_text(params)
-        self._limits = (parse_bytes(memory), int(threads or 0))
+        self._limits = (parse_bytes(memory), int(threads or 0), parse_limits(limits))
         self._specs = Specs.read(specs) if isinstance(specs, (str, os.PathLike)) else specs
         self._recipe = Recipe(recipe) if isinstance(recipe, str) else recipe
         self._rename = json.dumps(dict(rename)) if rename else None
@@ -231,10 +232,11 @@ def specs(
     *,
     memory: int | str | None = None,
     threads: int | None = None,
+    limits: Limits | None = None,
     progress: Callable[[int, int], Any] | None = None,
 ) -> Specs:
     """Statistics of the files in one parallel pass."""
-    dataset = Dataset(files, None, params, memory=memory, threads=threads).scan(progress)
+    dataset = Dataset(files, None, params, memory=memory, threads=threads, limits=limits).scan(progress)
     made = dataset.specs
     assert made is not None
     return made

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from . import _core
 from ._arrays import collect
 from ._errors import ArgumentError, StateError, UnsupportedError
-from ._units import parse_bytes, show_bytes
+from ._units import Limits, parse_bytes, parse_limits, show_bytes
 
 if TYPE_CHECKING:
     import pyarrow
@@ -27,9 +27,14 @@ class File:
     """An open ROOT file; see mlaas.open."""
 
     def __init__(
-        self, path: str | os.PathLike[str], memory: int | str | None = None, threads: int | None = None
+        self,
+        path: str | os.PathLike[str],
+        memory: int | str | None = None,
+        threads: int | None = None,
+        limits: Limits | None = None,
     ) -> None:
-        self._state = (os.fsdecode(path), parse_bytes(memory), int(threads or 0))
+        self._state = (os.fsdecode(path), parse_bytes(memory), int(threads or 0), parse_limits(limits))
+        self._limits = dict(limits or {})
         self._core: Any = None
         self._process = 0
         self._closed = False
@@ -92,7 +97,7 @@ class File:
         self.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return File, (self._state[0], self._state[1] or None, self._state[2] or None)
+        return File, (self._state[0], self._state[1] or None, self._state[2] or None, self._limits)
 
     def __repr__(self) -> str:
         if self._closed:
@@ -107,14 +112,24 @@ class File:
         return _html_table(repr(self), ("table", "class"), rows)
 
 
-def open(path: str | os.PathLike[str], memory: int | str | None = None, threads: int | None = None) -> File:
+def open(
+    path: str | os.PathLike[str],
+    memory: int | str | None = None,
+    threads: int | None = None,
+    limits: Limits | None = None,
+) -> File:
     """Opens a ROOT file (a path or file:// URL).
 
     ``memory`` is the ceiling on everything the library holds for this file and its tables, batches that you still hold
     included: bytes, or text like "300 MB" (default 1 GiB). ``threads`` decode, yours included (default: one per core).
+
+    ``limits`` says what one thing in the file may claim: {"metadata": bytes of one record, "basket", "page": bytes of
+    one (256 MiB each), "nesting": levels (100), "columns": of one table (1,000,000)}. Honest files stay far below; a
+    file made to do harm is refused with LimitError. {"trust_pages": True} does not compare checksums of ntuples' pages.
+
     Raises NotFoundError, IOError, FormatError, ChecksumError, UnsupportedError, LimitError.
     """
-    return File(path, memory, threads)
+    return File(path, memory, threads, limits)
 
 
 class Table:

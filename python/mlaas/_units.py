@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from ._errors import ArgumentError
 
@@ -32,8 +33,29 @@ def parse_bytes(size: int | str | None) -> int:
     if isinstance(size, bool) or not hasattr(size, "__index__") and not isinstance(size, float):
         raise ArgumentError(f'a size in bytes was expected, like 300000000 or "300 MB", not {size!r}')
     if size <= 0:
-        raise ArgumentError(f"the memory ceiling is {size} bytes; it must be positive")
+        raise ArgumentError(f"a ceiling is {size} bytes; it must be positive")
     return int(size)
+
+
+_LIMITS = ("metadata", "basket", "page", "nesting", "columns")
+_COUNTS = ("nesting", "columns")
+
+Limits = Mapping[str, "int | str | bool"]
+
+
+def parse_limits(limits: Limits | None) -> tuple[int, ...]:
+    """The limits in the order of the library's struct, 0 where none is given, and whether pages are trusted."""
+    given = dict(limits or {})
+    unknown = sorted(set(given) - {*_LIMITS, "trust_pages"})
+    if unknown:
+        raise ArgumentError(f"there is no limit {unknown[0]!r}; there are {', '.join(_LIMITS)} and trust_pages")
+    values = []
+    for name in _LIMITS:
+        value = given.get(name)
+        if name in _COUNTS and value is not None and (isinstance(value, bool) or not hasattr(value, "__index__")):
+            raise ArgumentError(f"the limit {name} has to be a whole number, not {value!r}")
+        values.append(parse_bytes(value))
+    return (*values, bool(given.get("trust_pages")))
 
 
 def show_bytes(size: float) -> str:

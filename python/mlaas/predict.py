@@ -39,16 +39,18 @@ def _is_root(path: str) -> bool:
         return stream.read(4) == b"root" or path.endswith(".root")
 
 
-def _open(bundle, files, rename, batch_size, memory=None, threads=None):
+def _open(bundle, files, rename, batch_size, memory=None, threads=None, limits=None):
     from . import Dataset
 
-    dataset = Dataset(files, None, {}, recipe=bundle.recipe, rename=rename, memory=memory, threads=threads)
+    dataset = Dataset(
+        files, None, {}, recipe=bundle.recipe, rename=rename, memory=memory, threads=threads, limits=limits
+    )
     return dataset, dataset.loader("all", shuffle=False, batch_size=batch_size)
 
 
-def stream_scores(bundle, files, *, rename=None, batch_size=8192, memory=None, threads=None):
+def stream_scores(bundle, files, *, rename=None, batch_size=8192, memory=None, threads=None, limits=None):
     """Yields (batch, scores) over all entries of all files in order."""
-    _, loader = _open(bundle, file_list(files), rename, batch_size, memory, threads)
+    _, loader = _open(bundle, file_list(files), rename, batch_size, memory, threads, limits)
     try:
         for batch in loader:
             yield batch, bundle.model.predict(batch.inputs)
@@ -262,13 +264,14 @@ def predict(
     memory=None,
     threads=None,
     backend=None,
+    limits=None,
 ) -> list:
     """Writes the scores of every file into folder `out`; returns the paths in the order of the files.
 
     bundle: a Bundle or its path. format: root, parquet, csv or npz. rename: {branch of the training: branch in these
     files} for systematic variations, with `tag` behind the score's and the file's name. Columns: the identifiers,
     `score` or `score_CLASS`, `split` (0 train, 1 validation, 2 test, -1 never seen in the training). backend: what runs
-    the model, as in mlaas.load.
+    the model, as in mlaas.load. limits: as in mlaas.open.
     """
     from . import bundle as bundles
 
@@ -292,9 +295,8 @@ def predict(
     paths = out_paths(names, os.fspath(out), format, tag)
     for file, path in zip(names, paths):
         with progress.step(os.path.basename(path)) as step:
-            _write_file(
-                plan, file, path, format, step, {"batch_size": batch_size, "memory": memory, "threads": threads}
-            )
+            how = {"batch_size": batch_size, "memory": memory, "threads": threads, "limits": limits}
+            _write_file(plan, file, path, format, step, how)
     return paths
 
 

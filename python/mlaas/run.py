@@ -18,7 +18,9 @@ AFTER = {  # what an interrupt leaves, and how to go on
     "train": "the same command with --resume goes on from the last checkpoint",
     "predict": "the score files that are there are complete",
 }
+LIMITS = ("max_metadata", "max_basket", "max_page", "max_nesting", "max_columns", "trust_pages")
 TRAIN = (
+    *LIMITS,
     "files",
     "labels",
     "model",
@@ -33,7 +35,7 @@ TRAIN = (
     "seed",
     "compat",
 )
-PREDICT = ("bundle", "files", "out", "format", "rename", "tag", "memory", "threads", "quiet")
+PREDICT = (*LIMITS, "bundle", "files", "out", "format", "rename", "tag", "memory", "threads", "quiet")
 
 
 class Terminated(KeyboardInterrupt):
@@ -70,6 +72,10 @@ def _checked(options: dict, known: tuple, command: str) -> dict:
     return options
 
 
+def _limits(options: dict) -> dict:
+    return {name.removeprefix("max_"): options[name] for name in LIMITS if options.get(name) is not None}
+
+
 def train(options: dict):
     from . import train as start
     from .predict import file_list
@@ -87,6 +93,7 @@ def train(options: dict):
         resume=bool(options.get("resume")),
         memory=options.get("memory"),
         threads=options.get("threads"),
+        limits=_limits(options),
         specs=options.get("specs"),
         progress=False if options.get("quiet") else None,
         **more,
@@ -113,6 +120,7 @@ def predict(options: dict):
         False if options.get("quiet") else None,
         memory=options.get("memory"),
         threads=options.get("threads"),
+        limits=_limits(options),
         backend=options.get("backend"),
     )
     if not options.get("quiet"):

@@ -19,6 +19,8 @@ struct kept {
 struct mlaas_budget {
   pthread_mutex_t lock;
   int64_t ceiling, held, idle, peak; /* held + idle <= ceiling; peak is of held + idle */
+  int64_t limits[MLAAS_NUM_CEILINGS];
+  bool trust_pages;
   long count;
   size_t num_kept;
   struct kept kept[KEPT];
@@ -31,6 +33,8 @@ struct mlaas_budget *mlaas_budget_new(int64_t ceiling) {
   pthread_mutex_init(&budget->lock, NULL);
   budget->ceiling = ceiling;
   budget->count = 1;
+  for (int i = 0; i < MLAAS_NUM_CEILINGS; i++)
+    mlaas_budget_set_limit(budget, (enum mlaas_ceiling)i, 0);
   return budget;
 }
 
@@ -38,6 +42,39 @@ struct mlaas_budget *mlaas_budget_get(struct mlaas_budget *budget) {
   __atomic_add_fetch(&budget->count, 1, __ATOMIC_RELAXED);
   return budget;
 }
+
+/* ---- ceilings on single things ---- */
+
+static const struct {
+  int64_t fallback;
+  const char *name, *before, *behind; /* of the number, in a sentence */
+} ceilings[MLAAS_NUM_CEILINGS] = {
+    [MLAAS_CEILING_METADATA] = {256 << 20, "metadata", "a record of ", " bytes"},
+    [MLAAS_CEILING_BASKET] = {256 << 20, "basket", "a basket of ", " bytes"},
+    [MLAAS_CEILING_PAGE] = {256 << 20, "page", "a page of ", " bytes"},
+    [MLAAS_CEILING_NESTING] = {100, "nesting", "", " levels of nesting"},
+    [MLAAS_CEILING_COLUMNS] = {1000000, "columns", "a table of ", " columns"},
+};
+
+void mlaas_budget_set_limit(struct mlaas_budget *budget, enum mlaas_ceiling ceiling, int64_t value) {
+  budget->limits[ceiling] = value > 0 ? value : ceilings[ceiling].fallback;
+}
+
+int64_t mlaas_budget_limit(const struct mlaas_budget *budget, enum mlaas_ceiling ceiling) {
+  return budget->limits[ceiling];
+}
+
+enum mlaas_status mlaas_budget_check(const struct mlaas_budget *budget, enum mlaas_ceiling ceiling, int64_t wanted,
+                                     struct mlaas_error *error) {
+  if (wanted <= budget->limits[ceiling])
+    return MLAAS_OK;
+  return mlaas_fail(error, MLAAS_LIMIT, "%s%lld%s is above the limit of %lld; raise it by limits.%s or --max-%s",
+                    ceilings[ceiling].before, (long long)wanted, ceilings[ceiling].behind,
+                    (long long)budget->limits[ceiling], ceilings[ceiling].name, ceilings[ceiling].name);
+}
+
+void mlaas_budget_set_trust(struct mlaas_budget *budget, bool trust_pages) { budget->trust_pages = trust_pages; }
+bool mlaas_budget_trusts_pages(const struct mlaas_budget *budget) { return budget->trust_pages; }
 
 /* Unmaps kept blocks until `wanted` bytes fit below the ceiling. The lock is held. */
 static void make_room(struct mlaas_budget *budget, int64_t wanted) {

@@ -5,8 +5,10 @@
 #include "base/error.h"
 
 #include <sched.h>
+#include <stddef.h>
+#include <string.h>
 
-enum { DEFAULT_MEMORY = 1 << 30, MOST_THREADS = 1024 };
+enum { DEFAULT_MEMORY = 1 << 30, MOST_THREADS = 1024, MOST_NESTING = 1000 };
 
 struct mlaas_context {
   long count;
@@ -20,15 +22,47 @@ static int available_cores(void) {
   return n > 0 ? n : 1;
 }
 
-enum mlaas_status mlaas_context_new(const struct mlaas_context_options *options, struct mlaas_context **context,
+/* In the order of enum mlaas_ceiling. */
+static const size_t limit_fields[MLAAS_NUM_CEILINGS] = {
+    offsetof(struct mlaas_limits, metadata), offsetof(struct mlaas_limits, basket), offsetof(struct mlaas_limits, page),
+    offsetof(struct mlaas_limits, nesting), offsetof(struct mlaas_limits, columns)};
+
+static int64_t *limit_of(struct mlaas_limits *limits, int ceiling) {
+  return (int64_t *)(void *)((char *)limits + limit_fields[ceiling]);
+}
+
+static enum mlaas_status check_limits(struct mlaas_limits *limits, struct mlaas_error *error) {
+  for (int i = 0; i < MLAAS_NUM_CEILINGS; i++)
+    if (*limit_of(limits, i) < 0)
+      return mlaas_fail(error, MLAAS_ARGUMENT, "a limit is %lld; it must be positive", (long long)*limit_of(limits, i));
+  if (limits->nesting > MOST_NESTING)
+    return mlaas_fail(error, MLAAS_ARGUMENT, "the limit on nesting is %lld; at most %d fit a thread's stack",
+                      (long long)limits->nesting, MOST_NESTING);
+  return MLAAS_OK;
+}
+
+static void set_limits(struct mlaas_budget *budget, struct mlaas_context_options *options) {
+  for (int i = 0; i < MLAAS_NUM_CEILINGS; i++)
+    mlaas_budget_set_limit(budget, (enum mlaas_ceiling)i, *limit_of(&options->limits, i));
+  mlaas_budget_set_trust(budget, options->trust_pages);
+}
+
+enum mlaas_status mlaas_context_new(const struct mlaas_context_options *given, struct mlaas_context **context,
                                     struct mlaas_error *error) {
-  int64_t memory = options && options->memory ? options->memory : DEFAULT_MEMORY;
-  int threads = options && options->threads ? options->threads : available_cores();
+  struct mlaas_context_options wanted = {0}, *options = &wanted;
+  if (given && given->size < offsetof(struct mlaas_context_options, limits))
+    return mlaas_fail(error, MLAAS_ARGUMENT,
+                      "the options' size is %zu; it must be sizeof(struct mlaas_context_options)", given->size);
+  if (given) /* callers built against an older header give less */
+    memcpy(&wanted, given, given->size < sizeof wanted ? given->size : sizeof wanted);
+  int64_t memory = options->memory ? options->memory : DEFAULT_MEMORY;
+  int threads = options->threads ? options->threads : available_cores();
   if (memory < 0)
     return mlaas_fail(error, MLAAS_ARGUMENT, "the memory ceiling is %lld bytes; it must be positive",
                       (long long)memory);
   if (threads < 0 || threads > MOST_THREADS)
     return mlaas_fail(error, MLAAS_ARGUMENT, "%d threads were asked for; 1 to %d are possible", threads, MOST_THREADS);
+  MLAAS_TRY(check_limits(&options->limits, error));
   struct mlaas_context *made = mlaas_alloc(sizeof *made);
   if (!made)
     return mlaas_fail(error, MLAAS_MEMORY, "no memory for a context");
@@ -39,6 +73,7 @@ enum mlaas_status mlaas_context_new(const struct mlaas_context_options *options,
     mlaas_context_put(made);
     return mlaas_fail(error, MLAAS_MEMORY, "no memory for a context");
   }
+  set_limits(made->budget, options);
   *context = made;
   return MLAAS_OK;
 }
@@ -68,3 +103,8 @@ int64_t mlaas_context_memory_ceiling(const struct mlaas_context *context) {
   return mlaas_budget_ceiling(context->budget);
 }
 int mlaas_context_threads(const struct mlaas_context *context) { return mlaas_pool_threads(context->pool); }
+
+void mlaas_context_limits(const struct mlaas_context *context, struct mlaas_limits *limits) {
+  for (int i = 0; i < MLAAS_NUM_CEILINGS; i++)
+    *limit_of(limits, i) = mlaas_budget_limit(context->budget, (enum mlaas_ceiling)i);
+}

@@ -35,6 +35,27 @@ int64_t mlaas_budget_peak(struct mlaas_budget *budget);
 enum mlaas_status mlaas_budget_claim(struct mlaas_budget *budget, int64_t size, struct mlaas_error *error);
 void mlaas_budget_return(struct mlaas_budget *budget, int64_t size);
 
+/* Ceilings on single things that a file claims, beside the one on all memory: see struct mlaas_limits. They travel with
+ * the budget because whatever decodes has one. */
+enum mlaas_ceiling {
+  MLAAS_CEILING_METADATA, /* bytes of one record that is no basket and no page: stored, and inflated */
+  MLAAS_CEILING_BASKET,   /* bytes of one basket: stored, and inflated */
+  MLAAS_CEILING_PAGE,     /* bytes of one page: stored, and inflated */
+  MLAAS_CEILING_NESTING,  /* levels: directories, objects, branches, fields, types; recursion is at most so deep */
+  MLAAS_CEILING_COLUMNS,  /* branches, fields and columns of one table */
+  MLAAS_NUM_CEILINGS
+};
+
+/* 0 or less puts the default back. */
+void mlaas_budget_set_limit(struct mlaas_budget *budget, enum mlaas_ceiling ceiling, int64_t value);
+int64_t mlaas_budget_limit(const struct mlaas_budget *budget, enum mlaas_ceiling ceiling);
+/* LIMIT, with the name of the option that raises it, when `wanted` is above; any `wanted` may be given. */
+enum mlaas_status mlaas_budget_check(const struct mlaas_budget *budget, enum mlaas_ceiling ceiling, int64_t wanted,
+                                     struct mlaas_error *error);
+/* Whether pages of RNTuples are taken without comparing their checksums. */
+void mlaas_budget_set_trust(struct mlaas_budget *budget, bool trust_pages);
+bool mlaas_budget_trusts_pages(const struct mlaas_budget *budget);
+
 /* A piece of counted memory that knows how to go home. Zeroed or reset, it holds nothing. */
 struct mlaas_block {
   void *data;                  /* 64-byte aligned */

@@ -44,7 +44,39 @@ struct mlaas_option {
     .name = "quiet", .help = "Show no progress"                                                                        \
   }
 
+/* What one thing in a ROOT file may claim: for mlaas_arguments_context. */
+#define MLAAS_OPTIONS_OF_LIMITS                                                                                        \
+  {.name = "max-metadata",                                                                                             \
+   .type = MLAAS_OPTION_SIZE,                                                                                          \
+   .argument = "SIZE",                                                                                                 \
+   .fallback = "256MiB",                                                                                               \
+   .help = "Ceiling on one record of metadata of a file, inflated"},                                                   \
+      {.name = "max-basket",                                                                                           \
+       .type = MLAAS_OPTION_SIZE,                                                                                      \
+       .argument = "SIZE",                                                                                             \
+       .fallback = "256MiB",                                                                                           \
+       .help = "Ceiling on one basket of a tree, inflated"},                                                           \
+      {.name = "max-page",                                                                                             \
+       .type = MLAAS_OPTION_SIZE,                                                                                      \
+       .argument = "SIZE",                                                                                             \
+       .fallback = "256MiB",                                                                                           \
+       .help = "Ceiling on one page of an ntuple, inflated"},                                                          \
+      {.name = "max-nesting",                                                                                          \
+       .type = MLAAS_OPTION_COUNT,                                                                                     \
+       .argument = "N",                                                                                                \
+       .fallback = "100",                                                                                              \
+       .help = "Ceiling on levels of directories, objects, branches and types, at most 1000"},                         \
+      {.name = "max-columns",                                                                                          \
+       .type = MLAAS_OPTION_COUNT,                                                                                     \
+       .argument = "N",                                                                                                \
+       .fallback = "1000000",                                                                                          \
+       .help = "Ceiling on the branches, fields and columns of one table"},                                            \
+  {                                                                                                                    \
+    .name = "trust-pages", .help = "Do not compare the checksums of an ntuple's pages"                                 \
+  }
+
 struct mlaas_arguments;
+struct mlaas_context;
 
 struct mlaas_command {
   const char *name;
@@ -87,6 +119,9 @@ size_t mlaas_arguments_count(const struct mlaas_arguments *arguments, const char
 const char *mlaas_arguments_nth(const struct mlaas_arguments *arguments, const char *name, size_t i);
 /* The number behind an option of type COUNT or SIZE, or `fallback`. */
 int64_t mlaas_arguments_number(const struct mlaas_arguments *arguments, const char *name, int64_t fallback);
+/* A context by MLAAS_OPTIONS_OF_LIMITS and "memory", all of which the command must have. threads 0: one per core. */
+enum mlaas_status mlaas_arguments_context(const struct mlaas_arguments *arguments, int64_t threads,
+                                          struct mlaas_context **context, struct mlaas_error *error);
 
 /* ---- pages made from the tables ---- */
 

@@ -20,6 +20,7 @@ static const struct mlaas_option options[] = {{.name = "table",
                                                .argument = "SIZE",
                                                .fallback = "1GiB",
                                                .help = "Ceiling on the memory for reading the metadata"},
+                                              MLAAS_OPTIONS_OF_LIMITS,
                                               {0}};
 
 enum { NARROW = 76, NARROW_COLUMNS = 3 }; /* a terminal of fewer characters gets name, type and size */
@@ -212,10 +213,8 @@ static enum mlaas_status inspect_file(struct mlaas_context *context, const char 
 }
 
 static enum mlaas_status run(const struct mlaas_arguments *arguments, struct mlaas_error *error) {
-  struct mlaas_context_options context_options = {sizeof context_options,
-                                                  mlaas_arguments_number(arguments, "memory", 0), 1};
   struct mlaas_context *context = NULL;
-  MLAAS_TRY(mlaas_context_new(&context_options, &context, error));
+  MLAAS_TRY(mlaas_arguments_context(arguments, 1, &context, error));
   json_t *files = mlaas_arguments_flag(arguments, "json") ? json_array() : NULL;
   enum mlaas_status status = MLAAS_OK;
   for (size_t i = 0; status == MLAAS_OK && i < mlaas_arguments_num_operands(arguments); i++) {

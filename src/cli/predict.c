@@ -34,6 +34,7 @@ static const struct mlaas_option options[] = {
      .choices = "tensorflow|onnxruntime|openvino|xgboost|python",
      .help = "What runs the model; the one in C that fits by default, python is the framework that trained it"},
     MLAAS_OPTIONS_OF_WORK,
+    MLAAS_OPTIONS_OF_LIMITS,
     {0}};
 
 static enum mlaas_status check_bundle(const char *path, struct mlaas_error *error) {

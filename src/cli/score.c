@@ -266,8 +266,9 @@ static enum mlaas_status learn_model(struct job *job, bool root, struct mlaas_er
 
 static enum mlaas_status prepare(struct job *job, struct mlaas_error *error) {
   const struct mlaas_arguments *arguments = job->arguments;
-  struct mlaas_context_options limits = {sizeof limits, mlaas_arguments_number(arguments, "memory", 0),
-                                         (int)mlaas_arguments_number(arguments, "threads", 0)};
+  struct mlaas_context_options limits = {.size = sizeof limits,
+                                         .memory = mlaas_arguments_number(arguments, "memory", 0),
+                                         .threads = (int)mlaas_arguments_number(arguments, "threads", 0)};
   int64_t connections = mlaas_arguments_number(arguments, "connections", 4);
   int64_t most = mlaas_arguments_number(arguments, "batch", 500);
   const char *format = mlaas_arguments_text(arguments, "format");

@@ -6,7 +6,6 @@
 #include "cli/specs_table.h"
 #include "cli/terminal.h"
 
-#include <limits.h>
 #include <mlaas/dataset.h>
 #include <signal.h>
 #include <string.h>
@@ -33,6 +32,7 @@ static const struct mlaas_option options[] = {
      .help = "Add statistics of other files, made by this command elsewhere"},
     {.name = "json", .help = "Write the statistics to standard output instead of the table"},
     MLAAS_OPTIONS_OF_WORK,
+    MLAAS_OPTIONS_OF_LIMITS,
     {0}};
 
 static volatile sig_atomic_t interrupted;
@@ -127,16 +127,11 @@ static enum mlaas_status open_dataset(struct mlaas_context *context, const struc
 }
 
 static enum mlaas_status run(const struct mlaas_arguments *arguments, struct mlaas_error *error) {
-  int64_t threads = mlaas_arguments_number(arguments, "threads", 0);
-  struct mlaas_context_options context_options = {
-      .size = sizeof context_options,
-      .memory = mlaas_arguments_number(arguments, "memory", 0),
-      .threads = threads < INT_MAX ? (int)threads : INT_MAX,
-  };
   struct mlaas_context *context = NULL;
   struct mlaas_dataset *dataset = NULL;
   struct mlaas_specs *specs = NULL;
-  enum mlaas_status status = mlaas_context_new(&context_options, &context, error);
+  enum mlaas_status status =
+      mlaas_arguments_context(arguments, mlaas_arguments_number(arguments, "threads", 0), &context, error);
   if (status == MLAAS_OK)
     status = open_dataset(context, arguments, &dataset, error);
   if (status == MLAAS_OK)

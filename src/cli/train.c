@@ -49,6 +49,7 @@ static const struct mlaas_option options[] = {
      .help = "Do as the original workflow.py did: its order, normalisation, split and epochs per chunk"},
     {.name = "seed", .type = MLAAS_OPTION_COUNT, .argument = "N", .help = "Seed of shuffling and split"},
     MLAAS_OPTIONS_OF_WORK,
+    MLAAS_OPTIONS_OF_LIMITS,
     {0}};
 
 /* Checks params text against the table of parameters; what comes of it is Python's to use. */

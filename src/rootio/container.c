@@ -8,7 +8,7 @@
 #include <string.h>
 #include <xxhash.h>
 
-enum { HEAD_BYTES = 512, BIG_FILE = 1000000, BIG_KEY = 1000, KEY_FIXED = 26, MAX_DEPTH = 64, DIRECTORY_BYTES = 64 };
+enum { HEAD_BYTES = 512, BIG_FILE = 1000000, BIG_KEY = 1000, KEY_FIXED = 26, DIRECTORY_BYTES = 64 };
 
 /* The numbers of the file's header that lead further. */
 struct header {
@@ -204,8 +204,7 @@ static enum mlaas_status walk_list(struct walk *walk, const struct directory *di
 
 static enum mlaas_status enter_directory(struct walk *walk, const struct mlaas_key *key, const char *path, int depth) {
   struct directory directory;
-  if (depth >= MAX_DEPTH)
-    return mlaas_fail_at(walk->error, MLAAS_LIMIT, key->offset, "directories are nested more than %d deep", MAX_DEPTH);
+  MLAAS_TRY(mlaas_budget_check(walk->container->budget, MLAAS_CEILING_NESTING, depth + 1, walk->error));
   MLAAS_TRY(read_directory(walk, key->offset + key->key_len, &directory));
   const char *inside =
       mlaas_arena_format(&walk->container->arena, walk->error, "%s%s%s", path, *path ? "/" : "", key->name);
@@ -242,6 +241,7 @@ static enum mlaas_status walk_list(struct walk *walk, const struct directory *di
                          "a key list of %d bytes should be here but the file has %lld in all: is it truncated?",
                          directory->num_bytes_keys, (long long)mlaas_source_size(container->source));
   struct mlaas_block data;
+  MLAAS_TRY(mlaas_budget_check(container->budget, MLAAS_CEILING_METADATA, directory->num_bytes_keys, walk->error));
   MLAAS_TRY(mlaas_block_new(container->budget, directory->num_bytes_keys, &data, walk->error));
   enum mlaas_status status =
       mlaas_source_read_at(container->source, directory->seek_keys, directory->num_bytes_keys, data.data, walk->error);
@@ -341,11 +341,14 @@ enum mlaas_status mlaas_key_payload(struct mlaas_container *container, const str
                          key->num_bytes, (long long)container->end);
   struct mlaas_block in, out = {0};
   struct mlaas_codec codec;
+  MLAAS_TRY(mlaas_budget_check(container->budget, MLAAS_CEILING_METADATA, stored, error));
   MLAAS_TRY(mlaas_block_new(container->budget, stored, &in, error));
   mlaas_codec_init(&codec, container->budget);
   enum mlaas_status status = mlaas_source_read_at(container->source, start, stored, in.data, error);
   if (status == MLAAS_OK)
     status = mlaas_codec_check(in.data, stored, key->object_len, start, error);
+  if (status == MLAAS_OK)
+    status = mlaas_budget_check(container->budget, MLAAS_CEILING_METADATA, key->object_len, error);
   if (status == MLAAS_OK)
     status = mlaas_block_new(container->budget, key->object_len, &out, error);
   if (status == MLAAS_OK)

@@ -10,7 +10,7 @@
 #define NEW_CLASS 0xFFFFFFFFu
 #define OLD_CLASS 0x80000000u
 
-enum { MAP_OFFSET = 2, MAX_NESTING = 100, IS_REFERENCED = 1 << 4 };
+enum { MAP_OFFSET = 2, IS_REFERENCED = 1 << 4 };
 
 struct seen {
   int64_t position; /* as references spell it */
@@ -125,8 +125,10 @@ enum mlaas_status mlaas_objects_begin(struct mlaas_objects *objects, struct mlaa
   if (cursor->status == MLAAS_OK && !pointer->class_name)
     return mlaas_cursor_fail(cursor, MLAAS_FORMAT, "an object refers to a class at %u that is not there",
                              (unsigned)(tag & ~OLD_CLASS));
-  if (cursor->status == MLAAS_OK && ++objects->depth > MAX_NESTING)
-    return mlaas_cursor_fail(cursor, MLAAS_FORMAT, "objects are nested more than %d deep", MAX_NESTING);
+  if (cursor->status == MLAAS_OK)
+    fail_with(cursor, mlaas_budget_check(objects->budget, MLAAS_CEILING_NESTING, ++objects->depth, cursor->error));
+  if (cursor->status != MLAAS_OK)
+    return cursor->status;
   pointer->index = remember(objects, pointer->start + objects->origin + MAP_OFFSET);
   return cursor->status;
 }

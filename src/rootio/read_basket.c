@@ -38,15 +38,16 @@ enum mlaas_status mlaas_read_where(const struct mlaas_read_job *job, const struc
 
 /* ---- bytes to a basket ---- */
 
-static enum mlaas_status check_head(const struct mlaas_read_part *part, const struct mlaas_basket_head *head,
-                                    const struct mlaas_basket_ref *ref, struct mlaas_error *error) {
+static enum mlaas_status check_head(const struct mlaas_read_job *job, const struct mlaas_read_part *part,
+                                    const struct mlaas_basket_head *head, const struct mlaas_basket_ref *ref,
+                                    struct mlaas_error *error) {
   if (head->entries != part->entries)
     return mlaas_fail(error, MLAAS_FORMAT, "the basket has %d entries where the tree says %d", head->entries,
                       part->entries);
   if (!ref->embedded && head->num_bytes != ref->num_bytes)
     return mlaas_fail(error, MLAAS_FORMAT, "the basket has %d bytes where the tree says %d", head->num_bytes,
                       ref->num_bytes);
-  return MLAAS_OK;
+  return mlaas_budget_check(job->budget, MLAAS_CEILING_BASKET, ref->embedded ? 0 : head->object_len, error);
 }
 
 static enum mlaas_status inflate(struct mlaas_read_worker *worker, const struct mlaas_basket_head *head,
@@ -64,10 +65,10 @@ static enum mlaas_status open_basket(const struct mlaas_read_job *job, struct ml
   struct mlaas_basket_head head;
   if (ref->embedded) {
     MLAAS_TRY(mlaas_basket_open_embedded(ref, &head, basket, error));
-    return check_head(part, &head, ref, error);
+    return check_head(job, part, &head, ref, error);
   }
   MLAAS_TRY(mlaas_basket_head(stored, ref->num_bytes, ref->seek, &head, error));
-  MLAAS_TRY(check_head(part, &head, ref, error));
+  MLAAS_TRY(check_head(job, part, &head, ref, error));
   MLAAS_TRY(mlaas_block_grow(&worker->object, head.object_len, error));
   MLAAS_TRY(inflate(worker, &head, ref, stored, worker->object.data, error));
   return mlaas_basket_open(&head, worker->object.data, basket, error);
@@ -95,7 +96,7 @@ static enum mlaas_status inflate_in_place(const struct mlaas_read_job *job, stru
       !mlaas_values_keep_width(&leaf->value))
     return MLAAS_OK;
   MLAAS_TRY(mlaas_basket_head(stored, ref->num_bytes, ref->seek, &head, error));
-  MLAAS_TRY(check_head(part, &head, ref, error));
+  MLAAS_TRY(check_head(job, part, &head, ref, error));
   if (!mlaas_basket_is_plain(&head, (int64_t)part->entries * plan->entry_bytes))
     return MLAAS_OK;
   uint8_t *out = place_of(column, part, leaf->buffer);
@@ -178,9 +179,12 @@ static enum mlaas_status read_group(const struct work *work, const struct group 
   const struct mlaas_read_job *job = work->job;
   int64_t bytes = 0;
   size_t count = 0;
-  for (size_t i = 0; i < group->count; i++)
-    if (is_on_disk(job, work->order[group->first + i]))
-      bytes += ref_of(job, work->order[group->first + i])->num_bytes;
+  for (size_t i = 0; i < group->count; i++) {
+    const struct mlaas_read_part *part = work->order[group->first + i];
+    MLAAS_TRY(mlaas_budget_check(job->budget, MLAAS_CEILING_BASKET, ref_of(job, part)->num_bytes, error));
+    if (is_on_disk(job, part))
+      bytes += ref_of(job, part)->num_bytes;
+  }
   MLAAS_TRY(mlaas_block_grow(&worker->stored, bytes, error));
   uint8_t *at = worker->stored.data;
   for (size_t i = 0; i < group->count; i++) {

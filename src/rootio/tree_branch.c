@@ -121,8 +121,9 @@ static enum mlaas_status read_new(struct mlaas_tree_reader *reader, const struct
   made->class_name = pointer->class_name;
   made->name = made->title = made->path = "";
   mlaas_objects_bind(&reader->objects, pointer, made, MLAAS_BOUND_BRANCH);
-  reader->num_branches++;
   *branch = made;
+  mlaas_tree_fail(reader, mlaas_budget_check(reader->objects.budget, MLAAS_CEILING_COLUMNS,
+                                             (int64_t)++reader->num_branches, reader->cursor.error));
   if (read_branch(reader, made) != MLAAS_OK || mlaas_objects_end(&reader->objects, pointer) != MLAAS_OK)
     return contain_failure(reader, made, pointer, depth);
   return MLAAS_OK;

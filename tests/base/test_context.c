@@ -20,7 +20,7 @@ static void defaults_are_filled_in(void **state) {
 
 static void options_are_taken(void **state) {
   (void)state;
-  struct mlaas_context_options options = {sizeof options, 50000000, 3};
+  struct mlaas_context_options options = {.size = sizeof options, .memory = 50000000, .threads = 3};
   struct mlaas_context *context = NULL;
   assert_int_equal(mlaas_context_new(&options, &context, NULL), MLAAS_OK);
   assert_int_equal(mlaas_context_memory_ceiling(context), 50000000);
@@ -39,13 +39,59 @@ static void impossible_options_are_refused(void **state) {
   (void)state;
   struct mlaas_context *context = NULL;
   struct mlaas_error error;
-  struct mlaas_context_options options = {sizeof options, -1, 0};
+  struct mlaas_context_options options = {.size = sizeof options, .memory = -1};
   assert_int_equal(mlaas_context_new(&options, &context, &error), MLAAS_ARGUMENT);
   assert_non_null(strstr(error.message, "must be positive"));
-  options = (struct mlaas_context_options){sizeof options, 0, 5000};
+  options = (struct mlaas_context_options){.size = sizeof options, .threads = 5000};
   assert_int_equal(mlaas_context_new(&options, &context, &error), MLAAS_ARGUMENT);
   assert_non_null(strstr(error.message, "5000 threads"));
+  options = (struct mlaas_context_options){.size = sizeof options, .limits = {.page = -1}};
+  assert_int_equal(mlaas_context_new(&options, &context, &error), MLAAS_ARGUMENT);
+  assert_non_null(strstr(error.message, "a limit is -1"));
+  options = (struct mlaas_context_options){.size = sizeof options, .limits = {.nesting = 1001}};
+  assert_int_equal(mlaas_context_new(&options, &context, &error), MLAAS_ARGUMENT);
+  assert_non_null(strstr(error.message, "nesting is 1001"));
+  options = (struct mlaas_context_options){.threads = 1};
+  assert_int_equal(mlaas_context_new(&options, &context, &error), MLAAS_ARGUMENT);
+  assert_non_null(strstr(error.message, "size is 0"));
   assert_null(context);
+}
+
+static void limits_are_taken_and_said(void **state) {
+  (void)state;
+  struct mlaas_context *context = NULL;
+  struct mlaas_error error;
+  struct mlaas_limits limits;
+  struct mlaas_context_options options = {
+      .size = sizeof options, .limits = {.basket = 1000, .nesting = 7}, .trust_pages = true};
+  assert_int_equal(mlaas_context_new(&options, &context, NULL), MLAAS_OK);
+  const struct mlaas_budget *budget = mlaas_context_budget(context);
+  mlaas_context_limits(context, &limits);
+  assert_int_equal(limits.basket, 1000);
+  assert_int_equal(limits.nesting, 7);
+  assert_int_equal(limits.metadata, 256 << 20);
+  assert_int_equal(limits.page, 256 << 20);
+  assert_int_equal(limits.columns, 1000000);
+  assert_true(mlaas_budget_trusts_pages(budget));
+  assert_int_equal(mlaas_budget_check(budget, MLAAS_CEILING_BASKET, 1000, &error), MLAAS_OK);
+  assert_int_equal(mlaas_budget_check(budget, MLAAS_CEILING_BASKET, 1001, &error), MLAAS_LIMIT);
+  assert_string_equal(error.message, "a basket of 1001 bytes is above the limit of 1000; raise it by limits.basket or "
+                                     "--max-basket");
+  assert_int_equal(mlaas_budget_check(budget, MLAAS_CEILING_NESTING, INT64_MAX, &error), MLAAS_LIMIT);
+  assert_int_equal(mlaas_budget_check(budget, MLAAS_CEILING_METADATA, -5, &error), MLAAS_OK);
+  mlaas_context_put(context);
+}
+
+/* A program built against the header of before gives a shorter struct; what lies behind it is not looked at. */
+static void older_callers_are_served(void **state) {
+  (void)state;
+  struct mlaas_context *context = NULL;
+  struct mlaas_context_options options = {.size = offsetof(struct mlaas_context_options, limits), .threads = 2};
+  memset(&options.limits, 0xff, sizeof options - offsetof(struct mlaas_context_options, limits));
+  assert_int_equal(mlaas_context_new(&options, &context, NULL), MLAAS_OK);
+  assert_false(mlaas_budget_trusts_pages(mlaas_context_budget(context)));
+  assert_int_equal(mlaas_budget_limit(mlaas_context_budget(context), MLAAS_CEILING_NESTING), 100);
+  mlaas_context_put(context);
 }
 
 static void each_allocation_may_fail(void **state) {
@@ -69,10 +115,9 @@ static void each_allocation_may_fail(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(defaults_are_filled_in),
-      cmocka_unit_test(options_are_taken),
-      cmocka_unit_test(impossible_options_are_refused),
-      cmocka_unit_test(each_allocation_may_fail),
+      cmocka_unit_test(defaults_are_filled_in),         cmocka_unit_test(options_are_taken),
+      cmocka_unit_test(impossible_options_are_refused), cmocka_unit_test(limits_are_taken_and_said),
+      cmocka_unit_test(older_callers_are_served),       cmocka_unit_test(each_allocation_may_fail),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

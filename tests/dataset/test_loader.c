@@ -35,7 +35,7 @@ static struct mlaas_error error;
 
 static struct mlaas_context *new_context(int64_t memory, int threads) {
   struct mlaas_context *context;
-  struct mlaas_context_options options = {sizeof options, memory, threads};
+  struct mlaas_context_options options = {.size = sizeof options, .memory = memory, .threads = threads};
   OK(mlaas_context_new(&options, &context, &error));
   return context;
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import threading
 
 import mlaas
@@ -129,3 +130,32 @@ def test_repr_helps(kinds):
     file = mlaas.open(kinds)
     assert "dir/kinds;1" in repr(file) and "kB" in repr(file)
     assert "<table>" in file._repr_html_()
+
+
+@pytest.mark.parametrize("limits", [{"metadata": 100}, {"columns": 1}, {"metadata": "1 kB", "nesting": 50}])
+def test_limits_refuse_what_they_do_not_allow(kinds, limits):
+    with pytest.raises(mlaas.LimitError, match="raise it by limits"):
+        mlaas.open(kinds, limits=limits)[None]
+
+
+def test_a_basket_above_the_limit_is_refused_when_it_is_read(kinds):
+    table = mlaas.open(kinds, limits={"basket": 100})[None]
+    with pytest.raises(
+        mlaas.LimitError, match="a basket of .* bytes is above the limit of 100; raise it by limits.basket"
+    ):
+        table.arrays()
+    assert len(mlaas.open(kinds, limits={"basket": "1 GiB", "page": 10**9, "trust_pages": True})[None].arrays())
+
+
+@pytest.mark.parametrize(
+    "limits", [{"baskets": 1}, {"basket": 0}, {"nesting": "3"}, {"nesting": 1001}, {"page": "big"}]
+)
+def test_limits_that_are_none(kinds, limits):
+    with pytest.raises(mlaas.ArgumentError):
+        mlaas.open(kinds, limits=limits)
+
+
+def test_limits_survive_a_pickle(kinds):
+    copy = pickle.loads(pickle.dumps(mlaas.open(kinds, limits={"columns": 1})))
+    with pytest.raises(mlaas.LimitError):
+        copy[None]

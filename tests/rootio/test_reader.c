@@ -32,7 +32,7 @@ struct opened {
 
 static enum mlaas_status open_all(struct opened *opened, const char *path, int64_t memory, int threads) {
   *opened = (struct opened){0};
-  struct mlaas_context_options options = {sizeof options, memory, threads};
+  struct mlaas_context_options options = {.size = sizeof options, .memory = memory, .threads = threads};
   struct mlaas_error *error = &opened->error;
   enum mlaas_status status = mlaas_context_new(&options, &opened->context, error);
   if (status == MLAAS_OK)

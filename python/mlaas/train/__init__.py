@@ -18,6 +18,7 @@ def train(
     memory=None,
     threads=None,
     specs=None,
+    limits=None,
     **more_params,
 ):
     """Trains `model` on ROOT files and writes a bundle: the model with the recipe that makes its inputs.
@@ -26,7 +27,8 @@ def train(
     of a branch. model: a Python file with `model(idim)`, `model(recipe)` or `model()`, such a function, or a model:
     Keras, torch.nn.Module, XGBoost or scikit-learn. params: dict or path of params.json; keyword arguments go on top.
     out: folder of the bundle (default "bundle"). resume: go on from the last checkpoint of that bundle.
-    specs: statistics made earlier (Specs or a file), instead of a scan. progress: None chooses by itself, False is
+    specs: statistics made earlier (Specs or a file), instead of a scan.
+    limits: as in mlaas.open. progress: None chooses by itself, False is
     silent, a function gets a dict for every event.
 
     Returns the Bundle. Raises mlaas.Error; after an interrupt the last finished epoch can be resumed.
@@ -45,4 +47,5 @@ def train(
         memory=memory,
         threads=threads,
         specs=specs,
+        limits=limits,
     )

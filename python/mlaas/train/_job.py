@@ -154,7 +154,7 @@ def _about(user, task, dataset, params, trainer, history, seconds):
 
 
 def run(files, labels, model, params, out, resume, progress, more, **how):
-    """See mlaas.train; `how`: memory, threads and specs for the data set."""
+    """See mlaas.train; `how`: memory, threads, limits and specs for the data set."""
     from .. import Dataset
 
     start = time.monotonic()
