@@ -1,31 +1,28 @@
-/* RNTuple's anchor, header and footer, as far as listing needs them. They are little-endian in envelopes that carry
- * their own checksum; frames inside are always left by their size, so that newer versions may add to them. */
+/* RNTuple's anchor and envelopes, and how the reading of its metadata goes together. Envelopes are little-endian and
+ * carry their own checksum; frames inside are always left by their size, so that newer versions may add to them. Must
+ * not know what fields and pages mean. */
 #include "rootio/ntuple.h"
 
 #include "base/error.h"
+#include "rootio/ntuple_part.h"
 
 #include <string.h>
 #include <xxhash.h>
 
-enum { ANCHOR_BYTES = 78, ANCHOR_HASHED = 64, ANCHOR_FRONT = 6, ENVELOPE_HEADER = 1, ENVELOPE_FOOTER = 2 };
+enum { ANCHOR_FRONT = 6, ANCHOR_HASHED = 64, BYTE_COUNT = 0x40000000, CHUNK_OFFSET = 8 };
 
 struct anchor {
   uint16_t epoch, major, minor, patch;
-  uint64_t seek_header, stored_header, size_header;
-  uint64_t seek_footer, stored_footer, size_footer;
+  struct mlaas_ntuple_locator header, footer;
+  uint64_t header_size, footer_size;
   uint64_t max_key_size;
 };
 
-struct listing {
-  struct mlaas_ntuple *ntuple;
-  struct mlaas_error *error;
-  struct mlaas_block fields, types; /* const char *[] while they grow */
-  uint32_t num_fields;              /* of all levels: the next one's id */
-};
+static const char *const envelope_names[] = {"", "header", "footer", "page list"};
 
-/* ---- little-endian ---- */
+/* ---- little-endian, and frames ---- */
 
-static uint64_t little(struct mlaas_cursor *cursor, int size) {
+uint64_t mlaas_ntuple_little(struct mlaas_cursor *cursor, int size) {
   const uint8_t *bytes = mlaas_cursor_bytes(cursor, size);
   uint64_t word = 0;
   if (bytes)
@@ -33,19 +30,8 @@ static uint64_t little(struct mlaas_cursor *cursor, int size) {
   return word;
 }
 
-static const char *text(struct mlaas_cursor *cursor, int64_t *length) {
-  *length = (int64_t)little(cursor, 4);
-  return (const char *)mlaas_cursor_bytes(cursor, *length);
-}
-
-static void skip_text(struct mlaas_cursor *cursor) {
-  int64_t length;
-  text(cursor, &length);
-}
-
-/* The front of a frame: where it ends, and for a list (negative size) how many items it has. */
-static int64_t enter(struct mlaas_cursor *cursor, uint32_t *items) {
-  int64_t start = cursor->position, size = (int64_t)little(cursor, 8);
+int64_t mlaas_ntuple_enter(struct mlaas_cursor *cursor, uint32_t *items, int64_t least) {
+  int64_t start = cursor->position, size = (int64_t)mlaas_ntuple_little(cursor, 8);
   bool is_list = size < 0;
   if (cursor->status != MLAAS_OK)
     return start;
@@ -55,41 +41,133 @@ static int64_t enter(struct mlaas_cursor *cursor, uint32_t *items) {
                       (long long)size);
     return start;
   }
-  if (items)
-    *items = (uint32_t)little(cursor, 4);
+  if (items) {
+    *items = (uint32_t)mlaas_ntuple_little(cursor, 4);
+    if (*items > (size - 12) / least) {
+      mlaas_cursor_fail(cursor, MLAAS_FORMAT, "a list of %lld bytes claims %u items of at least %lld each",
+                        (long long)size, *items, (long long)least);
+      *items = 0;
+    }
+  }
   return start + size;
 }
 
-static void leave(struct mlaas_cursor *cursor, int64_t end) {
+void mlaas_ntuple_leave(struct mlaas_cursor *cursor, int64_t end) {
   struct mlaas_frame frame = {.end = end};
   mlaas_cursor_leave(cursor, &frame);
 }
 
-/* ---- anchor and envelopes ---- */
+/* A negative front is minus (the kind, in the top byte, and the size of the locator itself, in the two lowest). */
+struct mlaas_ntuple_locator mlaas_ntuple_locate(struct mlaas_cursor *cursor) {
+  enum { LARGE = 1, LARGE_BYTES = 20 };
+  int64_t start = cursor->position;
+  int32_t front = (int32_t)mlaas_ntuple_little(cursor, 4);
+  struct mlaas_ntuple_locator locator = {.known = true, .stored = (uint64_t)front};
+  if (front >= 0) {
+    locator.seek = mlaas_ntuple_little(cursor, 8);
+    return locator;
+  }
+  uint32_t turned = -(uint32_t)front;
+  int size = (int)(turned & 0xFFFF), kind = (int)(turned >> 24);
+  locator.known = kind == LARGE && size >= LARGE_BYTES;
+  locator.stored = locator.known ? mlaas_ntuple_little(cursor, 8) : 0;
+  locator.seek = locator.known ? mlaas_ntuple_little(cursor, 8) : 0;
+  if (size < 4)
+    mlaas_cursor_fail(cursor, MLAAS_FORMAT, "a locator says it has %d bytes", size);
+  mlaas_ntuple_leave(cursor, start + size);
+  return locator;
+}
 
+/* ---- the anchor ---- */
+
+/* Its checksum covers the members, those too that a later version may have added, and lies behind them. */
 static enum mlaas_status decode_anchor(const struct mlaas_block *payload, struct anchor *anchor,
                                        struct mlaas_error *error) {
   struct mlaas_cursor cursor;
   const uint8_t *bytes = payload->data;
-  if (payload->size < ANCHOR_BYTES)
-    return mlaas_fail(error, MLAAS_FORMAT, "an RNTuple's anchor has %lld bytes where %d are needed",
-                      (long long)payload->size, ANCHOR_BYTES);
   mlaas_cursor_init(&cursor, bytes, payload->size, -1, error);
-  mlaas_cursor_skip(&cursor, ANCHOR_FRONT);
+  uint32_t count = mlaas_cursor_u32(&cursor);
+  int64_t hashed = (int64_t)(count & ~(uint32_t)BYTE_COUNT) - 2;
+  if (cursor.status == MLAAS_OK &&
+      (!(count & BYTE_COUNT) || hashed < ANCHOR_HASHED || hashed > payload->size - ANCHOR_FRONT - 8))
+    return mlaas_fail(error, MLAAS_FORMAT, "an RNTuple's anchor of %lld bytes says it has %lld",
+                      (long long)payload->size, (long long)hashed);
+  mlaas_cursor_skip(&cursor, 2);
   anchor->epoch = mlaas_cursor_u16(&cursor);
   anchor->major = mlaas_cursor_u16(&cursor);
   anchor->minor = mlaas_cursor_u16(&cursor);
   anchor->patch = mlaas_cursor_u16(&cursor);
-  uint64_t *const words[] = {&anchor->seek_header,   &anchor->stored_header, &anchor->size_header, &anchor->seek_footer,
-                             &anchor->stored_footer, &anchor->size_footer,   &anchor->max_key_size};
+  uint64_t *const words[] = {&anchor->header.seek,   &anchor->header.stored, &anchor->header_size, &anchor->footer.seek,
+                             &anchor->footer.stored, &anchor->footer_size,   &anchor->max_key_size};
   for (size_t i = 0; i < sizeof words / sizeof *words; i++)
     *words[i] = mlaas_cursor_u64(&cursor);
-  if (mlaas_cursor_u64(&cursor) != XXH3_64bits(bytes + ANCHOR_FRONT, ANCHOR_HASHED))
+  mlaas_cursor_seek(&cursor, ANCHOR_FRONT + hashed);
+  uint64_t stored = mlaas_cursor_u64(&cursor);
+  MLAAS_TRY(cursor.status);
+  if (stored != XXH3_64bits(bytes + ANCHOR_FRONT, (size_t)hashed))
     return mlaas_fail(error, MLAAS_CHECKSUM, "the checksum of an RNTuple's anchor does not match");
   if (anchor->epoch != 1)
     return mlaas_fail(error, MLAAS_UNSUPPORTED, "the RNTuple has format version %u.%u: versions 1.x are known",
                       anchor->epoch, anchor->major);
-  return cursor.status;
+  anchor->header.known = anchor->footer.known = true;
+  return MLAAS_OK;
+}
+
+/* ---- envelopes ---- */
+
+/* How many records hold `stored` bytes: the first one ends with the offsets of the others. */
+static uint64_t count_chunks(uint64_t stored, uint64_t room) {
+  uint64_t chunks = stored / room + (stored % room != 0);
+  return CHUNK_OFFSET * (chunks - 1) > chunks * room - stored ? chunks + 1 : chunks;
+}
+
+/* The pieces behind the first one, each to its place in `in`. */
+static enum mlaas_status read_pieces(struct mlaas_ntuple_build *build, const uint8_t *offsets, uint64_t chunks,
+                                     uint64_t at, const struct mlaas_block *in) {
+  uint64_t room = build->max_key_size;
+  struct mlaas_block list;
+  MLAAS_TRY(mlaas_block_new(in->budget, (int64_t)((chunks - 1) * sizeof(struct mlaas_range)), &list, build->error));
+  struct mlaas_range *ranges = list.data;
+  enum mlaas_status status = MLAAS_OK;
+  for (uint64_t i = 0; i + 1 < chunks && status == MLAAS_OK; i++, at += room) {
+    uint64_t left = (uint64_t)in->size - at, seek;
+    memcpy(&seek, offsets + CHUNK_OFFSET * i, CHUNK_OFFSET);
+    ranges[i] = (struct mlaas_range){(int64_t)seek, (int64_t)(left < room ? left : room), (uint8_t *)in->data + at};
+    if (seek > (uint64_t)build->container->end || ranges[i].length > build->container->end - (int64_t)seek)
+      status = mlaas_fail(build->error, MLAAS_FORMAT, "part %llu of an RNTuple's envelope lies outside the file",
+                          (unsigned long long)i + 2);
+  }
+  if (status == MLAAS_OK)
+    status = mlaas_source_read_many(build->container->source, ranges, (size_t)chunks - 1, build->error);
+  mlaas_block_reset(&list);
+  return status;
+}
+
+/* An envelope that one record cannot hold. */
+static enum mlaas_status read_chunks(struct mlaas_ntuple_build *build, const struct mlaas_ntuple_locator *locator,
+                                     const struct mlaas_block *in) {
+  uint64_t room = build->max_key_size, chunks = count_chunks(locator->stored, room);
+  uint64_t tail = CHUNK_OFFSET * (chunks - 1);
+  if (tail >= room || locator->stored - (room - tail) > room * (chunks - 1))
+    return mlaas_fail_at(build->error, MLAAS_FORMAT, (int64_t)locator->seek,
+                         "an RNTuple's envelope of %llu bytes does not fit records of %llu",
+                         (unsigned long long)locator->stored, (unsigned long long)room);
+  struct mlaas_block offsets;
+  MLAAS_TRY(mlaas_block_new(in->budget, (int64_t)tail, &offsets, build->error));
+  struct mlaas_range first[2] = {{(int64_t)locator->seek, (int64_t)(room - tail), in->data},
+                                 {(int64_t)(locator->seek + room - tail), (int64_t)tail, offsets.data}};
+  enum mlaas_status status = mlaas_source_read_many(build->container->source, first, 2, build->error);
+  if (status == MLAAS_OK)
+    status = read_pieces(build, offsets.data, chunks, room - tail, in);
+  mlaas_block_reset(&offsets);
+  return status;
+}
+
+static enum mlaas_status read_stored(struct mlaas_ntuple_build *build, const struct mlaas_ntuple_locator *locator,
+                                     const struct mlaas_block *in) {
+  if (build->max_key_size && locator->stored > build->max_key_size)
+    return read_chunks(build, locator, in);
+  return mlaas_source_read_at(build->container->source, (int64_t)locator->seek, in->size, in->data, build->error);
 }
 
 static enum mlaas_status check_envelope(const struct mlaas_block *envelope, int type, struct mlaas_error *error) {
@@ -103,184 +181,134 @@ static enum mlaas_status check_envelope(const struct mlaas_block *envelope, int 
     return mlaas_fail(error, MLAAS_FORMAT, "an envelope is of type %u and %llu bytes where type %d and %lld are due",
                       (unsigned)(front & 0xFFFF), (unsigned long long)(front >> 16), type, (long long)envelope->size);
   if (XXH3_64bits(bytes, (size_t)envelope->size - 8) != stored)
-    return mlaas_fail(error, MLAAS_CHECKSUM, "the checksum of an RNTuple's %s does not match",
-                      type == ENVELOPE_HEADER ? "header" : "footer");
+    return mlaas_fail(error, MLAAS_CHECKSUM, "the checksum of an RNTuple's %s does not match", envelope_names[type]);
   return MLAAS_OK;
 }
 
-static enum mlaas_status read_envelope(struct mlaas_container *container, const struct anchor *anchor, int type,
-                                       struct mlaas_block *envelope, struct mlaas_error *error) {
-  bool header = type == ENVELOPE_HEADER;
-  uint64_t seek = header ? anchor->seek_header : anchor->seek_footer;
-  uint64_t stored = header ? anchor->stored_header : anchor->stored_footer;
-  uint64_t size = header ? anchor->size_header : anchor->size_footer;
-  struct mlaas_block in;
+static enum mlaas_status inflate(struct mlaas_ntuple_build *build, const struct mlaas_block *in, int64_t seek,
+                                 int64_t size, struct mlaas_block *envelope) {
   struct mlaas_codec codec;
-  if (seek > (uint64_t)container->end || stored > (uint64_t)container->end - seek || size > INT64_MAX / 4)
-    return mlaas_fail_at(error, MLAAS_FORMAT, (int64_t)seek, "an RNTuple's %s of %llu bytes lies outside the file",
-                         header ? "header" : "footer", (unsigned long long)stored);
-  if (anchor->max_key_size && stored > anchor->max_key_size)
-    return mlaas_fail_at(error, MLAAS_UNSUPPORTED, (int64_t)seek, "an RNTuple's %s is spread over several records",
-                         header ? "header" : "footer");
-  MLAAS_TRY(mlaas_block_new(container->budget, (int64_t)stored, &in, error));
-  mlaas_codec_init(&codec, container->budget);
-  enum mlaas_status status = mlaas_source_read_at(container->source, (int64_t)seek, (int64_t)stored, in.data, error);
-  if (status == MLAAS_OK)
-    status = mlaas_codec_check(in.data, (int64_t)stored, (int64_t)size, (int64_t)seek, error);
-  if (status == MLAAS_OK)
-    status = mlaas_block_new(container->budget, (int64_t)size, envelope, error);
-  if (status == MLAAS_OK)
-    status = mlaas_codec_decode(&codec, in.data, (int64_t)stored, envelope->data, (int64_t)size, (int64_t)seek, error);
-  if (status == MLAAS_OK)
-    status = check_envelope(envelope, type, error);
+  MLAAS_TRY(mlaas_codec_check(in->data, in->size, size, seek, build->error));
+  MLAAS_TRY(mlaas_block_new(in->budget, size, envelope, build->error));
+  mlaas_codec_init(&codec, in->budget);
+  enum mlaas_status status = mlaas_codec_decode(&codec, in->data, in->size, envelope->data, size, seek, build->error);
   mlaas_codec_reset(&codec);
+  return status;
+}
+
+enum mlaas_status mlaas_ntuple_envelope(struct mlaas_ntuple_build *build, int type,
+                                        const struct mlaas_ntuple_locator *locator, uint64_t size,
+                                        struct mlaas_block *envelope, struct mlaas_cursor *cursor) {
+  struct mlaas_block in;
+  uint64_t end = (uint64_t)build->container->end;
+  const char *name = envelope_names[type];
+  if (!locator->known)
+    return mlaas_fail(build->error, MLAAS_UNSUPPORTED, "an RNTuple's %s has a locator of an unknown kind", name);
+  if (locator->seek > end || locator->stored > end - locator->seek)
+    return mlaas_fail_at(build->error, MLAAS_FORMAT, (int64_t)(locator->seek & INT64_MAX),
+                         "an RNTuple's %s of %llu bytes lies outside the file", name,
+                         (unsigned long long)locator->stored);
+  if (size > INT64_MAX / 4 || locator->stored > size)
+    return mlaas_fail_at(build->error, MLAAS_FORMAT, (int64_t)locator->seek,
+                         "an RNTuple's %s of %llu bytes inflates to %llu", name, (unsigned long long)locator->stored,
+                         (unsigned long long)size);
+  MLAAS_TRY(mlaas_block_new(build->container->budget, (int64_t)locator->stored, &in, build->error));
+  enum mlaas_status status = read_stored(build, locator, &in);
+  if (status == MLAAS_OK)
+    status = inflate(build, &in, (int64_t)locator->seek, (int64_t)size, envelope);
+  if (status == MLAAS_OK)
+    status = check_envelope(envelope, type, build->error);
   mlaas_block_reset(&in);
-  return status;
-}
-
-/* Behind the front of an envelope. Every flag that there may be changes how the rest is read. */
-static void read_features(struct mlaas_cursor *cursor) {
-  mlaas_cursor_skip(cursor, 8);
-  if (little(cursor, 8) != 0)
-    mlaas_cursor_fail(cursor, MLAAS_UNSUPPORTED, "the RNTuple uses features that are not known");
-}
-
-/* ---- schema ---- */
-
-static enum mlaas_status append(struct listing *listing, struct mlaas_cursor *cursor, struct mlaas_block *list,
-                                const char *name, int64_t length) {
-  struct mlaas_ntuple *ntuple = listing->ntuple;
-  if (cursor->status != MLAAS_OK)
-    return cursor->status;
-  const char *copy = mlaas_arena_strndup(&ntuple->arena, name, (size_t)length, listing->error);
-  enum mlaas_status status = copy ? MLAAS_OK : listing->error->status;
-  if (status == MLAAS_OK && !list->data)
-    status = mlaas_block_new(ntuple->arena.budget, 64 * (int64_t)sizeof copy, list, listing->error);
-  if (status == MLAAS_OK)
-    status = mlaas_block_grow(list, (int64_t)((ntuple->num_fields + 1) * sizeof copy), listing->error);
-  if (status == MLAAS_OK)
-    memcpy((const char **)list->data + ntuple->num_fields, &copy, sizeof copy);
-  else
-    cursor->status = status;
-  return status;
-}
-
-static void read_field(struct listing *listing, struct mlaas_cursor *cursor) {
-  int64_t name_length, type_length, end = enter(cursor, NULL);
-  mlaas_cursor_skip(cursor, 8); /* versions of field and type */
-  uint32_t parent = (uint32_t)little(cursor, 4);
-  mlaas_cursor_skip(cursor, 4); /* role and flags */
-  const char *name = text(cursor, &name_length), *type = text(cursor, &type_length);
-  bool is_top = parent == listing->num_fields++;
-  if (is_top && append(listing, cursor, &listing->fields, name, name_length) == MLAAS_OK &&
-      append(listing, cursor, &listing->types, type, type_length) == MLAAS_OK)
-    listing->ntuple->num_fields++;
-  leave(cursor, end);
-}
-
-/* A list of fields; those of a footer go on where the header's ended. */
-static void read_fields(struct listing *listing, struct mlaas_cursor *cursor) {
-  uint32_t count = 0;
-  int64_t end = enter(cursor, &count);
-  for (uint32_t i = 0; i < count && cursor->status == MLAAS_OK; i++)
-    read_field(listing, cursor);
-  leave(cursor, end);
-}
-
-static void read_header(struct listing *listing, struct mlaas_cursor *cursor) {
-  read_features(cursor);
-  for (int i = 0; i < 3; i++) /* name, description, writer */
-    skip_text(cursor);
-  read_fields(listing, cursor);
-}
-
-static void read_group(struct listing *listing, struct mlaas_cursor *cursor) {
-  int64_t end = enter(cursor, NULL);
-  mlaas_cursor_skip(cursor, 8); /* first entry */
-  uint64_t span = little(cursor, 8);
-  if (span > (uint64_t)(INT64_MAX - listing->ntuple->entries))
-    mlaas_cursor_fail(cursor, MLAAS_FORMAT, "a cluster group has %llu entries", (unsigned long long)span);
-  else
-    listing->ntuple->entries += (int64_t)span;
-  leave(cursor, end);
-}
-
-static void read_footer(struct listing *listing, struct mlaas_cursor *cursor, uint64_t header_hash) {
-  uint32_t groups = 0;
-  read_features(cursor);
-  if (little(cursor, 8) != header_hash)
-    mlaas_cursor_fail(cursor, MLAAS_CHECKSUM, "the RNTuple's footer belongs to another header");
-  int64_t end = enter(cursor, NULL); /* schema extension */
-  if (end - cursor->position >= 12)
-    read_fields(listing, cursor);
-  leave(cursor, end);
-  end = enter(cursor, &groups);
-  for (uint32_t i = 0; i < groups && cursor->status == MLAAS_OK; i++)
-    read_group(listing, cursor);
-  leave(cursor, end);
-}
-
-/* ---- together ---- */
-
-static enum mlaas_status read_schema(struct mlaas_container *container, const struct anchor *anchor,
-                                     struct listing *listing) {
-  struct mlaas_block header = {0}, footer = {0};
-  struct mlaas_cursor cursor = {0};
-  enum mlaas_status status = read_envelope(container, anchor, ENVELOPE_HEADER, &header, listing->error);
-  if (status == MLAAS_OK)
-    status = read_envelope(container, anchor, ENVELOPE_FOOTER, &footer, listing->error);
   if (status == MLAAS_OK) {
-    uint64_t hash;
-    memcpy(&hash, (const uint8_t *)header.data + header.size - 8, sizeof hash);
-    mlaas_cursor_init(&cursor, header.data, header.size - 8, -1, listing->error);
-    read_header(listing, &cursor);
-    status = cursor.status;
-    mlaas_cursor_init(&cursor, footer.data, footer.size - 8, -1, listing->error);
-    if (status == MLAAS_OK)
-      read_footer(listing, &cursor, hash);
-    if (status == MLAAS_OK)
-      status = cursor.status;
+    mlaas_cursor_init(cursor, envelope->data, envelope->size - 8, -1, build->error);
+    mlaas_cursor_skip(cursor, 8);
+  }
+  return status;
+}
+
+/* ---- header and footer ---- */
+
+/* A chain of words that goes on while the top bit is set. Every flag may change how the rest is read. */
+static void read_features(struct mlaas_cursor *cursor) {
+  uint64_t word;
+  int base = 0;
+  do {
+    word = mlaas_ntuple_little(cursor, 8);
+    if (word << 1)
+      mlaas_cursor_fail(cursor, MLAAS_UNSUPPORTED, "the RNTuple needs feature %d, which is not known",
+                        base + __builtin_ctzll(word));
+    base += 63;
+  } while (word >> 63 && cursor->status == MLAAS_OK);
+}
+
+static const char *read_text(struct mlaas_ntuple_build *build, struct mlaas_cursor *cursor) {
+  int64_t length = (int64_t)mlaas_ntuple_little(cursor, 4);
+  const uint8_t *bytes = mlaas_cursor_bytes(cursor, length);
+  if (!bytes)
+    return NULL;
+  const char *copy = mlaas_arena_strndup(&build->ntuple->arena, (const char *)bytes, (size_t)length, build->error);
+  if (!copy)
+    cursor->status = build->error->status;
+  return copy;
+}
+
+static enum mlaas_status read_all(struct mlaas_ntuple_build *build, struct mlaas_cursor *header,
+                                  struct mlaas_cursor *footer) {
+  struct mlaas_ntuple *ntuple = build->ntuple;
+  read_features(header);
+  ntuple->name = read_text(build, header);
+  ntuple->description = read_text(build, header);
+  ntuple->writer = read_text(build, header);
+  MLAAS_TRY(header->status);
+  read_features(footer);
+  if (mlaas_ntuple_little(footer, 8) != build->header_hash)
+    mlaas_cursor_fail(footer, MLAAS_CHECKSUM, "the RNTuple's footer belongs to another header");
+  int64_t end = mlaas_ntuple_enter(footer, NULL, 0);
+  MLAAS_TRY(footer->status);
+  struct mlaas_cursor extension = *footer;
+  extension.size = end;
+  MLAAS_TRY(mlaas_ntuple_schema(build, header, mlaas_cursor_left(&extension) ? &extension : NULL));
+  mlaas_ntuple_leave(footer, end);
+  MLAAS_TRY(mlaas_ntuple_groups(build, footer)); /* attribute sets of 1.0.1 may follow; they are not needed */
+  return mlaas_ntuple_schema_finish(build);
+}
+
+static enum mlaas_status read_envelopes(struct mlaas_ntuple_build *build, const struct anchor *anchor) {
+  struct mlaas_block header = {0}, footer = {0};
+  struct mlaas_cursor in_header, in_footer;
+  enum mlaas_status status =
+      mlaas_ntuple_envelope(build, MLAAS_NTUPLE_HEADER, &anchor->header, anchor->header_size, &header, &in_header);
+  if (status == MLAAS_OK)
+    status =
+        mlaas_ntuple_envelope(build, MLAAS_NTUPLE_FOOTER, &anchor->footer, anchor->footer_size, &footer, &in_footer);
+  if (status == MLAAS_OK) {
+    memcpy(&build->header_hash, (const uint8_t *)header.data + header.size - 8, 8);
+    status = read_all(build, &in_header, &in_footer);
   }
   mlaas_block_reset(&header);
   mlaas_block_reset(&footer);
   return status;
 }
 
-/* The lists move from their blocks into the arena. */
-static enum mlaas_status keep_lists(struct listing *listing) {
-  struct mlaas_ntuple *ntuple = listing->ntuple;
-  size_t bytes = ntuple->num_fields * sizeof *ntuple->fields;
-  ntuple->fields = mlaas_arena_alloc(&ntuple->arena, 1, bytes, listing->error);
-  ntuple->types = ntuple->fields ? mlaas_arena_alloc(&ntuple->arena, 1, bytes, listing->error) : NULL;
-  if (!ntuple->types)
-    return listing->error->status;
-  if (bytes) {
-    memcpy(ntuple->fields, listing->fields.data, bytes);
-    memcpy(ntuple->types, listing->types.data, bytes);
-  }
-  return MLAAS_OK;
-}
-
 enum mlaas_status mlaas_ntuple_read(struct mlaas_container *container, const struct mlaas_key *key,
                                     struct mlaas_ntuple *ntuple, struct mlaas_error *error) {
   struct mlaas_error ignored;
-  struct anchor anchor;
+  struct anchor anchor = {0};
   struct mlaas_block payload = {0};
-  struct listing listing = {.ntuple = ntuple, .error = error ? error : &ignored};
+  struct mlaas_ntuple_build build = {.container = container, .ntuple = ntuple, .error = error ? error : &ignored};
   *ntuple = (struct mlaas_ntuple){0};
   mlaas_arena_init(&ntuple->arena, container->budget);
+  mlaas_arena_init(&build.scratch, container->budget);
   if (strcmp(key->class_name, "ROOT::RNTuple") != 0)
     return mlaas_fail(error, MLAAS_UNSUPPORTED, "%s was written before RNTuple's format was final", key->class_name);
-  enum mlaas_status status = mlaas_key_payload(container, key, &payload, listing.error);
+  enum mlaas_status status = mlaas_key_payload(container, key, &payload, build.error);
   if (status == MLAAS_OK)
-    status = decode_anchor(&payload, &anchor, listing.error);
-  if (status == MLAAS_OK)
-    status = read_schema(container, &anchor, &listing);
-  if (status == MLAAS_OK)
-    status = keep_lists(&listing);
+    status = decode_anchor(&payload, &anchor, build.error);
   mlaas_block_reset(&payload);
-  mlaas_block_reset(&listing.fields);
-  mlaas_block_reset(&listing.types);
+  build.max_key_size = anchor.max_key_size;
+  if (status == MLAAS_OK)
+    status = read_envelopes(&build, &anchor);
+  mlaas_arena_reset(&build.scratch);
   if (status != MLAAS_OK)
     mlaas_ntuple_reset(ntuple);
   return status;

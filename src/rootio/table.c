@@ -144,8 +144,11 @@ static enum mlaas_status list_fields(struct mlaas_table *table, const struct mla
   table->title = table->entry->key->title;
   MLAAS_TRY(make_room(table, ntuple->num_fields, error));
   for (size_t i = 0; i < ntuple->num_fields; i++) {
-    const char *name = mlaas_arena_strndup(&table->arena, ntuple->fields[i], strlen(ntuple->fields[i]), error);
-    const char *type = mlaas_arena_strndup(&table->arena, ntuple->types[i], strlen(ntuple->types[i]), error);
+    const struct mlaas_ntuple_field *field = &ntuple->fields[i];
+    if (field->parent != i)
+      continue;
+    const char *name = mlaas_arena_strndup(&table->arena, field->name, strlen(field->name), error);
+    const char *type = mlaas_arena_strndup(&table->arena, field->type_name, strlen(field->type_name), error);
     if (!name || !type)
       return MLAAS_MEMORY;
     struct mlaas_branch_plan plan = {.unsupported = "RNTuple fields are not read yet", .type_name = type};

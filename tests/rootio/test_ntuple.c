@@ -26,7 +26,7 @@ static void fields_and_entries_are_listed(void **state) {
   assert_true(ntuple.entries > 0);
   assert_true(ntuple.num_fields > 5);
   for (size_t i = 0; i < ntuple.num_fields; i++)
-    assert_true(ntuple.fields[i][0] && ntuple.types[i][0]);
+    assert_true(ntuple.fields[i].name[0]);
   mlaas_ntuple_reset(&ntuple);
   sample_free(&sample);
 }
@@ -38,7 +38,7 @@ static void late_fields_are_listed_too(void **state) {
   bool late = false;
   assert_int_equal(read_ntuple(&sample, &ntuple), MLAAS_OK);
   for (size_t i = 0; i < ntuple.num_fields; i++)
-    late |= strstr(ntuple.fields[i], "late") != NULL;
+    late |= strstr(ntuple.fields[i].name, "late") != NULL;
   assert_true(late);
   mlaas_ntuple_reset(&ntuple);
   sample_free(&sample);
