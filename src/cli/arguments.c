@@ -19,6 +19,7 @@ struct mlaas_arguments {
   size_t num_values;
   const char **operands;
   size_t num_operands;
+  int *exit_code; /* a command sees its arguments as constant, but for this */
 };
 
 static const struct mlaas_option *find_option(const struct mlaas_command *command, const char *name, size_t length) {
@@ -133,8 +134,9 @@ enum mlaas_status mlaas_arguments_parse(const struct mlaas_command *command, int
     made->command = command;
     made->values = mlaas_alloc((size_t)argc * sizeof *made->values);
     made->operands = mlaas_alloc((size_t)argc * sizeof *made->operands);
+    made->exit_code = mlaas_alloc(sizeof *made->exit_code);
   }
-  enum mlaas_status status = made && made->values && made->operands
+  enum mlaas_status status = made && made->values && made->operands && made->exit_code
                                  ? take_all(made, argc, argv, help, error)
                                  : mlaas_fail(error, MLAAS_MEMORY, "no memory for the arguments");
   if (status != MLAAS_OK) {
@@ -150,6 +152,7 @@ void mlaas_arguments_free(struct mlaas_arguments *arguments) {
     return;
   mlaas_free(arguments->values);
   mlaas_free(arguments->operands);
+  mlaas_free(arguments->exit_code);
   mlaas_free(arguments);
 }
 
@@ -201,3 +204,9 @@ int64_t mlaas_arguments_number(const struct mlaas_arguments *arguments, const ch
   const struct value *value = last_value(arguments, name);
   return value ? value->number : fallback;
 }
+
+void mlaas_arguments_conclude(const struct mlaas_arguments *arguments, int exit_code) {
+  *arguments->exit_code = exit_code;
+}
+
+int mlaas_arguments_exit_code(const struct mlaas_arguments *arguments) { return *arguments->exit_code; }

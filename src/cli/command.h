@@ -123,6 +123,10 @@ int64_t mlaas_arguments_number(const struct mlaas_arguments *arguments, const ch
 enum mlaas_status mlaas_arguments_context(const struct mlaas_arguments *arguments, int64_t threads,
                                           struct mlaas_context **context, struct mlaas_error *error);
 
+/* For a command that succeeds and has something to say by its exit code: `inspect --diff` says 1 where files differ. */
+void mlaas_arguments_conclude(const struct mlaas_arguments *arguments, int exit_code);
+int mlaas_arguments_exit_code(const struct mlaas_arguments *arguments); /* 0 unless concluded otherwise */
+
 /* ---- pages made from the tables ---- */
 
 void mlaas_help_program(FILE *out);

@@ -1,198 +1,25 @@
-/* `mlaas inspect`: what is in a ROOT file, and what of it can be read. Looks at metadata only, never at entries. */
+/* `mlaas inspect`: what is in a ROOT file, and what of it can be read. The views are in inspect_*.c. */
 #include "base/error.h"
-#include "cli/command.h"
-#include "cli/inspect_json.h"
-#include "cli/terminal.h"
-#include "cli/units.h"
+#include "cli/inspect.h"
 
-#include <mlaas/file.h>
-#include <stdlib.h>
-#include <string.h>
-
-static const struct mlaas_option options[] = {{.name = "table",
-                                               .type = MLAAS_OPTION_TEXT,
-                                               .argument = "PATH",
-                                               .help = "Show this tree or ntuple only, such as dir/tree or dir/tree;1"},
-                                              {.name = "brief", .help = "Show the tables without their branches"},
-                                              {.name = "json", .help = "Write JSON to standard output"},
-                                              {.name = "memory",
-                                               .type = MLAAS_OPTION_SIZE,
-                                               .argument = "SIZE",
-                                               .fallback = "1GiB",
-                                               .help = "Ceiling on the memory for reading the metadata"},
-                                              MLAAS_OPTIONS_OF_LIMITS,
-                                              {0}};
-
-enum { NARROW = 76, NARROW_COLUMNS = 3 }; /* a terminal of fewer characters gets name, type and size */
-
-struct sums {
-  int64_t stored, raw, baskets;
-  size_t unsupported;
-};
-
-static struct sums add_up(const struct mlaas_table *table) {
-  struct sums sums = {0};
-  for (size_t i = 0; i < mlaas_table_num_columns(table); i++) {
-    struct mlaas_column_info column;
-    mlaas_table_column(table, i, &column);
-    sums.stored += column.stored_bytes;
-    sums.raw += column.raw_bytes;
-    sums.baskets += column.num_baskets;
-    sums.unsupported += column.unsupported != NULL;
-  }
-  return sums;
-}
-
-static void add_ratio(struct mlaas_grid *grid, int64_t raw, int64_t stored) {
-  char text[MLAAS_UNITS_TEXT] = "-";
-  if (stored > 0 && raw > 0)
-    snprintf(text, sizeof text, "%.2f", (double)raw / (double)stored);
-  mlaas_grid_add(grid, text);
-}
-
-/* Some writers do not say how a branch is compressed; then what the file's header says is meant. */
-static void add_compression(struct mlaas_grid *grid, const struct mlaas_column_info *column, int32_t of_file) {
-  char text[MLAAS_UNITS_TEXT];
-  bool silent = column->compression == 0 && column->stored_bytes < column->raw_bytes;
-  mlaas_grid_add(grid, mlaas_compression_format(silent ? of_file : column->compression, text));
-}
-
-static void add_column(struct mlaas_grid *grid, const struct mlaas_column_info *column, int32_t compression) {
-  char text[MLAAS_UNITS_TEXT];
-  mlaas_grid_add(grid, column->name);
-  mlaas_grid_add(grid, column->type_name ? column->type_name : "?");
-  mlaas_grid_add(grid, mlaas_size_format(column->stored_bytes, text));
-  if (grid->columns == NARROW_COLUMNS)
-    return;
-  mlaas_grid_add(grid, mlaas_size_format(column->raw_bytes, text));
-  add_ratio(grid, column->raw_bytes, column->stored_bytes);
-  mlaas_grid_add(grid, mlaas_count_format(column->num_baskets, text));
-  add_compression(grid, column, compression);
-}
-
-static void show_columns(const struct mlaas_table *table) {
-  static const char *const heads[] = {"branch", "type", "stored", "raw", "ratio", "baskets", "compression"};
-  struct mlaas_file_info info;
-  struct mlaas_grid grid;
-  mlaas_file_info(mlaas_table_file(table), &info);
-  mlaas_grid_init(&grid, mlaas_terminal_width(stdout) < NARROW ? "llr" : "llrrrrl");
-  for (size_t i = 0; i < grid.columns; i++)
-    mlaas_grid_add(&grid, heads[i]);
-  for (size_t i = 0; i < mlaas_table_num_columns(table); i++) {
-    struct mlaas_column_info column;
-    mlaas_table_column(table, i, &column);
-    if (!column.unsupported)
-      add_column(&grid, &column, info.compression);
-  }
-  mlaas_grid_write(&grid, 2, stdout);
-  mlaas_grid_reset(&grid);
-}
-
-static void show_unsupported(const struct mlaas_table *table, size_t count) {
-  char number[MLAAS_UNITS_TEXT];
-  printf("  cannot be read (%s):\n", mlaas_count_format((int64_t)count, number));
-  for (size_t i = 0; i < mlaas_table_num_columns(table); i++) {
-    struct mlaas_column_info column;
-    char line[2048];
-    mlaas_table_column(table, i, &column);
-    if (!column.unsupported)
-      continue;
-    snprintf(line, sizeof line, "    %s (%s): %s", column.name, column.type_name ? column.type_name : "?",
-             column.unsupported);
-    mlaas_terminal_put(stdout, line);
-    putchar('\n');
-  }
-}
-
-/* "dir/tree;1  TTree "title"" */
-static void show_name(const char *path, const char *class_name, const char *title) {
-  char line[2048];
-  bool titled = title && title[0];
-  snprintf(line, sizeof line, "%s  %s%s%s%s", path, class_name, titled ? " \"" : "", titled ? title : "",
-           titled ? "\"" : "");
-  putchar('\n');
-  mlaas_terminal_put(stdout, line);
-  putchar('\n');
-}
-
-static void show_table(const struct mlaas_table *table, const char *class_name, bool brief) {
-  struct sums sums = add_up(table);
-  size_t columns = mlaas_table_num_columns(table), clusters = 0;
-  char text[5][MLAAS_UNITS_TEXT];
-  (void)mlaas_table_clusters(table, &clusters);
-  show_name(mlaas_table_path(table), class_name, mlaas_table_title(table));
-  printf("  %s entries, %s branches, %s cluster%s, %s stored, %s raw",
-         mlaas_count_format(mlaas_table_num_entries(table), text[0]), mlaas_count_format((int64_t)columns, text[1]),
-         mlaas_count_format((int64_t)clusters, text[2]), clusters == 1 ? "" : "s",
-         mlaas_size_format(sums.stored, text[3]), mlaas_size_format(sums.raw, text[4]));
-  if (sums.stored > 0)
-    printf(", ratio %.2f", (double)sums.raw / (double)sums.stored);
-  putchar('\n');
-  if (!brief && columns > sums.unsupported)
-    show_columns(table);
-  if (sums.unsupported)
-    show_unsupported(table, sums.unsupported);
-}
-
-static void show_file(const struct mlaas_file *file) {
-  struct mlaas_file_info info;
-  mlaas_file_info(file, &info);
-  char size[MLAAS_UNITS_TEXT], version[MLAAS_UNITS_TEXT], compression[MLAAS_UNITS_TEXT];
-  size_t tables = mlaas_file_num_tables(file);
-  printf("%s\n  %s, written by ROOT %s, compression %s, %zu table%s\n  id %s\n", info.url,
-         mlaas_size_format(info.size, size), mlaas_root_version_format(info.version, version),
-         mlaas_compression_format(info.compression, compression), tables, tables == 1 ? "" : "s", info.id);
-}
-
-/* A table that cannot be opened is said and passed over. */
-static void show_tables(struct mlaas_file *file, bool brief) {
-  show_file(file);
-  for (size_t i = 0; i < mlaas_file_num_tables(file); i++) {
-    struct mlaas_table_info info;
-    struct mlaas_table *table = NULL;
-    struct mlaas_error error;
-    mlaas_file_table(file, i, &info);
-    if (mlaas_table_open(file, info.path, &table, &error) == MLAAS_OK) {
-      show_table(table, info.class_name, brief);
-    } else {
-      show_name(info.path, info.class_name, NULL);
-      printf("  cannot be read: ");
-      mlaas_terminal_put(stdout, error.message);
-      putchar('\n');
-    }
-    mlaas_table_close(table);
-  }
-}
-
-static enum mlaas_status show_one(struct mlaas_file *file, const char *path, bool brief, struct mlaas_error *error) {
-  struct mlaas_table *table = NULL;
-  MLAAS_TRY(mlaas_table_open(file, path, &table, error));
-  const char *class_name = "";
-  for (size_t i = 0; i < mlaas_file_num_tables(file); i++) {
-    struct mlaas_table_info info;
-    mlaas_file_table(file, i, &info);
-    if (strcmp(info.path, mlaas_table_path(table)) == 0)
-      class_name = info.class_name;
-  }
-  show_file(file);
-  show_table(table, class_name, brief);
-  mlaas_table_close(table);
-  return MLAAS_OK;
-}
-
-static enum mlaas_status write_json(json_t *files, struct mlaas_error *error) {
-  json_t *page = json_object();
-  json_object_set_new(page, "format", json_string("mlaas-inspect"));
-  json_object_set_new(page, "version", json_integer(1));
-  json_object_set(page, "files", files);
-  char *text = json_dumps(page, JSON_INDENT(1) | JSON_REAL_PRECISION(17));
-  json_decref(page);
-  if (!text)
-    return mlaas_fail(error, MLAAS_MEMORY, "no memory for the JSON");
-  puts(text);
-  free(text);
-  return MLAAS_OK;
-}
+static const struct mlaas_option options[] = {
+    {.name = "table",
+     .type = MLAAS_OPTION_TEXT,
+     .argument = "PATH",
+     .help = "Show this tree or ntuple only, such as dir/tree or dir/tree;1"},
+    {.name = "brief", .help = "Show the tables without their branches"},
+    {.name = "tree", .help = "Draw directories, tables, branches and members as a tree"},
+    {.name = "diff",
+     .help = "Compare the schemas of two files; the exit code is 1 where they "
+             "differ"},
+    {.name = "json", .help = "Write JSON to standard output"},
+    {.name = "memory",
+     .type = MLAAS_OPTION_SIZE,
+     .argument = "SIZE",
+     .fallback = "1GiB",
+     .help = "Ceiling on the memory for reading the metadata"},
+    MLAAS_OPTIONS_OF_LIMITS,
+    {0}};
 
 static enum mlaas_status inspect_file(struct mlaas_context *context, const char *url,
                                       const struct mlaas_arguments *arguments, json_t *files,
@@ -204,17 +31,16 @@ static enum mlaas_status inspect_file(struct mlaas_context *context, const char 
   enum mlaas_status status = MLAAS_OK;
   if (files)
     status = mlaas_inspect_json(file, path, brief, files, error);
-  else if (path)
-    status = show_one(file, path, brief, error);
+  else if (mlaas_arguments_flag(arguments, "tree"))
+    status = mlaas_inspect_tree(file, path, brief, error);
   else
-    show_tables(file, brief);
+    status = mlaas_inspect_page(file, path, brief, error);
   mlaas_file_close(file);
   return status;
 }
 
-static enum mlaas_status run(const struct mlaas_arguments *arguments, struct mlaas_error *error) {
-  struct mlaas_context *context = NULL;
-  MLAAS_TRY(mlaas_arguments_context(arguments, 1, &context, error));
+static enum mlaas_status inspect_files(struct mlaas_context *context, const struct mlaas_arguments *arguments,
+                                       struct mlaas_error *error) {
   json_t *files = mlaas_arguments_flag(arguments, "json") ? json_array() : NULL;
   enum mlaas_status status = MLAAS_OK;
   for (size_t i = 0; status == MLAAS_OK && i < mlaas_arguments_num_operands(arguments); i++) {
@@ -222,9 +48,35 @@ static enum mlaas_status run(const struct mlaas_arguments *arguments, struct mla
       printf("\n");
     status = inspect_file(context, mlaas_arguments_operands(arguments)[i], arguments, files, error);
   }
-  if (status == MLAAS_OK && files)
-    status = write_json(files, error);
+  if (status == MLAAS_OK && files) {
+    json_t *page = json_object();
+    json_object_set(page, "files", files);
+    status = mlaas_inspect_print(page, "mlaas-inspect", error);
+  }
   json_decref(files);
+  return status;
+}
+
+/* One view at a time. */
+static enum mlaas_status check_view(const struct mlaas_arguments *arguments, struct mlaas_error *error) {
+  static const char *const views[] = {"tree", "diff"};
+  const char *chosen = NULL;
+  for (size_t i = 0; i < sizeof views / sizeof *views; i++) {
+    if (!mlaas_arguments_flag(arguments, views[i]))
+      continue;
+    if (chosen)
+      return mlaas_fail(error, MLAAS_ARGUMENT, "--%s and --%s are two different views; ask for one", chosen, views[i]);
+    chosen = views[i];
+  }
+  return MLAAS_OK;
+}
+
+static enum mlaas_status run(const struct mlaas_arguments *arguments, struct mlaas_error *error) {
+  struct mlaas_context *context = NULL;
+  MLAAS_TRY(check_view(arguments, error));
+  MLAAS_TRY(mlaas_arguments_context(arguments, 1, &context, error));
+  enum mlaas_status status = mlaas_arguments_flag(arguments, "diff") ? mlaas_inspect_diff(context, arguments, error)
+                                                                     : inspect_files(context, arguments, error);
   mlaas_context_put(context);
   return status;
 }
@@ -238,6 +90,8 @@ const struct mlaas_command mlaas_command_inspect = {
             "listed with its reason, and never stops the rest.",
     .examples = "  mlaas inspect events.root\n"
                 "  mlaas inspect --brief *.root\n"
+                "  mlaas inspect --tree events.root\n"
+                "  mlaas inspect --diff old.root new.root\n"
                 "  mlaas inspect --json --table boostedAk8/events events.root\n",
     .options = options,
     .least_operands = 1,

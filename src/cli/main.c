@@ -25,6 +25,7 @@ static int run(const struct mlaas_command *command, int argc, char **argv) {
     mlaas_help_command(command, stdout);
   else if (status == MLAAS_OK)
     status = command->run(arguments, &error);
+  int exit_code = arguments ? mlaas_arguments_exit_code(arguments) : 0;
   mlaas_arguments_free(arguments);
   if (status != MLAAS_OK)
     return report(command, &error);
@@ -32,7 +33,7 @@ static int run(const struct mlaas_command *command, int argc, char **argv) {
     fprintf(stderr, "mlaas %s: standard output could not be written\n", command->name);
     return mlaas_status_exit_code(MLAAS_IO);
   }
-  return 0;
+  return exit_code;
 }
 
 /* For the build and make docs: mlaas --page KIND [COMMAND]. */

@@ -4,9 +4,10 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 import uproot
-from test_cli import FORMAT, NOT_FOUND, ROOT, refused, run
+from test_cli import ARGUMENT, FORMAT, NOT_FOUND, ROOT, refused, run
 
 SAMPLE = ROOT / "examples/tth/flatTree_ttHJetTobb_M125_13TeV.root"
 MADE = ROOT / "tests/data"
@@ -102,3 +103,97 @@ def test_what_cannot_be_read_is_listed_with_its_reason():
     assert "cannot be read (1):" in done.stdout
     names = run("inspect", SHARED / "corpus/made/names.root")
     assert "ünïcödé;1" in names.stdout
+
+
+UTF8, ASCII = {"LC_ALL": "C.UTF-8"}, {"LC_ALL": "C"}
+
+
+def test_the_tree_shows_directories_tables_and_branches():
+    lines = run("inspect", "--tree", MADE / "names.root", env=UTF8).stdout.split("\n")
+    assert lines[0].startswith(str(MADE / "names.root"))
+    assert lines[1].startswith("├── a.b;1 ") and lines[1].endswith("TTree  20 entries, 4 branches, 520 B")
+    assert lines[2].startswith("│   ├── i  ") and "Int_t" in lines[2]
+    assert any(line.startswith("│       └── three/") for line in lines)
+    assert lines.count("├── one/") == 1
+    plain = run("inspect", "--tree", MADE / "names.root", env=ASCII).stdout.split("\n")
+    assert plain[1].startswith("|-- a.b;1 ") and plain[5].startswith("|   `-- ")
+    (only,) = [
+        line
+        for line in run("inspect", "--tree", "--brief", "--table", "one/t", MADE / "names.root").stdout.split("\n")
+        if "TTree" in line
+    ]
+    assert "t;1" in only
+
+
+def test_the_tree_fits_the_terminal():
+    lines = run("inspect", "--tree", SAMPLE, env={"COLUMNS": "50", **UTF8}).stdout.split("\n")
+    assert max(len(line) for line in lines[1:]) <= 50
+
+
+def test_the_tree_shows_objects_beside_tables(tmp_path):
+    with uproot.recreate(tmp_path / "h.root") as file:
+        file["plots/h"] = np.histogram(np.arange(10.0), 5)
+        file["note"] = "hello"
+    drawn = run("inspect", "--tree", tmp_path / "h.root", env=UTF8).stdout
+    assert "├── note;1" in drawn and "TObjString" in drawn
+    assert "└── plots/" in drawn and "    └── h;1" in drawn
+
+
+def write_pair(tmp_path):
+    "Two files whose schemas differ in known ways."
+    for name, types, rows, codec in (
+        ("a.root", {"x": "float32", "y": "int32", "gone": "int8"}, 300, uproot.ZLIB(1)),
+        ("b.root", {"x": "float64", "y": "int32", "new": "bool"}, 500, uproot.ZLIB(1)),
+    ):
+        with uproot.recreate(tmp_path / name, compression=codec) as file:
+            file.mktree("dir/t", types).extend({key: np.ones(rows, type) for key, type in types.items()})
+            file.mktree(f"only_{name[0]}", {"z": "int32"}).extend({"z": np.ones(2, "int32")})
+            file.mktree("same", {"z": "int32"}).extend({"z": np.ones(2, "int32")})
+    return tmp_path / "a.root", tmp_path / "b.root"
+
+
+def test_diff_says_what_differs_and_exits_with_1(tmp_path):
+    a, b = write_pair(tmp_path)
+    done = run("inspect", "--diff", a, b)
+    assert done.returncode == 1 and done.stderr == ""
+    assert done.stdout.split("\n")[:2] == [f"--- {a}", f"+++ {b}"]
+    assert "~ dir/t  entries: 300 -> 500\n" in done.stdout
+    assert "  ~ x  type: Float_t -> Double_t\n" in done.stdout
+    assert "\n  - gone  " in done.stdout and "\n  + new  " in done.stdout
+    assert "\n- only_a\n" in done.stdout and "\n+ only_b\n" in done.stdout
+    assert "same" not in done.stdout and " y " not in done.stdout
+
+
+def test_diff_as_json_and_of_equal_files(tmp_path):
+    a, b = write_pair(tmp_path)
+    done = run("inspect", "--diff", "--json", a, b)
+    page = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert (page["format"], page["version"], page["equal"]) == ("mlaas-inspect-diff", 1, False)
+    assert page["files"] == [str(a), str(b)]
+    changes = {table["path"]: table for table in page["tables"]}
+    assert {path: table["change"] for path, table in changes.items()} == {
+        "dir/t": "changed",
+        "only_a": "removed",
+        "only_b": "added",
+    }
+    assert changes["dir/t"]["entries"] == [300, 500]
+    assert {c["name"]: c["change"] for c in changes["dir/t"]["columns"]} == {
+        "x": "changed",
+        "gone": "removed",
+        "new": "added",
+    }
+    same = run("inspect", "--diff", a, a)
+    assert (same.returncode, same.stdout) == (0, "")
+    assert run("inspect", "--diff", "--table", "same", a, b).returncode == 0
+    refused(run("inspect", "--diff", "--table", "only_a", a, b), NOT_FOUND, "only_b")
+    refused(run("inspect", "--diff", a), ARGUMENT, "--diff compares two files; 1 were given")
+    refused(run("inspect", "--diff", "--tree", a, b), ARGUMENT, "different views")
+
+
+def test_diff_sees_another_compression(tmp_path):
+    for name, codec in (("a", uproot.ZLIB(1)), ("b", uproot.ZSTD(5))):
+        with uproot.recreate(tmp_path / f"{name}.root", compression=codec) as file:
+            file.mktree("t", {"x": "float32"}).extend({"x": np.zeros(1000, "float32")})
+    done = run("inspect", "--diff", tmp_path / "a.root", tmp_path / "b.root")
+    assert "  ~ x  compression: zlib 1 -> ZSTD 5\n" in done.stdout
