@@ -14,7 +14,7 @@
 /* A column of one table, as far as it matters here. */
 struct column {
   const char *name, *type_name, *unsupported, *format;
-  bool jagged, numeric;
+  bool jagged, numeric, nullable;
 };
 
 static bool is_number(const struct ArrowSchema *schema) {
@@ -24,7 +24,8 @@ static bool is_number(const struct ArrowSchema *schema) {
 static void classify(const struct ArrowSchema *schema, struct column *column) {
   column->jagged = strcmp(schema->format, "+l") == 0;
   const struct ArrowSchema *values = column->jagged ? schema->children[0] : schema;
-  column->numeric = is_number(values);
+  column->nullable = (schema->flags | values->flags) & ARROW_FLAG_NULLABLE;
+  column->numeric = is_number(values) && !column->nullable;
   column->format = values->format;
 }
 
@@ -94,6 +95,8 @@ static enum mlaas_status append(struct mlaas_dataset *dataset, const struct colu
     common->dropped = format_text("%s has no such branch", lacking);
   else if (column->unsupported)
     common->dropped = format_text("it cannot be read: %s", column->unsupported);
+  else if (column->nullable)
+    common->dropped = format_text("values of it are missing");
   else if (!column->numeric)
     common->dropped = format_text("%s is neither a number nor a list of numbers", column->type_name);
   bool full = !common->dropped && (lacking || column->unsupported || !column->numeric);

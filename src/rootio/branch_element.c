@@ -67,6 +67,17 @@ static enum mlaas_status plan_counted(struct mlaas_branch_maker *maker, const st
   return mlaas_maker_rest(maker, node, 1, counter);
 }
 
+/* As the leaf says it. In collections it has only the product of the dimensions, which are left as one; of an array of
+ * one item it says nothing, but the class does. */
+static bool shape_of_member(const struct mlaas_streamer_element *element, const struct mlaas_leaf *leaf,
+                            struct mlaas_shape *shape) {
+  if (!mlaas_shape_of_leaf(leaf, shape))
+    return false;
+  if (shape->num_dims == 0 && element && element->array_length == 1 && element->array_dim > 0)
+    shape->dims[shape->num_dims++] = 1;
+  return true;
+}
+
 /* Members that are numbers, alone, in fixed arrays or counted. */
 static enum mlaas_status plan_numbers(struct mlaas_branch_maker *maker, int32_t code,
                                       const struct mlaas_streamer_element *element) {
@@ -80,7 +91,7 @@ static enum mlaas_status plan_numbers(struct mlaas_branch_maker *maker, int32_t 
     return mlaas_maker_refuse(maker, "its class is not in the streamer info");
   if (!mlaas_maker_value(code % ARRAY, element ? element->title : "", &value, &format))
     return mlaas_maker_refuse(maker, "the range of its Float16_t or Double32_t is ambiguous");
-  if (!mlaas_shape_of_leaf(leaf, &shape))
+  if (!shape_of_member(element, leaf, &shape))
     return mlaas_maker_refuse(maker, "the dimensions of its leaf contradict each other");
   if (code < COUNTED && (code > ARRAY) != (shape.num_dims > 0))
     return mlaas_maker_refuse(maker, "the dimensions of its leaf and of its class contradict each other");

@@ -101,38 +101,76 @@ static enum mlaas_status plan_leaves(struct mlaas_branch_maker *maker) {
 
 /* ---- all ---- */
 
-/* NULL when the baskets hold every entry of the tree, each once. */
-static const char *fault_of_baskets(const struct mlaas_branch *branch, int64_t entries) {
-  if (branch->file_name && *branch->file_name)
-    return "its baskets are in another file, which is not read yet";
-  if (entries == 0)
-    return NULL;
+/* True where the branch was switched off while the tree was filled. */
+static bool is_absent(const struct mlaas_branch *branch, int64_t entries) {
+  return entries > 0 && branch->num_baskets == 0 && branch->entry_number == 0 && branch->entries == 0;
+}
+
+static bool is_elsewhere(const struct mlaas_branch *branch) {
+  for (size_t i = 0; branch->file_name && *branch->file_name && i < branch->num_baskets; i++)
+    if (!branch->baskets[i].embedded)
+      return true;
+  return false;
+}
+
+static enum mlaas_status refuse_entries(struct mlaas_branch_maker *maker) {
+  const struct mlaas_branch *branch = maker->branch;
+  int64_t first = branch->num_baskets ? branch->baskets[0].entry : 0,
+          last = branch->num_baskets ? branch->entry_number : 0;
+  const char *why = mlaas_arena_format(maker->arena, maker->error, "it has entries %lld to %lld of the tree's %lld",
+                                       (long long)first, (long long)last, (long long)maker->tree->entries);
+  return why ? mlaas_maker_refuse(maker, why) : MLAAS_MEMORY;
+}
+
+/* Refuses a branch whose baskets do not hold every entry of the tree, each once. */
+static enum mlaas_status check_baskets(struct mlaas_branch_maker *maker) {
+  const struct mlaas_branch *branch = maker->branch;
+  int64_t entries = maker->tree->entries;
+  if (is_elsewhere(branch))
+    return mlaas_maker_refuse(maker, "its baskets are in another file, which is not read yet");
+  if (entries == 0 || is_absent(branch, entries))
+    return MLAAS_OK;
   if (branch->num_baskets == 0 || branch->entry_number < entries || branch->baskets[0].entry != 0)
-    return "it does not have all entries of the tree";
+    return refuse_entries(maker);
   for (size_t i = 1; i < branch->num_baskets; i++)
     if (branch->baskets[i].entry < branch->baskets[i - 1].entry)
-      return "its baskets are out of order";
+      return mlaas_maker_refuse(maker, "its baskets are out of order");
   if (branch->baskets[branch->num_baskets - 1].entry > branch->entry_number)
-    return "its baskets are out of order";
-  return NULL;
+    return mlaas_maker_refuse(maker, "its baskets are out of order");
+  return MLAAS_OK;
+}
+
+/* A base class without members has a branch of its own in files before ROOT 6.02: its frame, and nothing to read. */
+static bool is_empty_base(const struct mlaas_branch *branch, const struct mlaas_streamers *streamers) {
+  if (!branch->is_element || branch->type != 1 || branch->num_leaves > 0 || branch->id < 0)
+    return false;
+  const struct mlaas_streamer_info *info =
+      mlaas_streamers_find(streamers, branch->element_class, branch->class_version, branch->checksum);
+  if (!info || (size_t)branch->id >= info->num_elements)
+    return false;
+  const struct mlaas_streamer_info *base = mlaas_streamers_find(streamers, info->elements[branch->id].name, -1, 0);
+  return base && base->num_elements == 0;
 }
 
 /* A branch that only holds others together. */
-static bool is_parent_only(const struct mlaas_branch *branch) {
+static bool is_parent_only(const struct mlaas_branch *branch, const struct mlaas_streamers *streamers) {
   if (branch->type == TYPE_CLONES || branch->type == TYPE_COLLECTION)
     return false;
   if (branch->num_children > 0)
     return true;
-  return branch->is_element && branch->num_baskets == 0 && (branch->type == 1 || branch->type == 2 || branch->id == -2);
+  if (!branch->is_element)
+    return false;
+  bool inner = branch->type == 1 || branch->type == 2 || branch->id == -2;
+  return (inner && branch->num_baskets == 0) || is_empty_base(branch, streamers);
 }
 
 static enum mlaas_status plan_any(struct mlaas_branch_maker *maker) {
   const struct mlaas_branch *branch = maker->branch;
-  const char *fault = fault_of_baskets(branch, maker->tree->entries);
   if (branch->unsupported)
     return mlaas_maker_refuse(maker, branch->unsupported);
-  if (fault)
-    return mlaas_maker_refuse(maker, fault);
+  MLAAS_TRY(check_baskets(maker));
+  if (maker->plan->unsupported)
+    return MLAAS_OK;
   if (branch->is_element)
     return mlaas_maker_element(maker);
   if (strcmp(branch->class_name, "TBranch") != 0) {
@@ -145,16 +183,30 @@ static enum mlaas_status plan_any(struct mlaas_branch_maker *maker) {
   return branch->num_leaves == 1 ? plan_leaf(maker, branch->leaves[0]) : plan_leaves(maker);
 }
 
+/* Every row of it is missing. */
+static enum mlaas_status make_absent(struct mlaas_branch_maker *maker) {
+  struct mlaas_branch_plan *plan = maker->plan;
+  struct mlaas_node *option;
+  MLAAS_TRY(mlaas_maker_node(maker, MLAAS_NODE_OPTION, plan->root->format, &option));
+  option->children = plan->root;
+  option->num_children = 1;
+  plan->absent = true;
+  plan->counter = NULL;
+  return mlaas_maker_finish(maker, option, -1);
+}
+
 enum mlaas_status mlaas_branch_plan_make(const struct mlaas_branch *branch, const struct mlaas_streamers *streamers,
                                          const struct mlaas_tree *tree, struct mlaas_arena *arena,
                                          struct mlaas_branch_plan *plan, struct mlaas_error *error) {
   struct mlaas_error local;
   struct mlaas_branch_maker maker = {branch, streamers, tree, arena, plan, error ? error : &local};
   *plan = (struct mlaas_branch_plan){.branch = branch, .type_name = ""};
-  if (is_parent_only(branch))
+  if (is_parent_only(branch, streamers))
     return MLAAS_OK;
   plan->has_data = true;
   if (plan_any(&maker) != MLAAS_OK)
+    return maker.error->status;
+  if (!plan->unsupported && is_absent(branch, tree->entries) && make_absent(&maker) != MLAAS_OK)
     return maker.error->status;
   if (!plan->type_name)
     plan->type_name = "";

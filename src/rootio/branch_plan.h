@@ -14,6 +14,7 @@ enum mlaas_layout {
 struct mlaas_branch_plan {
   const struct mlaas_branch *branch;
   bool has_data;           /* false: a mere parent, no column */
+  bool absent;             /* the branch was never filled: the root is an option, every row of it is missing */
   const char *unsupported; /* then all below but type_name is zero */
   const char *type_name;
   enum mlaas_layout layout;

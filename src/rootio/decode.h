@@ -51,7 +51,8 @@ enum mlaas_status mlaas_decode_piece(const struct mlaas_branch_plan *plan, const
 enum mlaas_status mlaas_decode_walk(const struct mlaas_branch_plan *plan, const struct mlaas_basket *basket,
                                     struct mlaas_piece *piece, struct mlaas_error *error);
 
-/* Adds to counts[buffer] the elements that rows [start, stop) of `node` have in `piece`, offsets without the first. */
+/* Adds to counts[buffer] the elements that rows [start, stop) of `node` have in `piece`, offsets without the first.
+ * NULL: where every list and text is empty. */
 void mlaas_piece_count(const struct mlaas_node *node, const struct mlaas_piece *piece, int64_t start, int64_t stop,
                        int64_t *counts);
 /* Copies these rows: elements of buffer i go to blocks[i] behind the bases[i] there, offsets moved accordingly. */

@@ -100,6 +100,10 @@ enum mlaas_status mlaas_decode_piece(const struct mlaas_branch_plan *plan, const
 /* Turns rows of a list into rows of its child. */
 static void go_down(const struct mlaas_node *node, const struct mlaas_piece *piece, int64_t *start, int64_t *stop) {
   if (node->kind == MLAAS_NODE_LIST || node->kind == MLAAS_NODE_TEXT) {
+    if (!piece) {
+      *start = *stop = 0;
+      return;
+    }
     const int32_t *offsets = piece->blocks[node->buffer].data;
     *start = offsets[*start];
     *stop = offsets[*stop];

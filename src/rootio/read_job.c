@@ -35,7 +35,7 @@ static size_t basket_at(const struct mlaas_branch *branch, int64_t entry) {
 
 static size_t count_parts(const struct mlaas_read_column *column) {
   const struct mlaas_branch *branch = column->plan->branch;
-  if (column->start >= column->stop)
+  if (column->start >= column->stop || branch->num_baskets == 0)
     return 0;
   return basket_at(branch, column->stop - 1) - basket_at(branch, column->start) + 1;
 }
@@ -336,6 +336,8 @@ static enum mlaas_status place_parts(struct mlaas_read_job *job, struct mlaas_re
   column->blocks = mlaas_arena_alloc(&job->arena, num_buffers, sizeof *column->blocks, error);
   if (!column->totals || !column->blocks)
     return error->status;
+  if (column->plan->absent)
+    mlaas_piece_count(column->plan->root, NULL, 0, column->stop - column->start, column->totals);
   for (size_t i = 0; i < column->num_parts; i++) {
     struct mlaas_read_part *part = &job->parts[column->first_part + i];
     part->bases = mlaas_arena_alloc(&job->arena, num_buffers, sizeof *part->bases, error);
@@ -360,6 +362,8 @@ static enum mlaas_status make_blocks(struct mlaas_read_job *job, struct mlaas_re
                         plan->branch->path, (long long)column->totals[i]);
     int64_t bytes = (column->totals[i] + offsets) * (int64_t)mlaas_node_element(plan->root, i);
     MLAAS_TRY(mlaas_block_new(job->budget, bytes, &column->blocks[i], error));
+    if (plan->absent)
+      memset(column->blocks[i].data, 0, (size_t)bytes);
     if (offsets)
       *(int32_t *)column->blocks[i].data = 0;
   }
