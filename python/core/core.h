@@ -76,6 +76,12 @@ struct mlaas_table *core_table_handle(PyObject *table);
 PyObject *core_stream_new(PyObject *table, const size_t *columns, size_t num_columns, int64_t start, int64_t stop,
                           int64_t batch_rows);
 
+/* ---- object.c ---- */
+
+/* object_read(file, path, make) -> (path with cycle, value), and object_list(file) -> rows of the keys. */
+PyObject *core_object_read(PyObject *module, PyObject *arguments);
+PyObject *core_object_list(PyObject *module, PyObject *file);
+
 /* ---- recipe.c, params.c, dataset.c, loader.c, batch.c ---- */
 
 /* Holds one more count of the recipe. */

@@ -2,7 +2,6 @@
 #include "rootio/table.h"
 
 #include "base/error.h"
-#include "rootio/object_value.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -44,7 +43,7 @@ static enum mlaas_status list_tables(struct mlaas_file *file, struct mlaas_error
     const struct mlaas_key *key = &container->keys[i];
     if (is_ntuple(key->class_name) || mlaas_tree_is_tree(&file->streamers, key->class_name))
       MLAAS_TRY(set_entry(file, key, &file->tables[file->num_tables++], error));
-    else if (mlaas_object_is_object(file, key))
+    else if (mlaas_file_is_object(file, key))
       MLAAS_TRY(set_entry(file, key, &file->objects[file->num_objects++], error));
   }
   return MLAAS_OK;

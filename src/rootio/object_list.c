@@ -1,9 +1,10 @@
 /* The keys of a file that are no tables. Must not know how an object is read. */
-#include "rootio/object_value.h"
+#include "rootio/table.h"
 
+#include <mlaas/object.h>
 #include <string.h>
 
-bool mlaas_object_is_object(const struct mlaas_file *file, const struct mlaas_key *key) {
+bool mlaas_file_is_object(const struct mlaas_file *file, const struct mlaas_key *key) {
   static const char *const others[] = {"TDirectory", "TDirectoryFile", "ROOT::RNTuple", "ROOT::Experimental::RNTuple"};
   for (size_t i = 0; i < sizeof others / sizeof *others; i++)
     if (strcmp(key->class_name, others[i]) == 0)

@@ -26,6 +26,8 @@ struct mlaas_file {
 };
 
 struct mlaas_file *mlaas_file_get(struct mlaas_file *file);
+/* True for a key that is offered as an object: neither a table nor a directory. */
+bool mlaas_file_is_object(const struct mlaas_file *file, const struct mlaas_key *key);
 
 struct mlaas_table_column {
   const char *name;
