@@ -3,13 +3,14 @@
 
 #include "base/error.h"
 
-enum { BIG_KEY = 1000, HAS_SIZES = 1 /* bit of fIOBits */, REGENERATE = 80 };
+enum { BIG_KEY = 1000, HAS_SIZES = 1 /* bit of fIOBits */, REGENERATE = 80, DISPLACED = 40, PACKED = 20 };
 
 /* The header behind the key, up to where the key ends. */
 static enum mlaas_status decode_header(struct mlaas_cursor *at, struct mlaas_basket_head *head) {
   head->version = mlaas_cursor_i16(at);
   mlaas_cursor_i32(at); /* fBufferSize */
-  if (mlaas_cursor_i32(at) < 0)
+  bool has_bits = mlaas_cursor_i32(at) < 0;
+  if (has_bits)
     head->io_bits = mlaas_cursor_u8(at);
   head->entries = mlaas_cursor_i32(at);
   head->last = mlaas_cursor_i32(at);
@@ -19,6 +20,9 @@ static enum mlaas_status decode_header(struct mlaas_cursor *at, struct mlaas_bas
   if (at->position != head->key_len)
     return mlaas_cursor_fail(at, MLAAS_FORMAT, "the basket's header ends at byte %lld of its key of %d bytes",
                              (long long)at->position, head->key_len);
+  if (has_bits && head->io_bits != HAS_SIZES)
+    return mlaas_cursor_fail(at, MLAAS_UNSUPPORTED, "the basket was written with features 0x%x, which are not known",
+                             head->io_bits);
   if (head->entries < 0 || head->last < head->key_len)
     return mlaas_cursor_fail(at, MLAAS_FORMAT, "the basket says %d entries that end at byte %d of %d", head->entries,
                              head->last, head->key_len);
@@ -60,9 +64,8 @@ enum mlaas_status mlaas_basket_open(const struct mlaas_basket_head *head, const 
   int64_t size = (int64_t)head->last - head->key_len, rest = head->object_len - size;
   int64_t array = 4 + 4 * ((int64_t)head->entries + 1);
   *basket = (struct mlaas_basket){.entries = head->entries, .key_len = head->key_len, .data = object, .size = size};
-  if (rest == 2 * array)
-    return mlaas_fail(error, MLAAS_UNSUPPORTED, "the basket has displacements, which are not read yet");
-  if (rest != 0 && rest != array)
+  if (rest != 0 && rest != array &&
+      rest != 2 * array) /* twice: where the entries were before a circular tree moved them */
     return mlaas_fail(error, MLAAS_FORMAT, "%lld bytes follow %lld bytes of values of %d entries; expected 0 or %lld",
                       (long long)rest, (long long)size, head->entries, (long long)array);
   if (rest == 0)
@@ -72,8 +75,15 @@ enum mlaas_status mlaas_basket_open(const struct mlaas_basket_head *head, const 
   int32_t count = mlaas_cursor_i32(&cursor);
   if (count != head->entries + 1)
     return mlaas_fail(error, MLAAS_FORMAT, "the basket has %d offsets for %d entries", count, head->entries);
+  if (rest > array) {
+    mlaas_cursor_seek(&cursor, array);
+    count = mlaas_cursor_i32(&cursor);
+    if (cursor.status != MLAAS_OK || count != head->entries + 1)
+      return mlaas_fail(error, MLAAS_FORMAT, "the basket has %d displacements for %d entries", count, head->entries);
+  }
   basket->offsets = object + size + 4;
   basket->offsets_are_sizes = (head->io_bits & HAS_SIZES) != 0;
+  basket->displaced = rest == 2 * array;
   return MLAAS_OK;
 }
 
@@ -95,14 +105,18 @@ enum mlaas_status mlaas_basket_open_embedded(const struct mlaas_basket_ref *ref,
   if (flag == 0)
     return head->entries == 0 ? cursor.status
                               : mlaas_fail(error, MLAAS_FORMAT, "the basket in the tree's record has no values");
-  if (flag > 40)
-    return mlaas_fail(error, MLAAS_UNSUPPORTED, "the basket has displacements, which are not read yet");
+  if (flag > PACKED && flag < DISPLACED)
+    return mlaas_fail(error, MLAAS_UNSUPPORTED, "the basket's offsets are packed as before ROOT 2.23");
   if (!regenerate && flag % 10 != 2 && head->entries > 0) {
     int32_t count = mlaas_cursor_i32(&cursor);
     basket->offsets = mlaas_cursor_bytes(&cursor, 4 * (int64_t)count);
     MLAAS_TRY(cursor.status);
     if (count < head->entries)
       return mlaas_fail(error, MLAAS_FORMAT, "the basket has %d offsets for %d entries", count, head->entries);
+  }
+  if (flag > DISPLACED) {
+    mlaas_cursor_skip(&cursor, 4 * (int64_t)mlaas_cursor_i32(&cursor));
+    basket->displaced = true;
   }
   if (head->version < 2)
     mlaas_cursor_i32(&cursor); /* the length, once more */

@@ -22,6 +22,7 @@ struct mlaas_basket {
   const uint8_t *data; /* the values of all entries, one after another */
   int64_t size;
   const uint8_t *offsets; /* big-endian, `entries` of them, counted from the key; NULL where there are none */
+  bool displaced;         /* entries were moved after they were written: references inside them point beside */
   bool offsets_are_sizes; /* of the entries before: entry i + 1 begins `offsets[i]` behind entry i */
 };
 
@@ -31,7 +32,7 @@ enum mlaas_status mlaas_basket_head(const uint8_t *bytes, int64_t size, int64_t 
                                     struct mlaas_error *error);
 /* True when the inflated object holds the values and nothing else, `values` bytes of them. */
 bool mlaas_basket_is_plain(const struct mlaas_basket_head *head, int64_t values);
-/* Finds values and offsets in the inflated object. Borrows it. Errors: FORMAT, UNSUPPORTED (displacements). */
+/* Finds values and offsets in the inflated object. Borrows it. Errors: FORMAT. */
 enum mlaas_status mlaas_basket_open(const struct mlaas_basket_head *head, const uint8_t *object,
                                     struct mlaas_basket *basket, struct mlaas_error *error);
 /* False for a slot of the tree's record that is a mere shell: header, but no values, which are elsewhere. */

@@ -19,6 +19,7 @@ enum step_kind {
   STEP_TNAMED,
   STEP_BASE,     /* `class_name`, with its own frame and layout */
   STEP_FRAME,    /* anything with a byte count, to be skipped */
+  STEP_LOOSE,    /* a version and `size` bytes, with a byte count or without */
   STEP_ARRAY,    /* TArrayD and kin: a count, then items of `size` bytes, no frame */
   STEP_FEATURES, /* ROOT::TIOFeatures */
   STEP_OBJECTS,  /* a TObjArray in place: for the hook */
@@ -64,7 +65,7 @@ struct mlaas_layouts *mlaas_layouts_new(const struct mlaas_streamers *streamers,
 }
 
 static bool derives(const struct mlaas_streamers *streamers, const char *class_name, const char *base, int depth) {
-  static const char *const own[] = {"TBranchElement", "TBranchObject", "TBranchClones"};
+  static const char *const own[] = {"TBranchElement", "TBranchObject", "TBranchClones", "TBranchSTL"};
   if (strcmp(class_name, base) == 0)
     return true;
   for (size_t i = 0; i < sizeof own / sizeof *own; i++) /* in files that do not describe them too */
@@ -184,11 +185,12 @@ static void compile_word(const char *word, struct step *step) {
     enum step_kind kind;
     int type, size;
   } letters[] = {
-      {'b', STEP_NUMBER, 18, 1}, {'c', STEP_NUMBER, 1, 1},  {'h', STEP_NUMBER, 2, 2}, {'i', STEP_NUMBER, 3, 4},
-      {'u', STEP_NUMBER, 13, 4}, {'l', STEP_NUMBER, 16, 8}, {'e', STEP_NUMBER, 5, 4}, {'d', STEP_NUMBER, 8, 8},
-      {'I', STEP_COUNTED, 0, 4}, {'L', STEP_COUNTED, 0, 8}, {'A', STEP_LISTED, 0, 4}, {'s', STEP_STRING, 0, 0},
-      {'N', STEP_TNAMED, 0, 0},  {'^', STEP_BASE, 0, 0},    {'F', STEP_FRAME, 0, 0},  {'f', STEP_FEATURES, 0, 0},
-      {'o', STEP_OBJECTS, 0, 0}, {'p', STEP_POINTER, 0, 0},
+      {'b', STEP_NUMBER, 18, 1}, {'c', STEP_NUMBER, 1, 1},  {'h', STEP_NUMBER, 2, 2},   {'i', STEP_NUMBER, 3, 4},
+      {'u', STEP_NUMBER, 13, 4}, {'l', STEP_NUMBER, 16, 8}, {'e', STEP_NUMBER, 5, 4},   {'d', STEP_NUMBER, 8, 8},
+      {'I', STEP_COUNTED, 0, 4}, {'L', STEP_COUNTED, 0, 8}, {'A', STEP_LISTED, 0, 4},   {'s', STEP_STRING, 0, 0},
+      {'j', STEP_LOOSE, 0, 6},   {'k', STEP_LOOSE, 0, 4},   {'m', STEP_LOOSE, 0, 8},    {'N', STEP_TNAMED, 0, 0},
+      {'^', STEP_BASE, 0, 0},    {'F', STEP_FRAME, 0, 0},   {'f', STEP_FEATURES, 0, 0}, {'o', STEP_OBJECTS, 0, 0},
+      {'p', STEP_POINTER, 0, 0},
   };
   char name[32] = "", count[32] = "";
   sscanf(word + 1, ":%31[^: ]:%31[^ ]", name, count);
@@ -311,6 +313,13 @@ static void skip_frame(struct mlaas_cursor *cursor, const struct step *step) {
   mlaas_cursor_leave(cursor, &frame);
 }
 
+static void skip_loose(struct mlaas_cursor *cursor, const struct step *step) {
+  struct mlaas_frame frame = mlaas_cursor_frame(cursor);
+  if (frame.end < 0)
+    mlaas_cursor_skip(cursor, step->size);
+  mlaas_cursor_leave(cursor, &frame);
+}
+
 static int64_t read_features(struct mlaas_cursor *cursor) {
   struct mlaas_frame frame = mlaas_cursor_frame(cursor);
   if (frame.version <= 0)
@@ -348,6 +357,7 @@ static void walk_step(struct walk *walk, const struct step *step) {
   switch (step->kind) {
   case STEP_NUMBER:
     value->number = read_number(cursor, step);
+    value->width = (uint8_t)step->size;
     break;
   case STEP_SKIP:
     mlaas_cursor_skip(cursor, step->size);
@@ -372,6 +382,9 @@ static void walk_step(struct walk *walk, const struct step *step) {
     break;
   case STEP_FRAME:
     skip_frame(cursor, step);
+    break;
+  case STEP_LOOSE:
+    skip_loose(cursor, step);
     break;
   case STEP_ARRAY:
     mlaas_cursor_skip(cursor, (int64_t)mlaas_cursor_i32(cursor) * step->size);

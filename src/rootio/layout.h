@@ -14,7 +14,7 @@
   X(fCompress) X(fBasketSize) X(fEntryOffsetLen) X(fWriteBasket) X(fEntryNumber) X(fIOFeatures) X(fMaxBaskets)         \
   X(fSplitLevel) X(fFirstEntry) X(fBaskets) X(fBasketBytes) X(fBasketEntry) X(fBasketSeek) X(fFileName)                \
   X(fClassName) X(fParentName) X(fClonesName) X(fCheckSum) X(fClassVersion) X(fID) X(fType) X(fStreamerType)           \
-  X(fMaximum) X(fBranchCount) X(fBranchCount2)                                                                         \
+  X(fMaximum) X(fBranchCount) X(fBranchCount2) X(fContName) X(fVirtual)                                                \
   X(fLen) X(fLenType) X(fOffset) X(fIsRange) X(fIsUnsigned) X(fLeafCount)
 /* clang-format on */
 
@@ -31,7 +31,7 @@ enum mlaas_member {
 struct mlaas_value {
   int64_t number;
   const uint8_t *data;
-  uint8_t width; /* bytes of one item of an array */
+  uint8_t width; /* bytes of one item of an array, of a number too; 0: it was not read */
 };
 
 struct mlaas_layouts;

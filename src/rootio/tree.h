@@ -33,6 +33,7 @@ struct mlaas_leaf {
   struct mlaas_leaf *count; /* resolved fLeafCount, or NULL */
   struct mlaas_branch *branch;
   int32_t id, type; /* TLeafElement */
+  bool is_virtual;  /* TLeafObject: the name of its class is in front of each object */
 };
 
 /* Where basket i lies. Its entries are [entry, entry of the next). */
@@ -58,6 +59,7 @@ struct mlaas_branch {
   /* TBranchElement; is_element false and the rest zero for plain branches */
   bool is_element;
   const char *element_class, *parent_class, *clones_class;
+  const char *container_class; /* TBranchSTL: the collection; NULL for all others */
   uint32_t checksum;
   int32_t class_version, id, type, streamer_type, maximum;
   struct mlaas_branch *count, *count2; /* fBranchCount, fBranchCount2 */

@@ -54,6 +54,8 @@ static void fill_element(struct mlaas_tree_reader *reader, struct mlaas_branch *
   branch->is_element = mlaas_streamers_derives(reader->streamers, branch->class_name, "TBranchElement");
   if (values[MLAAS_MEMBER_fClassName].data) /* TBranchObject has it too */
     branch->element_class = mlaas_tree_text(reader, &values[MLAAS_MEMBER_fClassName]);
+  if (values[MLAAS_MEMBER_fContName].data)
+    branch->container_class = mlaas_tree_text(reader, &values[MLAAS_MEMBER_fContName]);
   if (!branch->is_element)
     return;
   branch->parent_class = mlaas_tree_text(reader, &values[MLAAS_MEMBER_fParentName]);
@@ -89,8 +91,6 @@ static enum mlaas_status read_branch(struct mlaas_tree_reader *reader, struct ml
   fill_element(reader, branch, values);
   MLAAS_TRY(status);
   MLAAS_TRY(mlaas_tree_baskets(reader, branch, values, context.slots, context.num_slots));
-  if (strcmp(branch->class_name, "TBranchSTL") == 0)
-    branch->unsupported = "collections of pointers, split by their types (TBranchSTL), are not read yet";
   return reader->cursor.status;
 }
 

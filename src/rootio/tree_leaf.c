@@ -50,6 +50,8 @@ static enum mlaas_status read_leaf(struct mlaas_tree_reader *reader, const char 
   leaf->maximum = values[MLAAS_MEMBER_fMaximum].number;
   leaf->id = (int32_t)values[MLAAS_MEMBER_fID].number;
   leaf->type = (int32_t)values[MLAAS_MEMBER_fType].number;
+  const struct mlaas_value *is_virtual = &values[MLAAS_MEMBER_fVirtual]; /* before version 3 it was always so */
+  leaf->is_virtual = is_virtual->width == 0 || is_virtual->number != 0;
   return reader->cursor.status;
 }
 

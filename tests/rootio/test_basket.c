@@ -75,13 +75,24 @@ static void offsets_follow_the_values(void **state) {
   assert_int_equal(mlaas_basket_open(&head, object.data, &basket, &error), MLAAS_OK);
   assert_ptr_equal(basket.offsets, object.data + 10);
   assert_int_equal(basket.size, 6);
+  head.object_len = 6 + 2 * 16; /* displacements, as circular trees have them */
+  put(&object, 3, 4);
+  for (int i = 0; i < 3; i++)
+    put(&object, KEY + 100, 4);
+  assert_int_equal(mlaas_basket_open(&head, object.data, &basket, &error), MLAAS_OK);
+  assert_ptr_equal(basket.offsets, object.data + 10);
+  assert_true(basket.displaced);
+  object.data[6 + 16 + 3] = 2;
+  assert_int_equal(mlaas_basket_open(&head, object.data, &basket, &error), MLAAS_FORMAT);
+  assert_non_null(strstr(error.message, "2 displacements for 2 entries"));
+  head.object_len = 6 + 16;
+  assert_int_equal(mlaas_basket_open(&head, object.data, &basket, &error), MLAAS_OK);
+  assert_false(basket.displaced);
   object.data[9] = 4; /* one offset too many */
   assert_int_equal(mlaas_basket_open(&head, object.data, &basket, &error), MLAAS_FORMAT);
   assert_non_null(strstr(error.message, "4 offsets for 2 entries"));
   head.object_len = 6 + 5;
   assert_int_equal(mlaas_basket_open(&head, object.data, &basket, &error), MLAAS_FORMAT);
-  head.object_len = 6 + 2 * 16;
-  assert_int_equal(mlaas_basket_open(&head, object.data, &basket, &error), MLAAS_UNSUPPORTED);
 }
 
 static void headers_that_contradict_themselves_are_refused(void **state) {
@@ -129,8 +140,49 @@ static void embedded_baskets_repeat_their_key(void **state) {
   ref.embedded_size = bytes.size;
   assert_false(mlaas_basket_holds_values(&ref));
   assert_int_equal(mlaas_basket_open_embedded(&ref, &head, &basket, &error), MLAAS_FORMAT);
-  bytes.data[KEY - 1] = 51;
+  bytes.data[KEY - 1] = 31; /* offsets packed as they were of old */
   assert_int_equal(mlaas_basket_open_embedded(&ref, &head, &basket, &error), MLAAS_UNSUPPORTED);
+  bytes.data[KEY - 1] = 51; /* displacements behind the offsets, which are not there */
+  assert_int_equal(mlaas_basket_open_embedded(&ref, &head, &basket, &error), MLAAS_FORMAT);
+}
+
+static void embedded_baskets_may_have_been_moved(void **state) {
+  (void)state;
+  struct bytes bytes = {.size = 0};
+  struct mlaas_basket_head head;
+  struct mlaas_basket basket;
+  struct mlaas_error error;
+  put_head(&bytes, 2, 6, 0, 51);
+  for (int i = 0; i < 2; i++) {
+    put(&bytes, 2, 4);
+    put(&bytes, KEY + 200 * i, 4);
+    put(&bytes, KEY + 200 * i + 2, 4);
+  }
+  bytes.size += KEY;
+  put(&bytes, 0x010203040506, 6);
+  struct mlaas_basket_ref ref = {.embedded = bytes.data, .embedded_size = bytes.size};
+  assert_int_equal(mlaas_basket_open_embedded(&ref, &head, &basket, &error), MLAAS_OK);
+  assert_true(basket.displaced);
+  assert_ptr_equal(basket.offsets, bytes.data + KEY + 4);
+  assert_memory_equal(basket.data, "\1\2\3\4\5\6", 6);
+  for (ref.embedded_size = 0; ref.embedded_size < bytes.size; ref.embedded_size++)
+    assert_int_equal(mlaas_basket_open_embedded(&ref, &head, &basket, &error), MLAAS_FORMAT);
+}
+
+static void unknown_features_are_refused(void **state) {
+  (void)state;
+  struct mlaas_error error;
+  struct mlaas_basket_head head;
+  for (int bits = 0; bits < 4; bits++) {
+    struct bytes bytes = {.size = 0};
+    put_head(&bytes, 3, 12, 12, 0);
+    memmove(bytes.data + KEY - 8, bytes.data + KEY - 9, 9); /* room for a byte behind fNevBufSize */
+    bytes.data[KEY - 9] = (uint8_t)bits;
+    memset(bytes.data + KEY - 13, 0xff, 4);
+    bytes.data[15]++; /* fKeylen */
+    enum mlaas_status status = mlaas_basket_head(bytes.data, KEY + 1, 100, &head, &error);
+    assert_int_equal(status, bits == 1 ? MLAAS_OK : MLAAS_UNSUPPORTED);
+  }
 }
 
 /* Found by the fuzzer: decoders do sums with `data` even where there is nothing to decode. */
@@ -152,6 +204,8 @@ int main(void) {
       cmocka_unit_test(offsets_follow_the_values),
       cmocka_unit_test(headers_that_contradict_themselves_are_refused),
       cmocka_unit_test(embedded_baskets_repeat_their_key),
+      cmocka_unit_test(embedded_baskets_may_have_been_moved),
+      cmocka_unit_test(unknown_features_are_refused),
       cmocka_unit_test(an_embedded_basket_without_entries_points_somewhere),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,17 +37,18 @@ static void clones_branches_have_counted_children(void **state) {
   sample_free(&sample);
 }
 
-static void what_is_not_read_does_not_stop_the_rest(void **state) {
+static void collections_of_pointers_have_a_branch_for_each_class(void **state) {
   (void)state;
   struct sample sample = sample_tree(DATA "pointer-vector-split199.root");
-  size_t read = 0, refused = 0;
-  for (size_t i = 0; i < sample.tree.num_all; i++) {
-    const char *reason = sample.tree.all[i]->unsupported;
-    read += !reason;
-    refused += reason && strstr(reason, "TBranchSTL");
-  }
-  assert_int_equal(refused, 1);
-  assert_true(read > 0);
+  const struct mlaas_branch *parent = sample_branch(&sample, "hits"),
+                            *hits = sample_branch(&sample, "hits/hits.MadeHit");
+  assert_non_null(parent);
+  assert_null(parent->unsupported);
+  assert_string_equal(parent->class_name, "TBranchSTL");
+  assert_string_equal(parent->container_class, "vector<MadeHit*>");
+  assert_non_null(hits);
+  assert_ptr_equal(hits->parent, parent);
+  assert_string_equal(hits->clones_class, "MadeHit");
   sample_free(&sample);
 }
 
@@ -168,7 +169,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(leaf_lists_keep_their_leaves),
       cmocka_unit_test(clones_branches_have_counted_children),
-      cmocka_unit_test(what_is_not_read_does_not_stop_the_rest),
+      cmocka_unit_test(collections_of_pointers_have_a_branch_for_each_class),
       cmocka_unit_test(ntuples_of_old_are_trees),
       cmocka_unit_test(empty_trees_have_no_clusters),
       cmocka_unit_test(clusters_come_from_ranges_flushes_or_baskets),
