@@ -4,6 +4,7 @@
 
 Appends each object's inflated record to the file and points its key, or the header, there.
 """
+
 import pathlib
 import struct
 import sys

@@ -173,6 +173,24 @@ def load_stage(build_directory, seconds):
     return stage
 
 
+def mutants_stage(build_directory, mutants):
+    """Mutants of the fixtures, and of small files of the corpus where it is; each defect is a failure."""
+
+    def stage():
+        command = [".venv/bin/python", "fuzz/mutants.py", "--build", build_directory, "--mutants", str(mutants)]
+        total = Counts()
+        folders = [["tests/data"], ["--pick", "20", "--largest", "60000", str(SHARED / "corpus")]]
+        for files in folders if (SHARED / "corpus").is_dir() else folders[:1]:
+            code, output = run([*command, *files])
+            found = re.search(r"(\d+) mutants, (\d+) defects", output)
+            if not found or (code and found[2] == "0"):
+                return Counts(failed=1, log=output)
+            total.add(Counts(1, int(found[2]), log=output if code else ""))  # thousands of mutants are one test
+        return total
+
+    return stage
+
+
 def install_stage(build_directory):
     """What `make install` puts somewhere can be used there."""
 
@@ -235,6 +253,7 @@ def full_stages():
             "C tests with threads under TSan",
             c_stage("build-tsan", [*plain, "-Db_sanitize=thread"], ["-t", "6", "--suite", "threads"]),
         ),
+        ("mutants of ROOT files, ASan and UBSan", mutants_stage("build-asan", 200)),
         ("the server under mixed load, ASan and UBSan", load_stage("build-asan", 12)),
         ("the server under mixed load, TSan", load_stage("build-tsan", 12)),
         ("lint", lint_stage("build-check")),

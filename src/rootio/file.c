@@ -49,30 +49,40 @@ static enum mlaas_status list_tables(struct mlaas_file *file, struct mlaas_error
   return MLAAS_OK;
 }
 
-static enum mlaas_status open_file(struct mlaas_file *file, const char *url, struct mlaas_error *error) {
-  struct mlaas_source *source;
-  MLAAS_TRY(mlaas_source_open(url, &source, error));
+static enum mlaas_status open_source(struct mlaas_file *file, struct mlaas_source *source, struct mlaas_error *error) {
   MLAAS_TRY(mlaas_container_open(&file->container, source, mlaas_context_budget(file->context), error));
   MLAAS_TRY(mlaas_streamers_read(&file->container, &file->streamers, error));
   return list_tables(file, error);
 }
 
+enum mlaas_status mlaas_file_from_source(struct mlaas_context *context, struct mlaas_source *source,
+                                         struct mlaas_file **file, struct mlaas_error *error) {
+  struct mlaas_file *made = mlaas_alloc(sizeof *made);
+  if (!made) {
+    mlaas_source_put(source);
+    return mlaas_fail(error, MLAAS_MEMORY, "no memory for a file");
+  }
+  made->count = 1;
+  made->context = mlaas_context_get(context);
+  enum mlaas_status status = open_source(made, source, error);
+  if (status == MLAAS_OK)
+    *file = made;
+  else
+    mlaas_file_close(made);
+  return status;
+}
+
 enum mlaas_status mlaas_file_open(struct mlaas_context *context, const char *url, struct mlaas_file **file,
                                   struct mlaas_error *error) {
   struct mlaas_error local;
+  struct mlaas_source *source;
   error = error ? error : &local;
-  struct mlaas_file *made = mlaas_alloc(sizeof *made);
-  if (!made)
-    return mlaas_fail(error, MLAAS_MEMORY, "no memory for a file");
-  made->count = 1;
-  made->context = mlaas_context_get(context);
-  if (open_file(made, url, error) != MLAAS_OK) {
-    enum mlaas_status status = error->status;
-    mlaas_file_close(made);
-    return strstr(error->where, url) ? status : mlaas_fail_in(error, status, "%s", url);
-  }
-  *file = made;
-  return MLAAS_OK;
+  enum mlaas_status status = mlaas_source_open(url, &source, error);
+  if (status == MLAAS_OK)
+    status = mlaas_file_from_source(context, source, file, error);
+  if (status == MLAAS_OK)
+    return MLAAS_OK;
+  return strstr(error->where, url) ? status : mlaas_fail_in(error, status, "%s", url);
 }
 
 void mlaas_file_info(const struct mlaas_file *file, struct mlaas_file_info *info) {

@@ -28,6 +28,9 @@ struct mlaas_file {
 struct mlaas_file *mlaas_file_get(struct mlaas_file *file);
 /* True for a key that is offered as an object: neither a table nor a directory. */
 bool mlaas_file_is_object(const struct mlaas_file *file, const struct mlaas_key *key);
+/* mlaas_file_open of an open source, which is taken over on success and on failure; `error` is not NULL. */
+enum mlaas_status mlaas_file_from_source(struct mlaas_context *context, struct mlaas_source *source,
+                                         struct mlaas_file **file, struct mlaas_error *error);
 
 struct mlaas_table_column {
   const char *name;
