@@ -189,6 +189,7 @@ static enum mlaas_status inflate(struct mlaas_ntuple_build *build, const struct 
                                  int64_t size, struct mlaas_block *envelope) {
   struct mlaas_codec codec;
   MLAAS_TRY(mlaas_codec_check(in->data, in->size, size, seek, build->error));
+  MLAAS_TRY(mlaas_budget_check(in->budget, MLAAS_CEILING_METADATA, size, build->error));
   MLAAS_TRY(mlaas_block_new(in->budget, size, envelope, build->error));
   mlaas_codec_init(&codec, in->budget);
   enum mlaas_status status = mlaas_codec_decode(&codec, in->data, in->size, envelope->data, size, seek, build->error);
@@ -212,6 +213,8 @@ enum mlaas_status mlaas_ntuple_envelope(struct mlaas_ntuple_build *build, int ty
     return mlaas_fail_at(build->error, MLAAS_FORMAT, (int64_t)locator->seek,
                          "an RNTuple's %s of %llu bytes inflates to %llu", name, (unsigned long long)locator->stored,
                          (unsigned long long)size);
+  MLAAS_TRY(
+      mlaas_budget_check(build->container->budget, MLAAS_CEILING_METADATA, (int64_t)locator->stored, build->error));
   MLAAS_TRY(mlaas_block_new(build->container->budget, (int64_t)locator->stored, &in, build->error));
   enum mlaas_status status = read_stored(build, locator, &in);
   if (status == MLAAS_OK)

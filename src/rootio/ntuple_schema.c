@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { FIELDS, COLUMNS, ALIASES, EXTRAS, NUM_LISTS, MAX_DEPTH = 100 };
+enum { FIELDS, COLUMNS, ALIASES, EXTRAS, NUM_LISTS };
 enum { REPETITIVE = 1, PROJECTED = 2, CHECKSUM = 4 }; /* flags of fields */
 enum { DEFERRED = 1, RANGE = 2 };                     /* flags of columns */
 
@@ -124,16 +124,27 @@ static enum mlaas_status read_field(struct schema *schema, struct mlaas_cursor *
   return MLAAS_OK;
 }
 
+/* Whether the way up from a field never ends. */
+static bool is_in_circle(const struct mlaas_ntuple *ntuple, uint32_t at) {
+  for (size_t i = 0; i < ntuple->num_fields; i++, at = ntuple->fields[at].parent)
+    if (ntuple->fields[at].parent == at)
+      return false;
+  return ntuple->fields[at].parent != at;
+}
+
 /* From each field up to the top: where that is, and that it gets there. */
 static enum mlaas_status find_tops(struct mlaas_ntuple_build *build) {
-  struct mlaas_ntuple_field *fields = build->ntuple->fields;
-  for (uint32_t i = 0; i < build->ntuple->num_fields; i++) {
+  const struct mlaas_ntuple *ntuple = build->ntuple;
+  for (uint32_t i = 0; i < ntuple->num_fields; i++) {
     uint32_t at = i;
-    for (int depth = 0; fields[at].parent != at; depth++) {
-      at = fields[at].parent;
-      if (depth == MAX_DEPTH)
-        return mlaas_fail(build->error, MLAAS_FORMAT, "field %u (%s) is nested in more than %d others, or in itself", i,
-                          fields[i].name, MAX_DEPTH);
+    for (int depth = 1; ntuple->fields[at].parent != at; depth++) {
+      at = ntuple->fields[at].parent;
+      enum mlaas_status status =
+          mlaas_budget_check(build->container->budget, MLAAS_CEILING_NESTING, depth, build->error);
+      if (status != MLAAS_OK && is_in_circle(ntuple, i))
+        return mlaas_fail(build->error, MLAAS_FORMAT, "field %u (%s) is nested in itself", i, ntuple->fields[i].name);
+      if (status != MLAAS_OK)
+        return mlaas_fail_in(build->error, status, "field %s", ntuple->fields[i].name);
     }
     build->top[i] = at;
   }
@@ -165,6 +176,7 @@ static enum mlaas_status read_fields(struct schema *schema) {
   struct mlaas_ntuple_build *build = schema->build;
   struct mlaas_ntuple *ntuple = build->ntuple;
   size_t count = count_items(schema, FIELDS);
+  MLAAS_TRY(mlaas_budget_check(build->container->budget, MLAAS_CEILING_COLUMNS, (int64_t)count, build->error));
   ntuple->fields = mlaas_arena_alloc(&ntuple->arena, count, sizeof *ntuple->fields, build->error);
   if (!ntuple->fields)
     return build->error->status;
@@ -408,6 +420,7 @@ static enum mlaas_status read_columns(struct schema *schema) {
   struct mlaas_ntuple_build *build = schema->build;
   struct mlaas_ntuple *ntuple = build->ntuple;
   size_t count = count_items(schema, COLUMNS);
+  MLAAS_TRY(mlaas_budget_check(build->container->budget, MLAAS_CEILING_COLUMNS, (int64_t)count, build->error));
   ntuple->columns = mlaas_arena_alloc(&ntuple->arena, count, sizeof *ntuple->columns, build->error);
   if (!ntuple->columns)
     return build->error->status;
