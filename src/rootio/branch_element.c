@@ -4,12 +4,13 @@
 #include "rootio/branch_maker.h"
 
 #include "base/error.h"
+#include "rootio/class_node.h"
 #include "rootio/type_name.h"
 
 #include <string.h>
 
 enum { ARRAY = 20, COUNTED = 40, OBJECT = 60 }; /* offsets of ROOT's codes */
-enum { CODE_TEXT = 7, CODE_TSTRING = 65, CODE_STL = 300, CODE_STRING = 365, CODE_STREAMER = 500 };
+enum { CODE_TEXT = 7, CODE_TSTRING = 65 };
 enum { TYPE_CLONES = 3, TYPE_COLLECTION = 4, TYPE_CLONES_MEMBER = 31, TYPE_COLLECTION_MEMBER = 41 };
 
 /* The member's own name: behind the last dot, without dimensions. */
@@ -107,34 +108,59 @@ static enum mlaas_status plan_numbers(struct mlaas_branch_maker *maker, int32_t 
   return mlaas_maker_finish(maker, node, 0);
 }
 
-/* Strings and standard collections. As members of a collection they stand in one frame, without frames of their own. */
-static enum mlaas_status plan_type(struct mlaas_branch_maker *maker, const char *type_name, bool member) {
-  struct mlaas_node *node, *list;
-  const char *unsupported;
-  maker->plan->type_name = type_name;
-  MLAAS_TRY(mlaas_type_parse(type_name, member, maker->arena, &node, &unsupported, maker->error));
+/* ---- objects ---- */
+
+/* Ends the plan with what `nodes` made: in a collection, as many as fill the entry. */
+static enum mlaas_status plan_node(struct mlaas_branch_maker *maker, const struct mlaas_node_maker *nodes,
+                                   struct mlaas_node *node) {
+  int64_t per;
   if (!node)
-    return mlaas_maker_refuse(maker, unsupported);
-  if (node->kind == MLAAS_NODE_VALUE)
-    return mlaas_maker_refuse(maker, "a number where an object was expected");
-  if (!in_collection(maker->branch))
-    return mlaas_maker_finish(maker, node, node->kind == MLAAS_NODE_LIST ? 10 : 0);
-  bool framed = node->framed;
-  node->framed = false;
-  MLAAS_TRY(mlaas_maker_list(maker, MLAAS_EXTENT_REST, framed, node, &list));
-  return mlaas_maker_finish(maker, list, -1);
+    return nodes->status != MLAAS_OK ? nodes->status : mlaas_maker_refuse(maker, nodes->unsupported);
+  if (node->kind == MLAAS_NODE_SKIP)
+    return mlaas_maker_refuse(maker, "the classes of its objects are not known beforehand");
+  node->name = "";
+  node->inlined = false;
+  if (in_collection(maker->branch))
+    return mlaas_maker_rest(maker, node, -1, NULL);
+  bool plain = node->kind == MLAAS_NODE_LIST && node->extent == MLAAS_EXTENT_COUNT && node->framed &&
+               !node->may_be_empty && mlaas_node_inner(node->children, &per)->kind == MLAAS_NODE_VALUE;
+  return mlaas_maker_finish(maker, node, plain ? 10 : node->kind == MLAAS_NODE_LIST ? -1 : 0);
 }
 
-static enum mlaas_status plan_char_star(struct mlaas_branch_maker *maker) {
+/* A member of a class that is no number. */
+static enum mlaas_status plan_object(struct mlaas_branch_maker *maker, const struct mlaas_streamer_element *element) {
+  struct mlaas_node_maker nodes;
+  mlaas_node_maker_init(&nodes, maker->streamers, maker->arena, maker->error);
+  maker->plan->type_name = strcmp(element->kind, "TStreamerBase") == 0 ? element->name : element->type_name;
+  return plan_node(maker, &nodes, mlaas_element_node(&nodes, element, NULL, 0));
+}
+
+/* A string, a collection or an object of a class, all of it in one branch. The frame of the class itself is there only
+ * where its own streamer wrote the entry. */
+static enum mlaas_status plan_whole(struct mlaas_branch_maker *maker, const char *type_name) {
+  const struct mlaas_branch *branch = maker->branch;
+  struct mlaas_node_maker nodes;
   struct mlaas_node *node;
-  if (in_collection(maker->branch))
-    return mlaas_maker_refuse(maker, "char* members of collections are not read yet");
-  maker->plan->type_name = "char*";
-  MLAAS_TRY(mlaas_maker_text(maker, MLAAS_EXTENT_COUNT, false, &node));
-  return mlaas_maker_finish(maker, node, 0);
+  mlaas_node_maker_init(&nodes, maker->streamers, maker->arena, maker->error);
+  maker->plan->type_name = type_name;
+  const struct mlaas_streamer_info *info =
+      mlaas_node_find_info(&nodes, type_name, branch->class_version, branch->checksum);
+  if (info && branch->type >= 0 && !strchr(type_name, '<') && strcmp(type_name, "TString") != 0)
+    node = mlaas_info_node(&nodes, info);
+  else
+    node = mlaas_type_node(&nodes, type_name, false);
+  if (node && node->kind == MLAAS_NODE_VALUE)
+    return mlaas_maker_refuse(maker, "a number where an object was expected");
+  if (node && branch->type >= 0)
+    node->object = NULL;
+  return plan_node(maker, &nodes, node);
 }
 
 static enum mlaas_status plan_member(struct mlaas_branch_maker *maker, int32_t code) {
+  static const struct mlaas_streamer_element text = {
+      .kind = "", .name = "", .title = "", .type_name = "char*", .type = 7};
+  static const struct mlaas_streamer_element tstring = {
+      .kind = "", .name = "", .title = "", .type_name = "TString", .type = CODE_TSTRING};
   const struct mlaas_streamer_element *element = find_element(maker);
   int32_t basic = code % ARRAY;
   struct mlaas_scalar value;
@@ -142,19 +168,12 @@ static enum mlaas_status plan_member(struct mlaas_branch_maker *maker, int32_t c
   if (code > 0 && code < OBJECT && mlaas_scalar_of_code(basic, &value, &format))
     return plan_numbers(maker, code, element);
   if (code == CODE_TEXT)
-    return plan_char_star(maker);
+    return plan_object(maker, element && element->type == CODE_TEXT ? element : &text);
   if (code == CODE_TSTRING)
-    return plan_type(maker, "TString", true);
+    return plan_object(maker, element && element->type == CODE_TSTRING ? element : &tstring);
   if (!element)
     return mlaas_maker_refuse(maker, "its class is not in the streamer info");
-  maker->plan->type_name = element->type_name;
-  if (element->array_length > 0)
-    return mlaas_maker_refuse(maker, "arrays of objects are not read yet");
-  if (code == CODE_STRING)
-    return plan_type(maker, "string", true);
-  if (code == CODE_STL || code == CODE_STREAMER)
-    return plan_type(maker, element->type_name, true);
-  return mlaas_maker_refuse_class(maker, element->type_name);
+  return plan_object(maker, element);
 }
 
 static enum mlaas_status plan_count(struct mlaas_branch_maker *maker) {
@@ -178,5 +197,5 @@ enum mlaas_status mlaas_maker_element(struct mlaas_branch_maker *maker) {
     return plan_member(maker, code);
   if (branch->parent)
     return mlaas_maker_refuse_class(maker, branch->element_class);
-  return plan_type(maker, branch->element_class, false);
+  return plan_whole(maker, branch->element_class);
 }

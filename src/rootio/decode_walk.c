@@ -1,43 +1,24 @@
-/* Entry by entry through the nodes: texts, lists in lists, and all that has no fast layout. Must not know of files. */
-#include "rootio/decode.h"
+/* Entry by entry through the nodes: texts, lists in lists, objects, and all that has no fast layout. Must not know of
+ * files. */
+#include "rootio/walk.h"
 
 #include "base/error.h"
 
 #include <limits.h>
 #include <string.h>
 
-enum { BYTE_COUNT = 0x40000000, MEMBER_WISE = 0x4000, REFERENCED = 0x10 };
+enum status_of_empty { COLUMNS_OF_EMPTY = 7, VERSION_OF_CONTENT = 8 }; /* since when what, in versions of frames */
 
-struct walk {
-  const uint8_t *at, *end; /* of the entry; of the basket where there are no offsets */
-  bool bounded;            /* `end` is the entry's own */
-  struct mlaas_piece *piece;
-  struct mlaas_error *error;
-};
-
-static enum mlaas_status short_of(const struct walk *walk, int64_t wanted) {
+enum mlaas_status mlaas_walk_short(const struct mlaas_walk *walk, int64_t wanted) {
   return mlaas_fail(walk->error, MLAAS_FORMAT, "%lld bytes were expected where the entry has %lld left",
                     (long long)wanted, (long long)(walk->end - walk->at));
 }
 
-#define WALK_NEED(walk, count)                                                                                         \
-  do {                                                                                                                 \
-    if ((count) > (walk)->end - (walk)->at)                                                                            \
-      return short_of(walk, count);                                                                                    \
-  } while (0)
-
-static uint32_t take32(struct walk *walk) {
-  uint32_t word;
-  memcpy(&word, walk->at, 4);
-  walk->at += 4;
-  return __builtin_bswap32(word);
-}
-
-/* Room for `count` more elements of `width` bytes; *place is where they go. */
-static enum mlaas_status reserve(struct walk *walk, size_t buffer, int64_t count, int64_t width, void **place) {
+enum mlaas_status mlaas_walk_reserve(struct mlaas_walk *walk, size_t buffer, int64_t count, int64_t width,
+                                     void **place) {
   struct mlaas_piece *piece = walk->piece;
   int64_t used = piece->used[buffer];
-  if (used + count >= INT_MAX)
+  if (count > INT_MAX || used + count >= INT_MAX)
     return mlaas_fail(walk->error, MLAAS_LIMIT, "more than 2^31 elements in one basket");
   MLAAS_TRY(mlaas_block_grow(&piece->blocks[buffer], (used + count) * width, walk->error));
   *place = (uint8_t *)piece->blocks[buffer].data + used * width;
@@ -45,24 +26,26 @@ static enum mlaas_status reserve(struct walk *walk, size_t buffer, int64_t count
   return MLAAS_OK;
 }
 
-static enum mlaas_status walk_flags(struct walk *walk, int64_t count, uint32_t *out) {
+/* ---- values and texts ---- */
+
+static enum mlaas_status walk_flags(struct mlaas_walk *walk, int64_t count, uint32_t *out) {
   for (int64_t i = 0; i < count; i++) {
-    WALK_NEED(walk, 4);
-    out[i] = take32(walk);
-    if (out[i] & REFERENCED) {
-      WALK_NEED(walk, 2);
+    MLAAS_WALK_NEED(walk, 4);
+    out[i] = mlaas_walk_u32(walk);
+    if (out[i] & MLAAS_REFERENCED) {
+      MLAAS_WALK_NEED(walk, 2);
       walk->at += 2;
     }
   }
   return MLAAS_OK;
 }
 
-static enum mlaas_status walk_values(struct walk *walk, const struct mlaas_node *node, int64_t count) {
+static enum mlaas_status walk_values(struct mlaas_walk *walk, const struct mlaas_node *node, int64_t count) {
   void *out = NULL;
   int64_t least = node->value.stored ? node->value.stored : 4;
   if (count > (walk->end - walk->at) / least)
-    return short_of(walk, count * least);
-  MLAAS_TRY(reserve(walk, node->buffer, count, node->value.width, &out));
+    return mlaas_walk_short(walk, count * least);
+  MLAAS_TRY(mlaas_walk_reserve(walk, node->buffer, count, node->value.width, &out));
   if (node->value.packing == MLAAS_PACKED_FLAGS)
     return walk_flags(walk, count, out);
   mlaas_values_decode(&node->value, walk->at, count, out);
@@ -70,127 +53,246 @@ static enum mlaas_status walk_values(struct walk *walk, const struct mlaas_node 
   return MLAAS_OK;
 }
 
-static enum mlaas_status put_end(struct walk *walk, size_t buffer, int64_t end) {
+static enum mlaas_status put_end(struct mlaas_walk *walk, size_t buffer, int64_t end) {
   void *out = NULL;
-  MLAAS_TRY(reserve(walk, buffer, 1, 4, &out));
+  MLAAS_TRY(mlaas_walk_reserve(walk, buffer, 1, 4, &out));
   int32_t value = (int32_t)end;
   memcpy(out, &value, 4);
   return MLAAS_OK;
 }
 
-static enum mlaas_status text_length(struct walk *walk, enum mlaas_extent extent, int64_t *length) {
+static enum mlaas_status text_length(struct mlaas_walk *walk, enum mlaas_extent extent, int64_t *length) {
   *length = 0;
   if (extent == MLAAS_EXTENT_LEAF && walk->at == walk->end)
     return MLAAS_OK;
   if (extent != MLAAS_EXTENT_COUNT) {
-    WALK_NEED(walk, 1);
+    MLAAS_WALK_NEED(walk, 1);
     *length = *walk->at++;
     if (*length < 255)
       return MLAAS_OK;
   }
-  WALK_NEED(walk, 4);
-  *length = take32(walk);
+  MLAAS_WALK_NEED(walk, 4);
+  *length = mlaas_walk_u32(walk);
   return MLAAS_OK;
 }
 
-static enum mlaas_status walk_text(struct walk *walk, const struct mlaas_node *node) {
+static enum mlaas_status walk_text(struct mlaas_walk *walk, const struct mlaas_node *node) {
   int64_t length;
   void *out = NULL;
   MLAAS_TRY(text_length(walk, node->extent, &length));
-  WALK_NEED(walk, length);
-  MLAAS_TRY(reserve(walk, node->buffer + 1, length, 1, &out));
+  MLAAS_WALK_NEED(walk, length);
+  MLAAS_TRY(mlaas_walk_reserve(walk, node->buffer + 1, length, 1, &out));
   memcpy(out, walk->at, (size_t)length);
   walk->at += length;
   return put_end(walk, node->buffer, walk->piece->used[node->buffer + 1]);
 }
 
-static enum mlaas_status walk_node(struct walk *walk, const struct mlaas_node *node, int64_t count);
+/* ---- lists ---- */
 
-/* As many as there are up to the end; *count of them. */
-static enum mlaas_status walk_rest(struct walk *walk, const struct mlaas_node *node, int64_t *count) {
+static enum mlaas_status walk_rows(struct mlaas_walk *walk, const struct mlaas_node *node, int64_t count,
+                                   const struct mlaas_walk_frame *frame);
+static enum mlaas_status walk_columns(struct mlaas_walk *walk, const struct mlaas_node *node, int64_t count);
+
+/* Rows up to the end, of which `frame` was entered where there is one; *count of them. */
+static enum mlaas_status rows_to_end(struct mlaas_walk *walk, const struct mlaas_node *node,
+                                     const struct mlaas_walk_frame *frame, int64_t *count) {
   int64_t stored = mlaas_node_stored(node), left = walk->end - walk->at;
-  *count = 0;
-  if (!walk->bounded)
-    return mlaas_fail(walk->error, MLAAS_UNSUPPORTED, "the basket has no offsets that bound its lists");
   if (stored > 0) {
     *count = left / stored;
-    return walk_node(walk, node, *count);
+    return walk_rows(walk, node, *count, frame);
   }
-  for (; walk->at < walk->end; ++*count)
-    MLAAS_TRY(walk_node(walk, node, 1));
+  for (*count = 0; walk->at < walk->end; ++*count) {
+    const uint8_t *start = walk->at;
+    MLAAS_TRY(walk_rows(walk, node, 1, frame));
+    if (walk->at == start)
+      return mlaas_fail(walk->error, MLAAS_FORMAT, "bytes are left over behind objects that have none");
+  }
   return MLAAS_OK;
 }
 
-static enum mlaas_status walk_list(struct walk *walk, const struct mlaas_node *node) {
+static enum mlaas_status take_content(struct mlaas_walk *walk, const struct mlaas_node *node,
+                                      const struct mlaas_walk_frame *frame);
+
+/* As many as there are up to the end of the entry. */
+static enum mlaas_status walk_rest(struct mlaas_walk *walk, const struct mlaas_node *node, int64_t *count) {
+  struct mlaas_walk_frame frame;
+  if (!walk->bounded)
+    return mlaas_fail(walk->error, MLAAS_UNSUPPORTED, "the basket has no offsets that bound its lists");
+  if (!node->framed)
+    return rows_to_end(walk, node, NULL, count);
+  MLAAS_TRY(mlaas_walk_enter(walk, &frame));
+  MLAAS_TRY(take_content(walk, node, &frame));
+  MLAAS_TRY(rows_to_end(walk, node, &frame, count));
+  return mlaas_walk_leave(walk, &frame);
+}
+
+/* The value of the row's counter. */
+static enum mlaas_status count_of_member(struct mlaas_walk *walk, const struct mlaas_node *node, int64_t *count) {
+  const struct mlaas_node *counter = node->counter;
+  int64_t row = (walk->piece->used[node->buffer] - 1) / node->per_count;
+  int32_t width = counter->value.width;
+  *count = 0;
+  if (node->flagged) {
+    MLAAS_WALK_NEED(walk, 1);
+    if (*walk->at++ == 0)
+      return MLAAS_OK;
+  }
+  if (row >= walk->piece->used[counter->buffer])
+    return mlaas_fail(walk->error, MLAAS_FORMAT, "the counter of %s comes behind it", node->name);
+  const uint8_t *value = (const uint8_t *)walk->piece->blocks[counter->buffer].data + row * width;
+  memcpy(count, value, (size_t)width); /* little-endian, as everything in memory here */
+  if (strchr("csil", counter->format[0]))
+    *count = *count << (64 - 8 * width) >> (64 - 8 * width);
+  if (node->triangle && *count >= 0 && *count < INT_MAX)
+    *count = *count * (*count + 1) / 2;
+  if (*count < 0 || *count > walk->end - walk->at)
+    return mlaas_fail(walk->error, MLAAS_FORMAT, "%lld elements of %s do not fit the %lld bytes that are left",
+                      (long long)*count, node->name, (long long)(walk->end - walk->at));
+  return MLAAS_OK;
+}
+
+/* Structs of nothing have no bytes. */
+static bool is_empty(const struct mlaas_node *node) {
+  for (size_t i = 0; i < node->num_children; i++)
+    if (!is_empty(&node->children[i]))
+      return false;
+  return node->kind == MLAAS_NODE_STRUCT;
+}
+
+static enum mlaas_status take_count(struct mlaas_walk *walk, const struct mlaas_node *node, bool member_wise,
+                                    int64_t *count) {
+  MLAAS_WALK_NEED(walk, 4);
+  *count = mlaas_walk_u32(walk);
+  if (*count <= walk->end - walk->at || (member_wise && *count <= 1 << 20 && is_empty(node->children)))
+    return MLAAS_OK;
+  return mlaas_walk_short(walk, *count); /* an element has at least one byte */
+}
+
+static enum mlaas_status walk_list(struct mlaas_walk *walk, const struct mlaas_node *node,
+                                   const struct mlaas_walk_frame *frame) {
   int64_t count;
+  bool member_wise = frame && frame->member_wise;
   if (node->extent == MLAAS_EXTENT_REST) {
     MLAAS_TRY(walk_rest(walk, node->children, &count));
+  } else if (node->extent == MLAAS_EXTENT_MEMBER) {
+    MLAAS_TRY(count_of_member(walk, node, &count));
+    MLAAS_TRY(mlaas_walk_nodes(walk, node->children, count));
   } else {
-    WALK_NEED(walk, 4);
-    count = take32(walk);
-    if (count > walk->end - walk->at) /* an element has at least one byte */
-      return short_of(walk, count);
-    MLAAS_TRY(walk_node(walk, node->children, count));
+    MLAAS_TRY(take_count(walk, node, member_wise, &count));
+    if (!member_wise)
+      MLAAS_TRY(mlaas_walk_nodes(walk, node->children, count));
+    else if (count > 0 || frame->version < COLUMNS_OF_EMPTY)
+      MLAAS_TRY(walk_columns(walk, node->children, count));
   }
   const int32_t *ends = walk->piece->blocks[node->buffer].data;
   return put_end(walk, node->buffer, ends[walk->piece->used[node->buffer] - 1] + count);
 }
 
-static enum mlaas_status walk_unframed(struct walk *walk, const struct mlaas_node *node) {
-  if (node->kind == MLAAS_NODE_TEXT)
-    return walk_text(walk, node);
-  if (node->kind == MLAAS_NODE_LIST)
-    return walk_list(walk, node);
-  if (node->kind == MLAAS_NODE_FIXED)
-    return walk_node(walk, node->children, node->size);
+/* ---- objects ---- */
+
+static enum mlaas_status count_rows(struct mlaas_walk *walk, const struct mlaas_node *node, int64_t count) {
+  void *nothing = NULL;
+  return node->counts_rows ? mlaas_walk_reserve(walk, node->buffer, count, 0, &nothing) : MLAAS_OK;
+}
+
+static enum mlaas_status walk_members(struct mlaas_walk *walk, const struct mlaas_node *node) {
+  MLAAS_TRY(count_rows(walk, node, 1));
   for (size_t i = 0; i < node->num_children; i++)
-    MLAAS_TRY(walk_node(walk, &node->children[i], 1));
+    MLAAS_TRY(node->bare ? walk_rows(walk, &node->children[i], 1, NULL)
+                         : mlaas_walk_nodes(walk, &node->children[i], 1));
   return MLAAS_OK;
 }
 
-/* Byte count and version, then the node, which must end where the byte count says. */
-static enum mlaas_status walk_framed(struct walk *walk, const struct mlaas_node *node) {
-  WALK_NEED(walk, 6);
-  const uint8_t *end = walk->end;
-  bool bounded = walk->bounded;
-  uint32_t word = take32(walk);
-  int64_t bytes = word & ~(uint32_t)BYTE_COUNT;
-  if (!(word & BYTE_COUNT) || bytes < 2 || bytes > walk->end - walk->at)
-    return mlaas_fail(walk->error, MLAAS_FORMAT, "a byte count of 0x%x does not fit the %lld bytes that are left", word,
-                      (long long)(walk->end - walk->at));
-  if (walk->at[0] & MEMBER_WISE >> 8)
-    return mlaas_fail(walk->error, MLAAS_UNSUPPORTED, "collections written member by member are not read yet");
-  walk->end = walk->at + bytes;
-  walk->bounded = true;
-  walk->at += 2;
-  MLAAS_TRY(walk_unframed(walk, node));
-  if (walk->at != walk->end)
-    return mlaas_fail(walk->error, MLAAS_FORMAT, "%lld of the %lld bytes of an object are left over",
-                      (long long)(walk->end - walk->at), (long long)bytes);
-  walk->end = end;
-  walk->bounded = bounded;
+/* One object of a class, or one array that is a class. */
+static enum mlaas_status walk_object(struct mlaas_walk *walk, const struct mlaas_node *node) {
+  struct mlaas_walk_frame frame;
+  bool framed = node->object && !node->bare;
+  if (framed)
+    MLAAS_TRY(mlaas_walk_enter_object(walk, node->object, &frame));
+  if (node->kind == MLAAS_NODE_FIXED)
+    MLAAS_TRY(mlaas_walk_nodes(walk, node->children, node->size));
+  else
+    MLAAS_TRY(walk_members(walk, node));
+  return framed ? mlaas_walk_leave(walk, &frame) : MLAAS_OK;
+}
+
+/* Member by member, each for all `count` objects; bases have no frames of their own here. */
+static enum mlaas_status walk_columns(struct mlaas_walk *walk, const struct mlaas_node *node, int64_t count) {
+  if (node->kind == MLAAS_NODE_FIXED)
+    return mlaas_walk_nodes(walk, node->children, count * node->size);
+  if (node->kind == MLAAS_NODE_SKIP)
+    return mlaas_fail(walk->error, MLAAS_UNSUPPORTED, "a base class that is not in the file's streamer info");
+  MLAAS_TRY(count_rows(walk, node, count));
+  for (size_t i = 0; i < node->num_children; i++) {
+    const struct mlaas_node *child = &node->children[i];
+    MLAAS_TRY(child->inlined ? walk_columns(walk, child, count) : mlaas_walk_nodes(walk, child, count));
+  }
   return MLAAS_OK;
 }
 
-/* `count` of `node`, one after another. */
-static enum mlaas_status walk_node(struct walk *walk, const struct mlaas_node *node, int64_t count) {
+/* What a frame says of a collection's content before its first count. */
+static enum mlaas_status take_content(struct mlaas_walk *walk, const struct mlaas_node *node,
+                                      const struct mlaas_walk_frame *frame) {
+  int64_t per;
+  const struct mlaas_node *list = node->kind == MLAAS_NODE_SKIP ? node : mlaas_node_inner(node, &per);
+  if (!frame->member_wise || list->kind == MLAAS_NODE_SKIP)
+    return MLAAS_OK;
+  if (list->kind != MLAAS_NODE_LIST || !list->children->object || list->children->kind == MLAAS_NODE_OPTION)
+    return mlaas_fail(walk->error, MLAAS_FORMAT, "a collection without members is written member by member");
+  return frame->version >= VERSION_OF_CONTENT ? mlaas_walk_content(walk, list->children->object) : MLAAS_OK;
+}
+
+/* `count` of `node` without the frame around them, `frame` where there was one. */
+static enum mlaas_status walk_rows(struct mlaas_walk *walk, const struct mlaas_node *node, int64_t count,
+                                   const struct mlaas_walk_frame *frame) {
   if (node->kind == MLAAS_NODE_VALUE)
     return walk_values(walk, node, count);
-  if (node->kind == MLAAS_NODE_FIXED && !node->framed)
-    return walk_node(walk, node->children, count * node->size);
+  if (node->kind == MLAAS_NODE_FIXED && !node->object)
+    return frame ? walk_rows(walk, node->children, count * node->size, frame)
+                 : mlaas_walk_nodes(walk, node->children, count * node->size);
   for (int64_t i = 0; i < count; i++)
-    MLAAS_TRY(node->framed ? walk_framed(walk, node) : walk_unframed(walk, node));
+    switch (node->kind) {
+    case MLAAS_NODE_TEXT:
+      MLAAS_TRY(walk_text(walk, node));
+      break;
+    case MLAAS_NODE_LIST:
+      MLAAS_TRY(walk_list(walk, node, frame));
+      break;
+    case MLAAS_NODE_OPTION:
+      MLAAS_TRY(mlaas_walk_pointer(walk, node));
+      break;
+    case MLAAS_NODE_SKIP:
+      MLAAS_TRY(mlaas_walk_skip(walk, node));
+      break;
+    default:
+      MLAAS_TRY(walk_object(walk, node));
+    }
   return MLAAS_OK;
 }
 
-/* A collection's member column: nothing at all where the collection is empty. */
-static enum mlaas_status walk_entry(struct walk *walk, const struct mlaas_node *root) {
-  if (root->kind == MLAAS_NODE_LIST && root->extent == MLAAS_EXTENT_REST && walk->bounded && walk->at == walk->end)
-    return walk_list(walk, root);
-  return walk_node(walk, root, 1);
+enum mlaas_status mlaas_walk_nodes(struct mlaas_walk *walk, const struct mlaas_node *node, int64_t count) {
+  struct mlaas_walk_frame frame;
+  if (!node->framed)
+    return walk_rows(walk, node, count, NULL);
+  MLAAS_TRY(mlaas_walk_enter(walk, &frame));
+  MLAAS_TRY(take_content(walk, node, &frame));
+  MLAAS_TRY(walk_rows(walk, node, count, &frame));
+  return mlaas_walk_leave(walk, &frame);
 }
 
-static enum mlaas_status start_offsets(struct walk *walk, const struct mlaas_branch_plan *plan) {
+/* ---- entries ---- */
+
+/* A collection's member column: nothing at all where the collection is empty. */
+static enum mlaas_status walk_entry(struct mlaas_walk *walk, const struct mlaas_node *root) {
+  bool empty = walk->bounded && walk->at == walk->end && root->kind == MLAAS_NODE_LIST;
+  if (empty && (root->may_be_empty || root->extent == MLAAS_EXTENT_REST)) {
+    const int32_t *ends = walk->piece->blocks[root->buffer].data;
+    return put_end(walk, root->buffer, ends[walk->piece->used[root->buffer] - 1]);
+  }
+  return mlaas_walk_nodes(walk, root, 1);
+}
+
+static enum mlaas_status start_offsets(struct mlaas_walk *walk, const struct mlaas_branch_plan *plan) {
   for (size_t i = 0; i < plan->num_buffers; i++)
     if (mlaas_node_is_offsets(plan->root, i))
       MLAAS_TRY(put_end(walk, i, 0));
@@ -213,22 +315,26 @@ static int64_t end_of(const struct mlaas_basket *basket, int32_t entry, int64_t 
 
 enum mlaas_status mlaas_decode_walk(const struct mlaas_branch_plan *plan, const struct mlaas_basket *basket,
                                     struct mlaas_piece *piece, struct mlaas_error *error) {
-  struct walk walk = {.at = basket->data,
-                      .end = basket->data + basket->size,
-                      .bounded = basket->offsets != NULL,
-                      .piece = piece,
-                      .error = error};
+  struct mlaas_walk walk = {.at = basket->data,
+                            .end = basket->data + basket->size,
+                            .bounded = basket->offsets != NULL,
+                            .data = basket->data,
+                            .key_len = basket->key_len,
+                            .piece = piece,
+                            .error = error};
+  const bool bounded = walk.bounded;
   MLAAS_TRY(start_offsets(&walk, plan));
   for (int32_t i = 0; i < basket->entries; i++) {
-    if (walk.bounded) {
+    if (bounded) {
       int64_t begin = walk.at - basket->data, end = end_of(basket, i, begin);
       if (end < begin || end > basket->size)
         return mlaas_fail(error, MLAAS_FORMAT, "entry %d of the basket lies at %lld to %lld of %lld bytes", i,
                           (long long)begin, (long long)end, (long long)basket->size);
       walk.end = basket->data + end;
     }
+    walk.entry = walk.at;
     MLAAS_TRY(walk_entry(&walk, plan->root));
-    if (walk.bounded && walk.at != walk.end)
+    if (bounded && walk.at != walk.end)
       return mlaas_fail(error, MLAAS_FORMAT, "entry %d of the basket has %lld bytes left over", i,
                         (long long)(walk.end - walk.at));
   }

@@ -66,9 +66,9 @@ const struct mlaas_node *mlaas_node_inner(const struct mlaas_node *node, int64_t
 int64_t mlaas_node_stored(const struct mlaas_node *node) {
   if (node->kind == MLAAS_NODE_VALUE)
     return node->value.stored;
-  if (node->kind == MLAAS_NODE_FIXED)
+  if (node->kind == MLAAS_NODE_FIXED && !node->framed && !node->object)
     return node->size * mlaas_node_stored(node->children);
-  if (node->kind != MLAAS_NODE_STRUCT || node->framed)
+  if (node->kind != MLAAS_NODE_STRUCT || node->framed || node->object)
     return 0;
   int64_t sum = 0;
   for (size_t i = 0; i < node->num_children; i++) {

@@ -43,13 +43,31 @@ enum mlaas_extent {
   MLAAS_EXTENT_COUNT, /* 4 bytes in front */
   MLAAS_EXTENT_SHORT, /* texts: 1 byte in front, 255 means 4 more */
   MLAAS_EXTENT_LEAF,  /* texts of TLeafC: as SHORT, but nothing at all where the text is empty */
-  MLAAS_EXTENT_REST   /* lists: up to the end of the entry; an empty entry is an empty list */
+  MLAAS_EXTENT_REST,  /* lists: up to the end of the entry; an empty entry is an empty list */
+  MLAAS_EXTENT_MEMBER /* lists: as many as an earlier member of the struct says, see `counter` */
+};
+
+/* What a SKIP node leaves out. */
+enum mlaas_skip {
+  MLAAS_SKIP_BYTES,   /* `size` bytes */
+  MLAAS_SKIP_TOBJECT, /* the base class TObject: version, two numbers, one more where it is referenced */
+  MLAAS_SKIP_TREF,    /* what a TRef has behind its number: bits, then the process or its UUID */
+  MLAAS_SKIP_OBJECT,  /* one with a byte count; `framed`: one byte count for all rows */
+  MLAAS_SKIP_POINTER  /* null, a reference, or a byte count with class and object */
+};
+
+/* The class of an object in a tree's bytes: what its frame has to say. */
+struct mlaas_object_class {
+  const char *name;
+  int32_t version;
+  uint32_t checksum; /* stands behind a version that is not positive */
+  bool any;          /* pairs and arrays: the name says it all */
 };
 
 struct mlaas_node {
   enum mlaas_node_kind kind;
   enum mlaas_extent extent;
-  bool framed;        /* byte count and version stand in front */
+  bool framed;        /* byte count and version stand in front, once for all rows that stand together */
   const char *name;   /* of a struct's member, else "" */
   const char *format; /* Arrow's */
   struct mlaas_scalar value;
@@ -60,6 +78,16 @@ struct mlaas_node {
                        OPTION: a byte for each row, 0 or 1; STRUCT: where counts_rows */
   struct mlaas_node *children;
   size_t num_children;
+  /* In the bytes of trees only: */
+  const struct mlaas_object_class *object; /* each row has a frame of this class, but where members stand in columns;
+                                              OPTION: a pointer to it, with class tag */
+  const struct mlaas_node *counter;        /* EXTENT_MEMBER: a value of the same struct */
+  int32_t per_count;                       /* EXTENT_MEMBER: lists that share one count */
+  bool flagged;                            /* EXTENT_MEMBER: a byte in front says whether there are any */
+  bool triangle;                           /* EXTENT_MEMBER: n (n + 1) / 2 of them */
+  bool bare;         /* STRUCT: a map's entry; but in columns its members have no frames for rows that stand together */
+  bool may_be_empty; /* LIST: old writers left out the whole entry */
+  enum mlaas_skip skip;
 };
 
 /* Numbers the buffers, depth first, and sets counts_rows; returns how many there are. */

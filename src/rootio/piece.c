@@ -71,7 +71,8 @@ static enum mlaas_status piece_list(const struct mlaas_branch_plan *plan, const 
 static enum mlaas_status piece_walk(const struct mlaas_branch_plan *plan, const struct mlaas_basket *basket,
                                     struct mlaas_budget *budget, struct mlaas_piece *piece, struct mlaas_error *error) {
   for (size_t i = 0; i < plan->num_buffers; i++) {
-    int64_t first = mlaas_node_is_offsets(plan->root, i) ? 4 * ((int64_t)basket->entries + 1) : basket->size;
+    int64_t share = plan->num_buffers > 2 ? basket->size / (int64_t)plan->num_buffers + 64 : basket->size;
+    int64_t first = mlaas_node_is_offsets(plan->root, i) ? 4 * ((int64_t)basket->entries + 1) : share;
     MLAAS_TRY(mlaas_block_new(budget, first, &piece->blocks[i], error));
     piece->blocks[i].size = 0;
   }

@@ -2,11 +2,13 @@
 #include "rootio/type_name.h"
 
 #include "base/error.h"
+#include "rootio/class_node.h"
 
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { MOST_DEPTH = 8 };
+enum { MOST_DEPTH = 24 };
 
 struct basic {
   int32_t code;
@@ -59,11 +61,10 @@ bool mlaas_scalar_of_code(int32_t code, struct mlaas_scalar *value, const char *
 
 struct parser {
   const char *at;
-  struct mlaas_arena *arena;
-  struct mlaas_error *error;
-  const char *unsupported;
-  enum mlaas_status status;
+  struct mlaas_node_maker *maker;
 };
+
+static const char not_understood[] = "a type name that is not understood";
 
 static void skip_blanks(struct parser *parser) {
   while (*parser->at == ' ')
@@ -92,31 +93,24 @@ static bool take_char(struct parser *parser, char wanted) {
 }
 
 static struct mlaas_node *refuse(struct parser *parser, const char *why) {
-  if (!parser->unsupported)
-    parser->unsupported = why;
-  return NULL;
-}
-
-static struct mlaas_node *new_node(struct parser *parser, enum mlaas_node_kind kind, const char *format) {
-  struct mlaas_node *node = mlaas_arena_alloc(parser->arena, 1, sizeof *node, parser->error);
-  if (!node) {
-    parser->status = parser->error ? parser->error->status : MLAAS_MEMORY;
-    return NULL;
-  }
-  node->kind = kind;
-  node->format = format;
-  node->name = "";
-  return node;
+  return mlaas_node_refuse(parser->maker, why);
 }
 
 static void skip_namespace(struct parser *parser) {
   static const char *const spaces[] = {"std::", "ROOT::VecOps::", "ROOT::", "VecOps::"};
-  skip_blanks(parser);
+  static const char *const ours[] = {"RVec<", "string", "vector<", "list<", "map<", "set<"};
   take_word(parser, "const");
   skip_blanks(parser);
-  for (size_t i = 0; i < sizeof spaces / sizeof spaces[0]; i++)
-    if (strncmp(parser->at, spaces[i], strlen(spaces[i])) == 0)
-      parser->at += strlen(spaces[i]);
+  for (size_t i = 0; i < sizeof spaces / sizeof spaces[0]; i++) {
+    size_t length = strlen(spaces[i]);
+    if (strncmp(parser->at, spaces[i], length) != 0)
+      continue;
+    bool taken = i == 0; /* ROOT:: has classes of its own */
+    for (size_t j = 0; j < sizeof ours / sizeof ours[0]; j++)
+      taken = taken || strncmp(parser->at + length, ours[j], strlen(ours[j])) == 0;
+    if (taken)
+      parser->at += length;
+  }
 }
 
 /* The longest name of a basic type that stands here. */
@@ -135,83 +129,236 @@ static const struct basic *take_basic(struct parser *parser) {
   return found;
 }
 
-static struct mlaas_node *parse_type(struct parser *parser, int depth);
+static struct mlaas_node *parse_type(struct parser *parser);
 
-static bool take_sequence(struct parser *parser) {
-  static const char *const names[] = {
-      "vector", "list", "deque", "set", "multiset", "forward_list", "RVec", "unordered_set", "unordered_multiset"};
-  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-    if (take_word(parser, names[i]))
+/* One of `names` in front of a bracket. */
+static bool take_template(struct parser *parser, const char *const *names, size_t count) {
+  const char *start = parser->at;
+  for (size_t i = 0; i < count; i++) {
+    if (take_word(parser, names[i]) && take_char(parser, '<'))
       return true;
+    parser->at = start;
+  }
   return false;
 }
 
-/* Past an allocator or a comparison, up to the bracket that closes. */
-static void skip_arguments(struct parser *parser) {
-  for (int open = 0; *parser->at && (open > 0 || *parser->at != '>'); parser->at++)
-    open += (*parser->at == '<') - (*parser->at == '>');
+#define TAKE_TEMPLATE(parser, ...)                                                                                     \
+  take_template(parser, (const char *const[]){__VA_ARGS__},                                                            \
+                sizeof((const char *const[]){__VA_ARGS__}) / sizeof(const char *))
+
+static bool take_sequence(struct parser *parser) {
+  return TAKE_TEMPLATE(parser, "vector", "list", "deque", "set", "multiset", "forward_list", "RVec", "unordered_set",
+                       "unordered_multiset");
 }
 
-static struct mlaas_node *parse_sequence(struct parser *parser, int depth) {
-  if (!take_char(parser, '<') || depth >= MOST_DEPTH)
-    return refuse(parser, "a type name that is not understood");
-  struct mlaas_node *child = parse_type(parser, depth + 1);
-  if (!child)
-    return NULL;
-  if (child->kind == MLAAS_NODE_VALUE && child->value.packing == MLAAS_PACKED_MANTISSA)
-    return refuse(parser, "collections of Float16_t are not read yet");
+/* Past an allocator or a comparison, up to the bracket that closes, and over it. */
+static bool close_bracket(struct parser *parser) {
   skip_blanks(parser);
   if (*parser->at == ',')
-    skip_arguments(parser);
-  if (!take_char(parser, '>'))
-    return refuse(parser, "a type name that is not understood");
-  struct mlaas_node *node = new_node(parser, MLAAS_NODE_LIST, "+l");
-  if (!node)
-    return NULL;
-  node->extent = MLAAS_EXTENT_COUNT;
-  node->children = child;
-  node->num_children = 1;
-  return node;
+    for (int open = 0; *parser->at && (open > 0 || *parser->at != '>'); parser->at++)
+      open += (*parser->at == '<') - (*parser->at == '>');
+  return take_char(parser, '>');
 }
 
-static struct mlaas_node *parse_text(struct parser *parser) {
-  struct mlaas_node *node = new_node(parser, MLAAS_NODE_TEXT, "u");
-  if (node)
-    node->extent = MLAAS_EXTENT_SHORT;
-  return node;
-}
-
-static struct mlaas_node *refuse_class(struct parser *parser, int depth) {
-  if (strncmp(parser->at, "map<", 4) == 0 || strncmp(parser->at, "multimap<", 9) == 0 ||
-      strncmp(parser->at, "unordered_map<", 14) == 0)
-    return refuse(parser, "maps are not read yet");
-  if (strncmp(parser->at, "bitset<", 7) == 0)
-    return refuse(parser, "bitsets are not read yet");
-  if (depth > 0)
-    return refuse(parser, "collections of classes are not read yet");
-  char *why = mlaas_arena_format(parser->arena, parser->error, "objects of class %s are not read yet", parser->at);
-  if (!why)
-    parser->status = parser->error ? parser->error->status : MLAAS_MEMORY;
-  return refuse(parser, why);
-}
-
-static struct mlaas_node *parse_type(struct parser *parser, int depth) {
-  skip_namespace(parser);
-  struct mlaas_node *node = NULL;
-  const struct basic *basic = take_basic(parser);
-  if (basic) {
-    node = new_node(parser, MLAAS_NODE_VALUE, basic->format);
-    if (node)
-      mlaas_scalar_of_code(basic->code, &node->value, &node->format);
-  } else if (take_word(parser, "string") || take_word(parser, "TString")) {
-    node = parse_text(parser);
-  } else if (take_sequence(parser)) {
-    node = parse_sequence(parser, depth);
-  } else {
-    return refuse_class(parser, depth);
-  }
+/* The number of an array or a bitset, up to the bracket that closes. */
+static bool take_size(struct parser *parser, int32_t *size) {
+  char *end;
   skip_blanks(parser);
-  return node && *parser->at == '*' ? refuse(parser, "pointers are not read yet") : node;
+  unsigned long value = strtoul(parser->at, &end, 10);
+  if (end == parser->at || value < 1 || value > INT32_MAX)
+    return false;
+  parser->at = end;
+  while (*parser->at == 'u' || *parser->at == 'U' || *parser->at == 'l' || *parser->at == 'L')
+    parser->at++;
+  *size = (int32_t)value;
+  return take_char(parser, '>');
+}
+
+static struct mlaas_node *new_value(struct parser *parser, int32_t code) {
+  struct mlaas_node *node = mlaas_node_new(parser->maker, MLAAS_NODE_VALUE, "");
+  if (node)
+    mlaas_scalar_of_code(code, &node->value, &node->format);
+  return node;
+}
+
+static struct mlaas_node *parse_sequence(struct parser *parser) {
+  struct mlaas_node *child = parse_type(parser);
+  if (!child)
+    return NULL;
+  if (!close_bracket(parser))
+    return refuse(parser, not_understood);
+  child->framed = false;
+  struct mlaas_node *node = mlaas_node_new_list(parser->maker, MLAAS_EXTENT_COUNT, child);
+  if (node)
+    node->framed = true;
+  return node;
+}
+
+/* Counts its bits, a byte each. */
+static struct mlaas_node *parse_bitset(struct parser *parser) {
+  int32_t size;
+  if (!take_size(parser, &size))
+    return refuse(parser, not_understood);
+  struct mlaas_node *child = new_value(parser, BOOL);
+  struct mlaas_node *node = child ? mlaas_node_new_list(parser->maker, MLAAS_EXTENT_COUNT, child) : NULL;
+  if (node)
+    node->framed = node->may_be_empty = true;
+  return node;
+}
+
+/* Two nodes in a row as the members of a struct. */
+static struct mlaas_node *new_pair(struct parser *parser, struct mlaas_node *first, struct mlaas_node *second,
+                                   const char *const *names) {
+  static const struct mlaas_object_class any_pair = {.name = "pair", .any = true};
+  struct mlaas_node *node = mlaas_node_new(parser->maker, MLAAS_NODE_STRUCT, "+s");
+  struct mlaas_node *both =
+      node ? mlaas_arena_alloc(parser->maker->arena, 2, sizeof *both, parser->maker->error) : NULL;
+  if (!both) {
+    parser->maker->status = parser->maker->error->status;
+    return NULL;
+  }
+  both[0] = *first;
+  both[1] = *second;
+  both[0].name = names[0];
+  both[1].name = names[1];
+  node->children = both;
+  node->num_children = 2;
+  node->object = &any_pair;
+  return node;
+}
+
+static struct mlaas_node *parse_pair(struct parser *parser, const char *const *names) {
+  struct mlaas_node *first = parse_type(parser);
+  if (!first)
+    return NULL;
+  if (!take_char(parser, ','))
+    return refuse(parser, not_understood);
+  struct mlaas_node *second = parse_type(parser);
+  if (!second)
+    return NULL;
+  if (!close_bracket(parser))
+    return refuse(parser, not_understood);
+  if (first->kind == MLAAS_NODE_SKIP || second->kind == MLAAS_NODE_SKIP)
+    return refuse(parser, "pairs with a part of unknown class cannot be read");
+  return new_pair(parser, first, second, names);
+}
+
+static struct mlaas_node *parse_map(struct parser *parser) {
+  static const char *const names[] = {"key", "value"};
+  struct mlaas_node *entry = parse_pair(parser, names);
+  if (!entry)
+    return NULL;
+  if (entry->children[0].kind == MLAAS_NODE_OPTION)
+    return refuse(parser, "maps whose keys are pointers cannot be read");
+  entry->bare = true;
+  struct mlaas_node *node = mlaas_node_new_list(parser->maker, MLAAS_EXTENT_COUNT, entry);
+  if (node) {
+    node->format = "+m";
+    node->framed = true;
+  }
+  return node;
+}
+
+/* An array is a class of its own, whose member has all dimensions. */
+static struct mlaas_node *parse_array(struct parser *parser) {
+  static const struct mlaas_object_class any_array = {.name = "array", .any = true};
+  int32_t size;
+  struct mlaas_node *child = parse_type(parser);
+  if (!child)
+    return NULL;
+  if (!take_char(parser, ',') || !take_size(parser, &size))
+    return refuse(parser, not_understood);
+  if (child->kind == MLAAS_NODE_FIXED)
+    child->object = NULL;
+  if (child->framed)
+    return refuse(parser, "arrays of collections in collections are not read");
+  struct mlaas_node *node = mlaas_node_new_fixed(parser->maker, size, child);
+  if (node && node->kind == MLAAS_NODE_FIXED)
+    node->object = &any_array;
+  return node;
+}
+
+/* A class: up to the comma, bracket or star that ends its name. */
+static struct mlaas_node *parse_class(struct parser *parser) {
+  struct mlaas_node_maker *maker = parser->maker;
+  const char *start = parser->at;
+  int32_t content = maker->content;
+  struct mlaas_scalar value;
+  const char *format;
+  int open = 0;
+  for (; *parser->at && (open > 0 || !strchr(",>*", *parser->at)); parser->at++)
+    open += (*parser->at == '<') - (*parser->at == '>');
+  size_t length = (size_t)(parser->at - start);
+  while (length > 0 && start[length - 1] == ' ')
+    length--;
+  if (length == 0 || open > 0)
+    return refuse(parser, not_understood);
+  char *name = mlaas_arena_strndup(maker->arena, start, length, maker->error);
+  if (!name) {
+    maker->status = maker->error->status;
+    return NULL;
+  }
+  if (*parser->at == '*')
+    return mlaas_pointer_node(maker, name);
+  /* an enumeration has no streamer info */
+  if (mlaas_scalar_of_code(content, &value, &format) && !mlaas_node_find_info(maker, name, -1, 0))
+    return new_value(parser, content);
+  return mlaas_class_node(maker, name, -1, 0);
+}
+
+/* Framed as a member of a class is. */
+static struct mlaas_node *parse_any(struct parser *parser) {
+  static const char *const pair_names[] = {"first", "second"};
+  skip_namespace(parser);
+  const struct basic *basic = take_basic(parser);
+  if (basic)
+    return new_value(parser, basic->code);
+  if (take_word(parser, "string") || take_word(parser, "basic_string<char>")) {
+    struct mlaas_node *node = mlaas_node_new(parser->maker, MLAAS_NODE_TEXT, "u");
+    if (node)
+      node->framed = true;
+    if (node)
+      node->extent = MLAAS_EXTENT_SHORT;
+    return node;
+  }
+  if (take_sequence(parser))
+    return parse_sequence(parser);
+  if (TAKE_TEMPLATE(parser, "map", "multimap", "unordered_map", "unordered_multimap"))
+    return parse_map(parser);
+  if (TAKE_TEMPLATE(parser, "pair"))
+    return parse_pair(parser, pair_names);
+  if (TAKE_TEMPLATE(parser, "bitset"))
+    return parse_bitset(parser);
+  if (TAKE_TEMPLATE(parser, "array"))
+    return parse_array(parser);
+  return parse_class(parser);
+}
+
+static struct mlaas_node *parse_type(struct parser *parser) {
+  struct mlaas_node_maker *maker = parser->maker;
+  if (maker->depth >= MOST_DEPTH)
+    return refuse(parser, "types nested as deeply are not read");
+  skip_blanks(parser);
+  const char *start = parser->at;
+  maker->depth++;
+  struct mlaas_node *node = parse_any(parser);
+  maker->depth--;
+  skip_blanks(parser);
+  if (!node || *parser->at != '*')
+    return node;
+  if (node->kind == MLAAS_NODE_OPTION || node->kind == MLAAS_NODE_SKIP) { /* a class, whose star was seen */
+    parser->at++;
+    skip_blanks(parser);
+    return *parser->at == '*' ? refuse(parser, "pointers to pointers are not read") : node;
+  }
+  char *name = mlaas_arena_strndup(maker->arena, start, (size_t)(parser->at - start), maker->error);
+  if (!name) {
+    maker->status = maker->error->status;
+    return NULL;
+  }
+  parser->at++;
+  return node->kind == MLAAS_NODE_TEXT ? mlaas_pointer_node(maker, "string")
+                                       : mlaas_node_refuse_class(maker, "pointers to", name, "are not read");
 }
 
 bool mlaas_type_is_sequence(const char *name) {
@@ -220,19 +367,22 @@ bool mlaas_type_is_sequence(const char *name) {
   return take_sequence(&parser);
 }
 
+struct mlaas_node *mlaas_type_node(struct mlaas_node_maker *maker, const char *name, bool member) {
+  struct parser parser = {.at = name, .maker = maker};
+  struct mlaas_node *node = parse_type(&parser);
+  if (node && *parser.at)
+    return refuse(&parser, not_understood);
+  if (node && node->kind == MLAAS_NODE_TEXT && !member)
+    node->framed = false;
+  return node;
+}
+
 enum mlaas_status mlaas_type_parse(const char *name, bool member, struct mlaas_arena *arena, struct mlaas_node **node,
                                    const char **unsupported, struct mlaas_error *error) {
-  struct parser parser = {.at = name, .arena = arena, .error = error};
-  *unsupported = NULL;
-  *node = parse_type(&parser, 0);
-  if (parser.status != MLAAS_OK)
-    return parser.status;
-  if (*node && *parser.at)
-    *node = refuse(&parser, "a type name that is not understood");
-  if (*node && (*node)->kind == MLAAS_NODE_LIST)
-    (*node)->framed = true;
-  if (*node && (*node)->kind == MLAAS_NODE_TEXT)
-    (*node)->framed = member && strstr(name, "TString") == NULL;
-  *unsupported = parser.unsupported;
-  return MLAAS_OK;
+  struct mlaas_error ignored;
+  struct mlaas_node_maker maker;
+  mlaas_node_maker_init(&maker, NULL, arena, error ? error : &ignored);
+  *node = mlaas_type_node(&maker, name, member);
+  *unsupported = maker.unsupported;
+  return maker.status;
 }
