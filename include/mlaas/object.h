@@ -95,7 +95,7 @@ MLAAS_API MLAAS_NODISCARD enum mlaas_status mlaas_object_open(struct mlaas_file 
                                                               struct mlaas_object **object, struct mlaas_error *error);
 MLAAS_API void mlaas_object_close(struct mlaas_object *object);
 
-MLAAS_API const char *mlaas_object_path(const struct mlaas_object *object); /* with cycle */
+MLAAS_API void mlaas_object_info(const struct mlaas_object *object, struct mlaas_object_info *info);
 /* The object itself: of kind OBJECT, or what its class stands for (TEXT for a TObjString, LIST for a TList ...). */
 MLAAS_API const struct mlaas_item *mlaas_object_item(const struct mlaas_object *object);
 

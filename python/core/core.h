@@ -78,7 +78,7 @@ PyObject *core_stream_new(PyObject *table, const size_t *columns, size_t num_col
 
 /* ---- object.c ---- */
 
-/* object_read(file, path, make) -> (path with cycle, value), and object_list(file) -> rows of the keys. */
+/* object_read(file, path, make) -> (path, class, title, value), and object_list(file) -> rows of the keys. */
 PyObject *core_object_read(PyObject *module, PyObject *arguments);
 PyObject *core_object_list(PyObject *module, PyObject *file);
 

@@ -35,7 +35,7 @@ static PyMethodDef functions[] = {
     {"params_check", core_params_check, METH_O, "params_check(json) -> effective parameters as JSON."},
     {"object_list", core_object_list, METH_O, "object_list(file) -> [(path, class, title, stored, raw)]."},
     {"object_read", core_object_read, METH_VARARGS,
-     "object_read(file, path, make) -> (path, value); make(kind, class name, payload) makes all but numbers and text."},
+     "object_read(file, path, make) -> (path, class, title, value); make(kind, class name, payload) makes the rest."},
     {"param_table", core_param_table, METH_NOARGS, "[(name, synonyms, type, default as JSON, help)]."},
     {0},
 };

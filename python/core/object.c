@@ -153,7 +153,11 @@ PyObject *core_object_read(PyObject *module, PyObject *arguments) {
   }
   walk.made = PyDict_New();
   PyObject *value = walk.made ? convert(&walk, mlaas_object_item(object)) : NULL;
-  PyObject *result = value ? Py_BuildValue("(O&O)", core_str, mlaas_object_path(object), value) : NULL;
+  struct mlaas_object_info info;
+  mlaas_object_info(object, &info);
+  PyObject *result =
+      value ? Py_BuildValue("(O&O&O&O)", core_str, info.path, core_str, info.class_name, core_str, info.title, value)
+            : NULL;
   Py_XDECREF(value);
   Py_XDECREF(walk.made);
   Py_DECREF(walk.owner);

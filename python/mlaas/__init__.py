@@ -40,6 +40,7 @@ from ._errors import (
 from ._file import File, Table, open
 from ._loader import Batch, Loader
 from ._model import Model
+from ._objects import Axis, Efficiency, Formula, Graph, Histogram, Matrix, Object, Reference, Unreadable
 from ._recipe import Recipe, Specs, param_table, params_check
 from .bundle import Bundle, load
 from .predict import predict
@@ -47,29 +48,38 @@ from .train import train
 
 __all__ = [
     "ArgumentError",
+    "Axis",
     "Batch",
     "Bundle",
     "CancelledError",
     "ChecksumError",
     "Dataset",
+    "Efficiency",
     "Error",
     "File",
     "FormatError",
+    "Formula",
+    "Graph",
+    "Histogram",
     "IOError",
     "InternalError",
     "Jagged",
     "LimitError",
     "Loader",
+    "Matrix",
     "MemoryError",
     "Model",
     "NotFoundError",
+    "Object",
     "Recipe",
+    "Reference",
     "SchemaError",
     "Specs",
     "StaleError",
     "StateError",
     "Table",
     "TimeoutError",
+    "Unreadable",
     "UnsupportedError",
     "__version__",
     "load",

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from . import _core
 from ._arrays import collect
-from ._errors import ArgumentError, StateError, UnsupportedError
+from ._errors import ArgumentError, NotFoundError, StateError, UnsupportedError
+from ._objects import Object, read_object
 from ._units import Limits, parse_bytes, parse_limits, show_bytes
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class File:
         self._core: Any = None
         self._process = 0
         self._closed = False
+        self._object_names: set[str] | None = None
         self._open()
 
     def _open(self) -> Any:
@@ -66,13 +68,40 @@ class File:
         core = self._open()
         return {**core.info(), "memory": core.memory()}
 
-    def __getitem__(self, path: str | None) -> Table:
-        """The table of that path, "dir/tree;1" or without the cycle (then the highest). NotFoundError, which is a
-        KeyError too, names the nearest path."""
-        return Table(self, path)
+    @property
+    def objects(self) -> dict[str, str]:
+        """Paths of everything that is neither a table nor a directory, and the class of each: {"dir/h;1": "TH1F"}."""
+        return {row[0]: row[1] for row in _core.object_list(self._open())}
+
+    def _is_object(self, path: object) -> bool:
+        if self._object_names is None:
+            self._object_names = {name for row in self.objects for name in (row, row.rpartition(";")[0])}
+        return isinstance(path, str) and path.lstrip("/") in self._object_names
+
+    def _is_table(self, path: object) -> bool:
+        wanted = path.lstrip("/") if isinstance(path, str) else path
+        return any(wanted in (name, name.rpartition(";")[0]) for name in self.tables)
+
+    def read_object(self, path: str) -> Object:
+        """The object of that path, "dir/h;1" or without the cycle (then the highest): a histogram, a graph, a
+        parameter ... Parts of it that cannot be understood are Unreadable. Raises NotFoundError, UnsupportedError
+        (nothing in the file describes its class), FormatError, ChecksumError, LimitError."""
+        return read_object(self._open(), path)
+
+    def __getitem__(self, path: str | None) -> Any:
+        """The Table or the Object of that path, "dir/tree;1" or without the cycle (then the highest); None: the only
+        table. NotFoundError, which is a KeyError too, names the nearest path."""
+        if path is not None and self._is_object(path) and not self._is_table(path):
+            return self.read_object(path)
+        try:
+            return Table(self, path)
+        except NotFoundError as error:
+            if path is None or "did you mean" in str(error) or not self.objects:
+                raise
+            return self.read_object(path)
 
     def __contains__(self, path: object) -> bool:
-        return any(path in (name, name.rpartition(";")[0]) for name in self.tables)
+        return self._is_object(path) or self._is_table(path)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.tables)
@@ -105,11 +134,12 @@ class File:
         info, rows = self.info, self._open().tables()
         names = ", ".join(path for path, _ in rows[:5]) + (", ..." if len(rows) > 5 else "")
         tables = "1 table" if len(rows) == 1 else f"{len(rows)} tables"
-        return f"<mlaas.File {self.path!r}: {show_bytes(info['size'])}, {tables}{': ' if rows else ''}{names}>"
+        objects = f"; {len(self.objects)} objects" if self.objects else ""
+        return f"<mlaas.File {self.path!r}: {show_bytes(info['size'])}, {tables}{': ' if rows else ''}{names}{objects}>"
 
     def _repr_html_(self) -> str:
-        rows = [] if self._closed else self._open().tables()
-        return _html_table(repr(self), ("table", "class"), rows)
+        rows = [] if self._closed else self._open().tables() + list(self.objects.items())
+        return _html_table(repr(self), ("path", "class"), rows)
 
 
 def open(

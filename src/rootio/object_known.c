@@ -104,6 +104,16 @@ static void read_datime(struct mlaas_record *record, const char *class_name, str
   mlaas_members_finish(&members, class_name, item);
 }
 
+/* Milliseconds. */
+static void read_time(struct mlaas_record *record, const char *class_name, struct mlaas_item *item) {
+  struct mlaas_members members = {0};
+  struct mlaas_frame frame = mlaas_cursor_frame(&record->cursor);
+  struct mlaas_mark mark = mlaas_record_enter(record, frame.end);
+  add_integer(record, &members, "fMilliSec", class_name, mlaas_cursor_i64(&record->cursor));
+  mlaas_members_finish(&members, class_name, item);
+  mlaas_record_leave_items(record, &mark, frame.end, 1, item);
+}
+
 static void read_ref(struct mlaas_record *record, const char *class_name, struct mlaas_item *item) {
   enum { HAS_UUID = 1 << 5 };
   struct mlaas_members members = {0};
@@ -368,6 +378,53 @@ static void read_symmetric(struct mlaas_record *record, const char *class_name, 
   mlaas_members_finish(&members, class_name, item);
 }
 
+/* ---- TCanvas: no file describes it ---- */
+
+/* Inlines the members of a base with a frame and a description. */
+static void add_base(struct mlaas_record *record, struct mlaas_members *members, const char *class_name) {
+  struct mlaas_item base = {.class_name = class_name};
+  mlaas_record_object(record, class_name, &base);
+  if (base.kind != MLAAS_ITEM_OBJECT && record->cursor.status == MLAAS_OK)
+    *mlaas_members_add(record, members, class_name, class_name) = base;
+  for (int64_t i = 0; base.kind == MLAAS_ITEM_OBJECT && i < base.count && record->cursor.status == MLAAS_OK; i++)
+    *mlaas_members_add(record, members, base.as.members[i].name, base.as.members[i].class_name) =
+        base.as.members[i].item;
+}
+
+static void read_canvas_members(struct mlaas_record *record, struct mlaas_members *members) {
+  enum { BYTE = 11, SHORT = 2, INT = 3, UINT = 13, FLOAT = 5, BOOL = 18 };
+  static const struct {
+    const char *name;
+    int32_t code; /* 0: fCatt, an object */
+  } fields[] = {{"fDoubleBuffer", INT}, {"fRetained", BOOL},        {"fXsizeUser", FLOAT},   {"fYsizeUser", FLOAT},
+                {"fXsizeReal", FLOAT},  {"fYsizeReal", FLOAT},      {"fWindowTopX", INT},    {"fWindowTopY", INT},
+                {"fWindowWidth", UINT}, {"fWindowHeight", UINT},    {"fCw", UINT},           {"fCh", UINT},
+                {"fCatt", 0},           {"kMoveOpaque", BOOL},      {"kResizeOpaque", BOOL}, {"fHighLightColor", SHORT},
+                {"fBatch", BOOL},       {"kShowEventStatus", BOOL}, {"kAutoExec", BOOL},     {"kMenuBar", BOOL}};
+  for (size_t i = 0; i < sizeof fields / sizeof *fields && record->cursor.status == MLAAS_OK; i++) {
+    struct mlaas_scalar value;
+    char format;
+    struct mlaas_item *item = mlaas_members_add(record, members, fields[i].name, "TCanvas");
+    if (!fields[i].code)
+      mlaas_record_object(record, "TAttCanvas", item);
+    else if (mlaas_record_scalar(record, fields[i].code, NULL, &value, &format))
+      mlaas_record_number(record, &value, format, item);
+  }
+}
+
+static void read_canvas(struct mlaas_record *record, const char *class_name, struct mlaas_item *item) {
+  struct mlaas_members members = {0};
+  struct mlaas_frame frame = mlaas_cursor_frame(&record->cursor);
+  struct mlaas_mark mark = mlaas_record_enter(record, frame.end);
+  if (frame.version < 4)
+    mlaas_cursor_fail(&record->cursor, MLAAS_UNSUPPORTED, "a %s of version %d", class_name, frame.version);
+  add_base(record, &members, "TPad");
+  add_text(record, &members, "fDISPLAY", class_name);
+  read_canvas_members(record, &members);
+  mlaas_members_finish(&members, class_name, item);
+  mlaas_record_leave_items(record, &mark, frame.end, 1, item);
+}
+
 /* ---- which is which ---- */
 
 static const struct {
@@ -381,6 +438,7 @@ static const struct {
     {"TStringLong", read_long_string},
     {"TQObject", read_nothing},
     {"TDatime", read_datime},
+    {"TTime", read_time},
     {"TRef", read_ref},
     {"TRefArray", read_ref_array},
     {"TArrayC", read_array},
@@ -401,6 +459,7 @@ static const struct {
     {"TClonesArray", read_clones},
     {"TMap", read_map},
     {"TExMap", read_ex_map},
+    {"TCanvas", read_canvas},
     {"TMatrixTSym<double>", read_symmetric},
     {"TMatrixTSym<float>", read_symmetric},
 };

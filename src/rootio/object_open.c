@@ -109,7 +109,10 @@ enum mlaas_status mlaas_object_open(struct mlaas_file *file, const char *path, s
 
 /* ---- looking into it ---- */
 
-const char *mlaas_object_path(const struct mlaas_object *object) { return object->entry->path; }
+void mlaas_object_info(const struct mlaas_object *object, struct mlaas_object_info *info) {
+  mlaas_file_object(object->file, (size_t)(object->entry - object->file->objects), info);
+}
+
 const struct mlaas_item *mlaas_object_item(const struct mlaas_object *object) { return &object->item; }
 
 static const struct mlaas_item *follow(const struct mlaas_item *item) {

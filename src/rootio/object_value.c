@@ -50,8 +50,13 @@ static bool read_known_base(struct mlaas_record *record, const char *base, struc
   struct mlaas_item item = {.class_name = base};
   if (!mlaas_record_known(record, base, &item))
     return false;
+  if (item.kind == MLAAS_ITEM_ARRAY) { /* a histogram is a TArray too */
+    struct mlaas_item *count = mlaas_members_add(record, object, "fN", "TArray");
+    count->kind = MLAAS_ITEM_INT;
+    count->as.integer = item.count;
+  }
   if (item.kind != MLAAS_ITEM_OBJECT) {
-    *mlaas_members_add(record, object, strncmp(base, "TArray", 6) == 0 ? "fArray" : base, base) = item;
+    *mlaas_members_add(record, object, item.kind == MLAAS_ITEM_ARRAY ? "fArray" : base, base) = item;
     return true;
   }
   for (int64_t i = 0; i < item.count && record->cursor.status == MLAAS_OK; i++)
