@@ -274,15 +274,16 @@ static void group_parts(struct work *work) {
   }
 }
 
-static enum mlaas_status ready_workers(struct mlaas_read_job *job, struct mlaas_error *error) {
-  for (int i = 0; i < mlaas_pool_threads(job->pool); i++) {
-    struct mlaas_read_worker *worker = &job->workers[i];
-    if (!worker->ranges && !(worker->ranges = mlaas_alloc(GROUP_BASKETS * sizeof *worker->ranges)))
+enum mlaas_status mlaas_read_workers_ready(struct mlaas_read_worker *workers, int count, size_t ranges,
+                                           struct mlaas_budget *budget, struct mlaas_error *error) {
+  for (int i = 0; i < count; i++) {
+    struct mlaas_read_worker *worker = &workers[i];
+    if (!worker->ranges && !(worker->ranges = mlaas_alloc(ranges * sizeof *worker->ranges)))
       return mlaas_fail(error, MLAAS_MEMORY, "no memory for a thread");
     struct mlaas_block *blocks[] = {&worker->stored, &worker->object, &worker->scratch};
     for (size_t k = 0; k < sizeof blocks / sizeof blocks[0]; k++)
       if (!blocks[k]->budget)
-        MLAAS_TRY(mlaas_block_new(job->budget, 0, blocks[k], error));
+        MLAAS_TRY(mlaas_block_new(budget, 0, blocks[k], error));
   }
   return MLAAS_OK;
 }
@@ -292,7 +293,7 @@ enum mlaas_status mlaas_read_baskets(struct mlaas_read_job *job, enum mlaas_read
   MLAAS_TRY(order_parts(&work, error));
   if (work.num_parts == 0)
     return MLAAS_OK;
-  MLAAS_TRY(ready_workers(job, error));
+  MLAAS_TRY(mlaas_read_workers_ready(job->workers, mlaas_pool_threads(job->pool), GROUP_BASKETS, job->budget, error));
   group_parts(&work);
   return mlaas_pool_run(job->pool, work.num_groups, work_on_group, &work, error);
 }

@@ -16,6 +16,11 @@ struct mlaas_read_worker {
   struct mlaas_range *ranges;
 };
 
+/* Gives each of `count` workers what it lacks: room to list `ranges` ranges (the same number at every call), blocks
+ * that can grow. */
+enum mlaas_status mlaas_read_workers_ready(struct mlaas_read_worker *workers, int count, size_t ranges,
+                                           struct mlaas_budget *budget, struct mlaas_error *error);
+
 /* A decoded basket that the next range may need again. */
 struct mlaas_kept_basket {
   bool there;

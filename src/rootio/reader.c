@@ -1,5 +1,5 @@
 /* Readers: the public face of reading entry ranges. Must not know how baskets are decoded. */
-#include "rootio/read_job.h"
+#include "rootio/ntuple_read.h"
 
 #include "base/error.h"
 #include "column/arrow.h"
@@ -10,7 +10,8 @@ struct mlaas_reader {
   struct mlaas_table *table;
   size_t *columns;
   size_t num_columns;
-  struct mlaas_kept_basket *kept; /* one for each column */
+  struct mlaas_kept_basket *kept; /* one for each column; NULL for an ntuple */
+  struct mlaas_kept_page **pages; /* of an ntuple, for each column one for each feed; NULL for a tree */
   struct mlaas_read_worker *workers;
   int num_workers;
 };
@@ -21,6 +22,8 @@ static void drop_kept(struct mlaas_reader *reader) {
       mlaas_piece_reset(&reader->kept[i].piece);
     reader->kept[i].there = false;
   }
+  for (size_t i = 0; reader->pages && i < reader->num_columns; i++)
+    mlaas_kept_pages_reset(reader->pages[i], reader->table->columns[reader->columns[i]].field->num_feeds);
 }
 
 static void trim_worker(struct mlaas_read_worker *worker) {
@@ -43,18 +46,42 @@ void mlaas_reader_close(struct mlaas_reader *reader) {
     reset_worker(&reader->workers[i]);
   mlaas_free(reader->workers);
   mlaas_free(reader->kept);
+  for (size_t i = 0; reader->pages && i < reader->num_columns; i++)
+    mlaas_free(reader->pages[i]);
+  mlaas_free(reader->pages);
   mlaas_free(reader->columns);
   mlaas_table_close(reader->table);
   mlaas_free(reader);
+}
+
+static enum mlaas_status no_memory(const struct mlaas_reader *reader, struct mlaas_error *error) {
+  return mlaas_fail(error, MLAAS_MEMORY, "no memory for a reader of %zu columns", reader->num_columns);
+}
+
+/* Room for what one range leaves to the next. */
+static enum mlaas_status make_kept(struct mlaas_reader *reader, struct mlaas_error *error) {
+  if (!reader->table->entry->is_ntuple) {
+    reader->kept = mlaas_alloc((reader->num_columns + 1) * sizeof *reader->kept);
+    return reader->kept ? MLAAS_OK : no_memory(reader, error);
+  }
+  reader->pages = mlaas_alloc((reader->num_columns + 1) * sizeof *reader->pages);
+  if (!reader->pages)
+    return no_memory(reader, error);
+  for (size_t i = 0; i < reader->num_columns; i++) {
+    size_t count = reader->table->columns[reader->columns[i]].field->num_feeds;
+    reader->pages[i] = mlaas_alloc((count + 1) * sizeof **reader->pages);
+    if (!reader->pages[i])
+      return no_memory(reader, error);
+  }
+  return MLAAS_OK;
 }
 
 static enum mlaas_status make_workers(struct mlaas_reader *reader, struct mlaas_error *error) {
   struct mlaas_context *context = reader->table->file->context;
   reader->num_workers = mlaas_pool_threads(mlaas_context_pool(context));
   reader->workers = mlaas_alloc((size_t)reader->num_workers * sizeof *reader->workers);
-  reader->kept = mlaas_alloc((reader->num_columns + 1) * sizeof *reader->kept);
-  if (!reader->workers || !reader->kept)
-    return mlaas_fail(error, MLAAS_MEMORY, "no memory for a reader of %zu columns", reader->num_columns);
+  if (!reader->workers)
+    return no_memory(reader, error);
   for (int i = 0; i < reader->num_workers; i++)
     mlaas_codec_init(&reader->workers[i].codec, mlaas_context_budget(context));
   return MLAAS_OK;
@@ -69,6 +96,8 @@ enum mlaas_status mlaas_reader_open(struct mlaas_table *table, const size_t *col
   enum mlaas_status status = mlaas_table_choose(table, columns, num_columns, &made->columns, &made->num_columns, error);
   if (status == MLAAS_OK)
     status = make_workers(made, error);
+  if (status == MLAAS_OK)
+    status = make_kept(made, error);
   if (status != MLAAS_OK) {
     mlaas_reader_close(made);
     return status;
@@ -98,29 +127,78 @@ static enum mlaas_status begin_job(struct mlaas_reader *reader, int64_t start, i
   return MLAAS_OK;
 }
 
-static enum mlaas_status build_rows(const struct mlaas_read_job *job, int64_t length, struct ArrowArray *array,
-                                    struct mlaas_error *error) {
-  MLAAS_TRY(mlaas_array_init(array, length, NULL, 0, job->num_columns, error));
-  for (size_t i = 0; i < job->num_columns; i++) {
-    enum mlaas_status status =
-        mlaas_node_array(job->columns[i].plan->root, length, job->columns[i].blocks, array->children[i], error);
-    if (status != MLAAS_OK) {
-      mlaas_array_release(array);
-      return status;
-    }
+/* ---- ntuples ---- */
+
+static enum mlaas_status begin_fields(struct mlaas_reader *reader, int64_t start, int64_t stop, bool lean,
+                                      struct mlaas_fields_job *job, struct mlaas_error *error) {
+  struct mlaas_context *context = reader->table->file->context;
+  *job = (struct mlaas_fields_job){.table = reader->table,
+                                   .budget = mlaas_context_budget(context),
+                                   .pool = mlaas_context_pool(context),
+                                   .workers = reader->workers,
+                                   .start = start,
+                                   .stop = stop,
+                                   .lean = lean,
+                                   .trust = mlaas_budget_trusts_pages(mlaas_context_budget(context))};
+  mlaas_arena_init(&job->arena, job->budget);
+  job->fields = mlaas_arena_alloc(&job->arena, reader->num_columns, sizeof *job->fields, error);
+  if (!job->fields)
+    return error->status;
+  job->num_fields = reader->num_columns;
+  for (size_t i = 0; i < job->num_fields; i++) {
+    const struct mlaas_table_column *column = &reader->table->columns[reader->columns[i]];
+    job->fields[i] = (struct mlaas_field_read){.plan = column->field, .name = column->name, .kept = reader->pages[i]};
   }
   return MLAAS_OK;
 }
 
-static enum mlaas_status read_once(struct mlaas_reader *reader, int64_t start, int64_t stop, bool lean,
-                                   struct ArrowArray *array, struct mlaas_error *error) {
+/* ---- arrays ---- */
+
+struct rows {
+  const struct mlaas_reader *reader;
+  struct ArrowArray *array;
+  int64_t length;
+};
+
+static enum mlaas_status add_array(const struct rows *rows, size_t i, struct mlaas_block *blocks,
+                                   struct mlaas_error *error) {
+  const struct mlaas_reader *reader = rows->reader;
+  return mlaas_node_array(reader->table->columns[reader->columns[i]].plan.root, rows->length, blocks,
+                          rows->array->children[i], error);
+}
+
+static enum mlaas_status read_fields(struct mlaas_reader *reader, int64_t start, int64_t stop, bool lean,
+                                     const struct rows *rows, struct mlaas_error *error) {
+  struct mlaas_fields_job job;
+  enum mlaas_status status = begin_fields(reader, start, stop, lean, &job, error);
+  if (status == MLAAS_OK)
+    status = mlaas_fields_job_run(&job, error);
+  for (size_t i = 0; status == MLAAS_OK && i < job.num_fields; i++)
+    status = add_array(rows, i, job.fields[i].blocks, error);
+  mlaas_fields_job_reset(&job);
+  return status;
+}
+
+static enum mlaas_status read_branches(struct mlaas_reader *reader, int64_t start, int64_t stop, bool lean,
+                                       const struct rows *rows, struct mlaas_error *error) {
   struct mlaas_read_job job;
   enum mlaas_status status = begin_job(reader, start, stop, lean, &job, error);
   if (status == MLAAS_OK)
     status = mlaas_read_job_run(&job, error);
-  if (status == MLAAS_OK)
-    status = build_rows(&job, stop - start, array, error);
+  for (size_t i = 0; status == MLAAS_OK && i < job.num_columns; i++)
+    status = add_array(rows, i, job.columns[i].blocks, error);
   mlaas_read_job_reset(&job);
+  return status;
+}
+
+static enum mlaas_status read_once(struct mlaas_reader *reader, int64_t start, int64_t stop, bool lean,
+                                   struct ArrowArray *array, struct mlaas_error *error) {
+  struct rows rows = {reader, array, stop - start};
+  MLAAS_TRY(mlaas_array_init(array, stop - start, NULL, 0, reader->num_columns, error));
+  enum mlaas_status status = reader->pages ? read_fields(reader, start, stop, lean, &rows, error)
+                                           : read_branches(reader, start, stop, lean, &rows, error);
+  if (status != MLAAS_OK)
+    mlaas_array_release(array);
   return status;
 }
 

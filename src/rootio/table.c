@@ -19,6 +19,7 @@ void mlaas_table_close(struct mlaas_table *table) {
   if (!table || __atomic_sub_fetch(&table->count, 1, __ATOMIC_ACQ_REL) > 0)
     return;
   mlaas_tree_reset(&table->tree);
+  mlaas_ntuple_reset(&table->ntuple);
   mlaas_arena_reset(&table->arena);
   mlaas_file_close(table->file);
   mlaas_free(table);
@@ -103,7 +104,7 @@ static uint32_t *slot_of(const struct mlaas_table *table, const char *name) {
   return &table->index[at];
 }
 
-static enum mlaas_status make_room(struct mlaas_table *table, size_t most, struct mlaas_error *error) {
+enum mlaas_status mlaas_table_make_room(struct mlaas_table *table, size_t most, struct mlaas_error *error) {
   table->index_size = 16;
   while (table->index_size < 2 * most)
     table->index_size *= 2;
@@ -112,12 +113,11 @@ static enum mlaas_status make_room(struct mlaas_table *table, size_t most, struc
   return table->columns && table->index ? MLAAS_OK : MLAAS_MEMORY;
 }
 
-/* Of several columns of one name the first is kept. */
-static void add_column(struct mlaas_table *table, const char *name, const struct mlaas_branch_plan *plan) {
-  uint32_t *slot = slot_of(table, name);
+void mlaas_table_add(struct mlaas_table *table, const struct mlaas_table_column *column) {
+  uint32_t *slot = slot_of(table, column->name);
   if (*slot)
     return;
-  table->columns[table->num_columns] = (struct mlaas_table_column){.name = name, .plan = *plan};
+  table->columns[table->num_columns] = *column;
   *slot = (uint32_t)++table->num_columns;
 }
 
@@ -128,42 +128,14 @@ static enum mlaas_status open_tree(struct mlaas_table *table, struct mlaas_error
   MLAAS_TRY(mlaas_tree_read(&table->file->container, &table->file->streamers, table->entry->key, tree, error));
   table->num_entries = tree->entries;
   table->title = tree->title;
-  MLAAS_TRY(make_room(table, tree->num_all, error));
+  MLAAS_TRY(mlaas_table_make_room(table, tree->num_all, error));
   for (size_t i = 0; i < tree->num_all; i++) {
     struct mlaas_branch_plan plan;
     MLAAS_TRY(mlaas_branch_plan_make(tree->all[i], &table->file->streamers, tree, &table->arena, &plan, error));
     if (plan.has_data)
-      add_column(table, tree->all[i]->path, &plan);
+      mlaas_table_add(table, &(struct mlaas_table_column){.name = tree->all[i]->path, .plan = plan});
   }
   return MLAAS_OK;
-}
-
-static enum mlaas_status list_fields(struct mlaas_table *table, const struct mlaas_ntuple *ntuple,
-                                     struct mlaas_error *error) {
-  table->num_entries = ntuple->entries;
-  table->title = table->entry->key->title;
-  MLAAS_TRY(make_room(table, ntuple->num_fields, error));
-  for (size_t i = 0; i < ntuple->num_fields; i++) {
-    const struct mlaas_ntuple_field *field = &ntuple->fields[i];
-    if (field->parent != i)
-      continue;
-    const char *name = mlaas_arena_strndup(&table->arena, field->name, strlen(field->name), error);
-    const char *type = mlaas_arena_strndup(&table->arena, field->type_name, strlen(field->type_name), error);
-    if (!name || !type)
-      return MLAAS_MEMORY;
-    struct mlaas_branch_plan plan = {.unsupported = "RNTuple fields are not read yet", .type_name = type};
-    add_column(table, name, &plan);
-  }
-  return MLAAS_OK;
-}
-
-static enum mlaas_status open_ntuple(struct mlaas_table *table, struct mlaas_error *error) {
-  struct mlaas_ntuple ntuple = {0};
-  enum mlaas_status status = mlaas_ntuple_read(&table->file->container, table->entry->key, &ntuple, error);
-  if (status == MLAAS_OK)
-    status = list_fields(table, &ntuple, error);
-  mlaas_ntuple_reset(&ntuple);
-  return status;
 }
 
 enum mlaas_status mlaas_table_open(struct mlaas_file *file, const char *path, struct mlaas_table **table,
@@ -181,7 +153,7 @@ enum mlaas_status mlaas_table_open(struct mlaas_file *file, const char *path, st
   made->file = mlaas_file_get(file);
   made->entry = entry;
   mlaas_arena_init(&made->arena, file->container.budget);
-  if ((entry->is_ntuple ? open_ntuple(made, error) : open_tree(made, error)) != MLAAS_OK) {
+  if ((entry->is_ntuple ? mlaas_table_open_ntuple(made, error) : open_tree(made, error)) != MLAAS_OK) {
     mlaas_table_close(made);
     mlaas_fail_in(error, error->status, "%s", entry->path);
     return mlaas_fail_in(error, error->status, "%s", url);
@@ -201,9 +173,10 @@ int64_t mlaas_table_num_entries(const struct mlaas_table *table) { return table-
 
 const int64_t *mlaas_table_clusters(const struct mlaas_table *table, size_t *count) {
   static const int64_t whole[1] = {0};
-  if (table->num_entries > 0 && table->tree.num_clusters > 0) {
-    *count = table->tree.num_clusters;
-    return table->tree.clusters;
+  size_t known = table->entry->is_ntuple ? table->num_clusters : table->tree.num_clusters;
+  if (table->num_entries > 0 && known > 0) {
+    *count = known;
+    return table->entry->is_ntuple ? table->clusters : table->tree.clusters;
   }
   *count = table->num_entries > 0;
   return whole;
@@ -218,6 +191,10 @@ const char *mlaas_table_counter(const struct mlaas_branch_plan *plan) {
 void mlaas_table_column(const struct mlaas_table *table, size_t i, struct mlaas_column_info *info) {
   const struct mlaas_table_column *column = &table->columns[i];
   const struct mlaas_branch *branch = column->plan.branch;
+  if (column->field) {
+    mlaas_table_field(table, i, info);
+    return;
+  }
   *info = (struct mlaas_column_info){.name = column->name,
                                      .type_name = column->plan.type_name,
                                      .title = branch ? branch->title : "",

@@ -4,7 +4,7 @@
 
 #include "base/context.h"
 #include "rootio/branch_plan.h"
-#include "rootio/ntuple.h"
+#include "rootio/ntuple_plan.h"
 
 #include <mlaas/file.h>
 
@@ -34,14 +34,18 @@ enum mlaas_status mlaas_file_from_source(struct mlaas_context *context, struct m
 
 struct mlaas_table_column {
   const char *name;
-  struct mlaas_branch_plan plan; /* of an ntuple: only type_name and unsupported */
+  struct mlaas_branch_plan plan;        /* of a field: type_name, unsupported, root and num_buffers */
+  const struct mlaas_field_plan *field; /* NULL for a branch */
 };
 
 struct mlaas_table {
   long count;
   struct mlaas_file *file;
   const struct mlaas_file_table *entry;
-  struct mlaas_tree tree; /* empty for an ntuple */
+  struct mlaas_tree tree;     /* empty for an ntuple */
+  struct mlaas_ntuple ntuple; /* empty for a tree */
+  int64_t *clusters;          /* of an ntuple, where those begin that are not empty */
+  size_t num_clusters;
   int64_t num_entries;
   const char *title;
   struct mlaas_table_column *columns;
@@ -58,5 +62,14 @@ enum mlaas_status mlaas_table_choose(const struct mlaas_table *table, const size
                                      size_t **chosen, size_t *count, struct mlaas_error *error);
 /* Name of the column that counts `plan`'s lists, or NULL. */
 const char *mlaas_table_counter(const struct mlaas_branch_plan *plan);
+
+/* ---- opening, for table.c and table_ntuple.c ---- */
+
+/* Room for `most` columns and their names. */
+enum mlaas_status mlaas_table_make_room(struct mlaas_table *table, size_t most, struct mlaas_error *error);
+/* Of several columns of one name the first is kept. */
+void mlaas_table_add(struct mlaas_table *table, const struct mlaas_table_column *column);
+enum mlaas_status mlaas_table_open_ntuple(struct mlaas_table *table, struct mlaas_error *error);
+void mlaas_table_field(const struct mlaas_table *table, size_t i, struct mlaas_column_info *info);
 
 #endif

@@ -22,10 +22,14 @@ static inline uint64_t hash_row(const struct ArrowSchema *schema, const struct A
                                 uint64_t hash) {
   const char *format = schema->format;
   const void *buffer = array->n_buffers > 1 ? array->buffers[1] : NULL;
+  if (schema->flags & ARROW_FLAG_NULLABLE) {
+    uint8_t there = !array->buffers[0] || ((const uint8_t *)array->buffers[0])[row / 8] >> row % 8 & 1;
+    hash = hash_bytes(hash, &there, 1);
+  }
   if (strcmp(format, "+s") == 0) {
     for (int64_t i = 0; i < array->n_children; i++)
       hash = hash_row(schema->children[i], array->children[i], row, hash);
-  } else if (strcmp(format, "+l") == 0) {
+  } else if (strcmp(format, "+l") == 0 || strcmp(format, "+m") == 0) {
     const int32_t *offsets = buffer;
     int32_t length = offsets[row + 1] - offsets[row];
     hash = hash_bytes(hash, &length, 4);

@@ -16,9 +16,19 @@
 #define DATA TESTS_ROOT "/tests/data/"
 #define BIG TESTS_ROOT "/examples/tth/flatTree_QCD_HT300to500.root"
 
-static const char *const files[] = {DATA "vectors-nested.root", DATA "strings-split0.root",
-                                    DATA "leaf-lists.root",     DATA "autoflush.root",
-                                    DATA "tntuple.root",        DATA "old-branch-split1.root"};
+static const char *const files[] = {DATA "vectors-nested.root",
+                                    DATA "strings-split0.root",
+                                    DATA "leaf-lists.root",
+                                    DATA "autoflush.root",
+                                    DATA "tntuple.root",
+                                    DATA "old-branch-split1.root",
+                                    DATA "ntuple-columns.root",
+                                    DATA "ntuple-containers.root",
+                                    DATA "ntuple-classes.root",
+                                    DATA "ntuple-late.root",
+                                    DATA "ntuple-small-pages.root",
+                                    DATA "ntuple-clusters.root",
+                                    DATA "ntuple-projected.root"};
 enum { NUM_FILES = sizeof files / sizeof *files };
 
 struct opened {

@@ -95,22 +95,44 @@ static void a_counted_column_names_its_counter(void **state) {
   close_file(&opened);
 }
 
-static void an_ntuple_lists_its_fields_and_refuses_them(void **state) {
+static void an_ntuple_lists_its_fields_and_clusters(void **state) {
+  (void)state;
+  struct opened opened;
+  struct mlaas_table *table;
+  struct mlaas_column_info info;
+  size_t count, column;
+  open_file(&opened, DATA "ntuple-clusters.root");
+  assert_int_equal(mlaas_table_open(opened.file, NULL, &table, &opened.error), MLAAS_OK);
+  assert_int_equal(mlaas_table_num_entries(table), 60);
+  assert_int_equal(mlaas_table_num_columns(table), 4);
+  const int64_t *clusters = mlaas_table_clusters(table, &count);
+  assert_int_equal(count, 9);
+  for (size_t i = 0; i < count; i++)
+    assert_int_equal(clusters[i], 7 * i);
+  assert_int_equal(mlaas_table_find(table, "v", &column, &opened.error), MLAAS_OK);
+  mlaas_table_column(table, column, &info);
+  assert_string_equal(info.type_name, "std::vector<float>");
+  assert_null(info.unsupported);
+  assert_int_equal(info.num_baskets, 2 * 9);
+  assert_true(info.stored_bytes > 0 && info.raw_bytes >= info.stored_bytes);
+  assert_int_equal(info.compression, 505);
+  mlaas_table_close(table);
+  close_file(&opened);
+}
+
+static void a_streamed_field_is_refused_and_the_rest_is_there(void **state) {
   (void)state;
   struct opened opened;
   struct mlaas_table *table;
   struct mlaas_reader *reader;
-  struct mlaas_column_info info;
-  open_file(&opened, DATA "ntuple-late.root");
+  size_t column;
+  open_file(&opened, DATA "ntuple-classes.root");
   assert_int_equal(mlaas_table_open(opened.file, NULL, &table, &opened.error), MLAAS_OK);
-  assert_int_equal(mlaas_table_num_entries(table), 60);
-  assert_int_equal(mlaas_table_num_columns(table), 9);
-  for (size_t i = 0; i < 9; i++) {
-    mlaas_table_column(table, i, &info);
-    assert_string_equal(info.unsupported, "RNTuple fields are not read yet");
-    assert_int_equal(mlaas_reader_open(table, &i, 1, &reader, &opened.error), MLAAS_UNSUPPORTED);
-    assert_non_null(strstr(opened.error.message, info.name));
-  }
+  assert_int_equal(mlaas_table_find(table, "streamed", &column, &opened.error), MLAAS_OK);
+  assert_int_equal(mlaas_reader_open(table, &column, 1, &reader, &opened.error), MLAAS_UNSUPPORTED);
+  assert_non_null(strstr(opened.error.message, "streamed"));
+  assert_int_equal(mlaas_reader_open(table, NULL, 0, &reader, &opened.error), MLAAS_OK);
+  mlaas_reader_close(reader);
   mlaas_table_close(table);
   close_file(&opened);
 }
@@ -146,7 +168,8 @@ int main(void) {
       cmocka_unit_test(the_highest_cycle_is_taken),
       cmocka_unit_test(what_is_not_there_is_suggested),
       cmocka_unit_test(a_counted_column_names_its_counter),
-      cmocka_unit_test(an_ntuple_lists_its_fields_and_refuses_them),
+      cmocka_unit_test(an_ntuple_lists_its_fields_and_clusters),
+      cmocka_unit_test(a_streamed_field_is_refused_and_the_rest_is_there),
       cmocka_unit_test(an_empty_tree_has_no_rows_and_no_clusters),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

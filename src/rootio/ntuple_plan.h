@@ -1,0 +1,49 @@
+/* How a field of an ntuple is read: what its entries are made of, and which columns fill which buffers. Reads no page.
+ */
+#ifndef MLAAS_ROOTIO_NTUPLE_PLAN_H
+#define MLAAS_ROOTIO_NTUPLE_PLAN_H
+
+#include "rootio/node.h"
+#include "rootio/ntuple.h"
+
+enum mlaas_feed_kind {
+  MLAAS_FEED_VALUES, /* values, or the bytes of texts */
+  MLAAS_FEED_ENDS,   /* where lists and texts end: offsets */
+  MLAAS_FEED_COUNTS, /* the same column as a number: how long the lists are */
+  MLAAS_FEED_THERE,  /* the same column of an option, a list of none or one */
+  MLAAS_FEED_SWITCH  /* which alternative of a variant is there */
+};
+
+enum { MLAAS_FEED_ENTRIES = -1 };
+
+/* One column in the file (in one of the field's representations, cluster by cluster) and the buffers it fills. */
+struct mlaas_field_feed {
+  enum mlaas_feed_kind kind;
+  uint32_t field;
+  size_t part;             /* which column of a representation */
+  struct mlaas_node *node; /* of a SWITCH a struct of options, one for each alternative */
+  size_t buffer;           /* of a SWITCH that of the first alternative's option */
+  int parent;              /* the feed, an earlier one, that says how many rows there are; MLAAS_FEED_ENTRIES */
+  uint32_t alternative;    /* which one of a parent that is a SWITCH */
+  int64_t per;             /* elements in one row of the parent */
+  int level;               /* how many feeds are above */
+};
+
+struct mlaas_field_plan {
+  uint32_t field;
+  const char *unsupported; /* then all below is zero */
+  struct mlaas_node *root;
+  size_t num_buffers;
+  struct mlaas_field_feed *feeds; /* parents first */
+  size_t num_feeds;
+  int num_levels;
+};
+
+/* Fills `plan` for a top-level field, from `arena`. Errors: MEMORY, LIMIT; what cannot be read is no error. */
+enum mlaas_status mlaas_field_plan_make(const struct mlaas_ntuple *ntuple, uint32_t field, struct mlaas_arena *arena,
+                                        struct mlaas_field_plan *plan, struct mlaas_error *error);
+
+/* Tells members of one name apart that come from several bases of `record`: "Base::member". For the plan. */
+enum mlaas_status mlaas_ntuple_qualify(struct mlaas_node *record, struct mlaas_arena *arena, struct mlaas_error *error);
+
+#endif
