@@ -168,6 +168,19 @@ static void other_formats_are_named(void **state) {
   sample_free(&sample);
 }
 
+/* Every length that takes another way through XXH3; the sum is that of Python's xxhash. */
+static void checksums_are_right_at_every_length(void **state) {
+  (void)state;
+  enum { LONGEST = 2200 };
+  uint8_t bytes[LONGEST];
+  uint64_t sum = 0;
+  for (uint32_t i = 0; i < LONGEST; i++)
+    bytes[i] = (uint8_t)(i * i * 7 + i * 13 + (i >> 8));
+  for (size_t length = 0; length <= LONGEST; length++)
+    sum = sum * 31 + XXH3_64bits(bytes, length);
+  assert_int_equal(sum, 0xee0b14dfde1c7dddull);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(fields_and_entries_are_listed),
@@ -177,6 +190,7 @@ int main(void) {
       cmocka_unit_test(a_lying_header_is_an_error_or_harmless),
       cmocka_unit_test(every_allocation_and_read_may_fail),
       cmocka_unit_test(other_formats_are_named),
+      cmocka_unit_test(checksums_are_right_at_every_length),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
