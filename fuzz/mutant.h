@@ -13,12 +13,19 @@
 
 /* ---- mutant_make.c ---- */
 
+/* Bytes with a hash of their own. */
+struct mutant_repair {
+  size_t at, size;
+};
+
 struct mutant_original {
   uint8_t *data;
   size_t size;
   uint32_t *places; /* offsets that look like sizes, counts or offsets */
   size_t num_places;
   uint8_t *covered; /* for each byte whether a checksum covers it */
+  struct mutant_repair *repairs;
+  size_t num_repairs;
 };
 
 /* One change: `size` bytes at `at` are no longer what they were. */
@@ -46,6 +53,13 @@ void mutant_make(const struct mutant_original *original, uint64_t seed, struct m
 
 /* Marks the bytes of every payload whose codec or page has a checksum. */
 void mutant_cover(const struct mutant_original *original, struct mlaas_context *context);
+
+/* ---- mutant_plain.c ---- */
+
+/* Stores metadata without compression; false if the file cannot be opened, and nothing has changed. */
+bool mutant_plain(struct mutant_original *original, struct mlaas_context *context);
+/* Sets the hashes right in `data`, a mutant of `original` in which nothing has moved. */
+void mutant_repair(const struct mutant_original *original, uint8_t *data);
 
 /* ---- mutant_read.c ---- */
 

@@ -194,4 +194,8 @@ void mutant_make(const struct mutant_original *original, uint64_t seed, struct m
   mutant->kind = "none";
   if (original->size > 16)
     makers[below(&state, sizeof makers / sizeof *makers)](original, &state, mutant);
+  if (original->num_repairs && mutant->size == original->size && below(&state, 8)) {
+    mutant_repair(original, mutant->data);
+    mutant->covered = false;
+  }
 }

@@ -1,11 +1,12 @@
-/* Reads all of a file, column by column, into hashes that two readings can be compared by. */
+/* Reads all of a file, column by column and object by object, into hashes that two readings can be compared by. */
 #include "mutant.h"
 
+#include <mlaas/object.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
 
-enum { MOST_ROWS = 400000, ROWS_AT_ONCE = 100000 };
+enum { MOST_ROWS = 400000, ROWS_AT_ONCE = 100000, DEEPEST = 2000 };
 
 /* ---- hashing ---- */
 
@@ -55,6 +56,39 @@ static void add_array(XXH3_state_t *hash, const struct ArrowSchema *schema, cons
     add(hash, array->buffers[1], array->length * width_of(format));
   for (int64_t i = 0; i < array->n_children; i++)
     add_array(hash, schema->children[i], array->children[i]);
+}
+
+static void add_item(XXH3_state_t *hash, const struct mlaas_item *item, int depth) {
+  add_number(hash, item->kind);
+  add_number(hash, item->count);
+  if (item->class_name)
+    add(hash, item->class_name, (int64_t)strlen(item->class_name));
+  switch (item->kind) {
+  case MLAAS_ITEM_BOOL:
+  case MLAAS_ITEM_INT:
+  case MLAAS_ITEM_UINT:
+  case MLAAS_ITEM_DOUBLE:
+    add_number(hash, item->as.integer);
+    break;
+  case MLAAS_ITEM_TEXT:
+    add(hash, item->as.text, item->count);
+    break;
+  case MLAAS_ITEM_ARRAY:
+    add(hash, item->as.array.values, item->count * item->as.array.width);
+    add(hash, item->as.array.shape, item->dimensions * (int64_t)sizeof(int64_t));
+    break;
+  case MLAAS_ITEM_LIST:
+  case MLAAS_ITEM_MAP:
+    for (int64_t i = 0; depth < DEEPEST && i < item->count * (item->kind == MLAAS_ITEM_MAP ? 2 : 1); i++)
+      add_item(hash, &item->as.items[i], depth + 1);
+    break;
+  case MLAAS_ITEM_OBJECT:
+    for (int64_t i = 0; depth < DEEPEST && i < item->count; i++)
+      add_item(hash, &item->as.members[i].item, depth + 1);
+    break;
+  default: /* nothing, or what is hashed elsewhere */
+    break;
+  }
 }
 
 /* ---- the reading ---- */
@@ -115,6 +149,23 @@ static void read_table(struct mlaas_file *file, const char *path, XXH3_state_t *
   mlaas_table_close(table);
 }
 
+static void read_object(struct mlaas_file *file, const char *path, XXH3_state_t *hash, struct mutant_reading *reading) {
+  struct mlaas_object *object;
+  struct mlaas_histogram histogram;
+  struct mlaas_error error;
+  if (mlaas_object_open(file, path, &object, &error) != MLAAS_OK) {
+    put(reading, hash_text(path), "object", MUTANT_REFUSED, 0);
+    return;
+  }
+  XXH3_64bits_reset(hash);
+  add_item(hash, mlaas_object_item(object), 0);
+  if (mlaas_object_histogram(object, &histogram))
+    for (int64_t i = 0; i < histogram.num_bins && i < MOST_ROWS; i++)
+      add_number(hash, mlaas_histogram_value(&histogram, i) > 0);
+  mlaas_object_close(object);
+  put(reading, hash_text(path), "object", MUTANT_READ, XXH3_64bits_digest(hash));
+}
+
 void mutant_read(struct mlaas_context *context, const void *data, size_t size, struct mutant_reading *reading) {
   struct mlaas_source *source;
   struct mlaas_file *file;
@@ -130,6 +181,11 @@ void mutant_read(struct mlaas_context *context, const void *data, size_t size, s
       struct mlaas_table_info info;
       mlaas_file_table(file, i, &info);
       read_table(file, info.path, hash, reading);
+    }
+    for (size_t i = 0; i < mlaas_file_num_objects(file); i++) {
+      struct mlaas_object_info info;
+      mlaas_file_object(file, i, &info);
+      read_object(file, info.path, hash, reading);
     }
     mlaas_file_close(file);
   }

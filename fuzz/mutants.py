@@ -87,6 +87,7 @@ def run(program: Path, path: Path, arguments: argparse.Namespace, sanitized: boo
     with tempfile.NamedTemporaryFile() as progress:
         while first < arguments.mutants:
             command = [program, "--seed", arguments.seed, "--first", first, "--count", arguments.mutants - first]
+            command += ["--plain"] * arguments.plain
             command += ["--memory", arguments.memory << 20, "--progress", progress.name, path]
             done = subprocess.run(
                 [str(word) for word in command],
@@ -118,6 +119,7 @@ def save(program: Path, result: Result, arguments: argparse.Namespace) -> None:
     for index in sorted({index for index, _ in result.defects if index >= 0}):
         out = folder / f"{result.path.stem}-{arguments.seed}-{index}.root"
         command = [program, "--seed", arguments.seed, "--first", index, "--write", out, result.path]
+        command += ["--plain"] * arguments.plain
         subprocess.run([str(word) for word in command], check=True, stdout=subprocess.DEVNULL)
 
 
@@ -165,6 +167,7 @@ def main() -> int:
     parser.add_argument("--pick", type=int, default=0, metavar="N", help="at most N files, of all sizes")
     parser.add_argument("--largest", type=int, default=400_000, metavar="BYTES", help="of the files to pick from")
     parser.add_argument("--memory", type=int, default=256, metavar="MiB", help="ceiling of the reader")
+    parser.add_argument("--plain", action="store_true", help="store metadata without compression first")
     parser.add_argument("--save", metavar="FOLDER", help="keep the mutants that are defects")
     arguments = parser.parse_args()
     program = Path(arguments.build) / "fuzz/mutants"

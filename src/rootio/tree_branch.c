@@ -58,6 +58,8 @@ static void fill_element(struct mlaas_tree_reader *reader, struct mlaas_branch *
     branch->container_class = mlaas_tree_text(reader, &values[MLAAS_MEMBER_fContName]);
   if (!branch->is_element)
     return;
+  if (!branch->element_class)
+    branch->element_class = ""; /* where the file's own description of TBranchElement leaves it out */
   branch->parent_class = mlaas_tree_text(reader, &values[MLAAS_MEMBER_fParentName]);
   branch->clones_class = mlaas_tree_text(reader, &values[MLAAS_MEMBER_fClonesName]);
   branch->checksum = (uint32_t)values[MLAAS_MEMBER_fCheckSum].number;
