@@ -17,8 +17,8 @@ from ._errors import UnsupportedError
 class Jagged(NamedTuple):
     """Lists of different length: row i is ``values[offsets[i]:offsets[i + 1]]``.
 
-    ``offsets`` is int64 with one entry more than there are rows, from 0. ``values`` is an array, or Jagged again for
-    lists of lists.
+    ``offsets`` is int64 with one entry more than there are rows, from 0. ``values`` is an array, Jagged again for lists
+    of lists, or a dict of these for lists of structs (of a map: "key" and "value").
     """
 
     offsets: np.ndarray
@@ -32,10 +32,16 @@ class Jagged(NamedTuple):
     def row(self, i: int) -> Any:
         """Values of row i: a view (of lists of lists: Jagged with copied offsets)."""
         start, stop = int(self.offsets[i]), int(self.offsets[i + 1])
-        if isinstance(self.values, Jagged):
-            inner = self.values.offsets[start : stop + 1]
-            return Jagged(inner - inner[0], self.values.values[int(inner[0]) : int(inner[-1])])
-        return self.values[start:stop]
+        return _slice(self.values, start, stop)
+
+
+def _slice(values: Any, start: int, stop: int) -> Any:
+    if isinstance(values, dict):
+        return {name: _slice(member, start, stop) for name, member in values.items()}
+    if not isinstance(values, Jagged):
+        return values[start:stop]
+    inner = values.offsets[start : stop + 1]
+    return Jagged(inner - inner[0], _slice(values.values, int(inner[0]), int(inner[-1])))
 
 
 # A node is what _core.Array.describe gives: (name, format, length, offset, null_count, buffers, children).
@@ -46,9 +52,60 @@ def _bits(buffer: Any, start: int, count: int) -> np.ndarray:
     return whole[start % 8 : start % 8 + count].view(np.bool_)
 
 
-def _no_nulls(node: tuple) -> None:
-    if node[4] and node[5] and node[5][0] is not None:
-        raise UnsupportedError(f"{node[0]}: missing lists cannot be shown as arrays; read this column through Arrow")
+class _Valid:
+    """Which rows are there."""
+
+    def __init__(self) -> None:
+        self.chunks: list[np.ndarray] = []
+        self.missing = False
+
+    def add(self, node: tuple, start: int, count: int) -> None:
+        missing = bool(node[4]) and node[5][0] is not None
+        self.missing |= missing
+        self.chunks.append(_bits(node[5][0], start + node[3], count) if missing else np.ones(count, np.bool_))
+
+    def masked(self, ak: Any, content: Any) -> Any:
+        """An awkward content with the missing rows left out."""
+        if not self.missing:
+            return content
+        return ak.contents.ByteMaskedArray(ak.index.Index8(_join(self.chunks).view(np.int8)), content, True)
+
+
+def _row(values: Any, i: int) -> Any:
+    if isinstance(values, dict):
+        return {name: _row(member, i) for name, member in values.items()}
+    return values.row(i) if isinstance(values, Jagged) else values[i]
+
+
+class _Option:
+    """Lists, strings or structs of which some are missing."""
+
+    def __init__(self, node: tuple, content: Any) -> None:
+        self.valid = _Valid()
+        self.content = content
+
+    def add(self, node: tuple, start: int, count: int) -> None:
+        self.valid.add(node, start, count)
+        self.content.add(node, start, count)
+
+    def numpy(self) -> Any:
+        values = self.content.numpy()
+        return self._rows(values) if self.valid.missing else values
+
+    def _rows(self, values: Any) -> Any:
+        if isinstance(values, dict):
+            return {name: self._rows(member) for name, member in values.items()}
+        there = _join(self.valid.chunks)
+        if isinstance(values, np.ndarray) and values.dtype != object:
+            absent = np.broadcast_to(~there.reshape(-1, *[1] * (values.ndim - 1)), values.shape)
+            return np.ma.MaskedArray(values, absent | np.ma.getmaskarray(values))
+        rows = np.empty(len(there), object)
+        for i in range(len(there)):
+            rows[i] = _row(values, i)
+        return np.ma.MaskedArray(rows, ~there)
+
+    def awkward(self, ak: Any) -> Any:
+        return self.valid.masked(ak, self.content.awkward(ak))
 
 
 class _Leaf:
@@ -56,11 +113,11 @@ class _Leaf:
 
     def __init__(self, node: tuple) -> None:
         self.chunks: list[np.ndarray] = []
-        self.valid: list[np.ndarray] = []
-        self.nulls = False
+        self.valid = _Valid()
 
     def add(self, node: tuple, start: int, count: int) -> None:
-        _, form, _, offset, nulls, buffers, _ = node
+        _, form, _, offset, _, buffers, _ = node
+        self.valid.add(node, start, count)
         start += offset
         if form == "b":
             self.chunks.append(_bits(buffers[1], start, count))
@@ -68,19 +125,13 @@ class _Leaf:
             raise UnsupportedError(f"{node[0]}: Arrow type {form!r} cannot be shown as an array; use pyarrow.table()")
         else:
             self.chunks.append(np.asarray(buffers[1])[start : start + count].copy())
-        missing = bool(nulls) and buffers[0] is not None
-        self.nulls |= missing
-        self.valid.append(_bits(buffers[0], start, count) if missing else np.ones(count, np.bool_))
 
     def numpy(self) -> np.ndarray:
         values = _join(self.chunks)
-        return np.ma.MaskedArray(values, ~np.concatenate(self.valid)) if self.nulls else values
+        return np.ma.MaskedArray(values, ~_join(self.valid.chunks)) if self.valid.missing else values
 
     def awkward(self, ak: Any) -> Any:
-        content = ak.contents.NumpyArray(_join(self.chunks))
-        if not self.nulls:
-            return content
-        return ak.contents.ByteMaskedArray(ak.index.Index8(np.concatenate(self.valid).view(np.int8)), content, True)
+        return self.valid.masked(ak, ak.contents.NumpyArray(_join(self.chunks)))
 
 
 class _Offsets:
@@ -92,7 +143,6 @@ class _Offsets:
 
     def add(self, node: tuple, start: int, count: int) -> tuple[int, int]:
         """Takes rows [start, start + count); returns the range of their values."""
-        _no_nulls(node)
         if count == 0:  # an empty array may come without offsets
             return 0, 0
         start += node[3]
@@ -158,7 +208,6 @@ class _Fixed:
         self.content = _collector(node[6][0])
 
     def add(self, node: tuple, start: int, count: int) -> None:
-        _no_nulls(node)
         self.rows += count
         self.content.add(node[6][0], (start + node[3]) * self.size, count * self.size)
 
@@ -182,7 +231,6 @@ class _Struct:
         self.rows = 0
 
     def add(self, node: tuple, start: int, count: int) -> None:
-        _no_nulls(node)
         self.rows += count
         for child, member in zip(node[6], self.members.values()):
             member.add(child, start + node[3], count)
@@ -196,11 +244,12 @@ class _Struct:
         )
 
 
-_KINDS = {"+l": _List, "+L": _List, "+s": _Struct, "u": _Text, "U": _Text, "z": _Text, "Z": _Text}
+_KINDS = {"+l": _List, "+L": _List, "+m": _List, "+s": _Struct, "u": _Text, "U": _Text, "z": _Text, "Z": _Text}
 
 
 def _collector(node: tuple) -> Any:
-    return _Fixed(node) if node[1].startswith("+w:") else _KINDS.get(node[1], _Leaf)(node)
+    kind = _Fixed if node[1].startswith("+w:") else _KINDS.get(node[1], _Leaf)
+    return kind(node) if kind is _Leaf else _Option(node, kind(node))
 
 
 def _join(chunks: list[np.ndarray]) -> np.ndarray:
@@ -210,16 +259,25 @@ def _join(chunks: list[np.ndarray]) -> np.ndarray:
     return whole
 
 
-def _frame(columns: dict[str, Any]) -> Any:
-    import pandas as pd
-
+def _flat(columns: dict[str, Any]) -> dict[str, Any]:
+    """Members of structs by their dotted names."""
     flat: dict[str, Any] = {}
     for name, values in columns.items():
         if isinstance(values, dict):
-            flat.update({f"{name}.{member}": inner for member, inner in values.items()})
+            flat.update({f"{name}.{member}": inner for member, inner in _flat(values).items()})
         else:
             flat[name] = values
+    return flat
+
+
+def _frame(columns: dict[str, Any]) -> Any:
+    import pandas as pd
+
+    flat = _flat(columns)
     for name, values in list(flat.items()):
+        if isinstance(values, np.ma.MaskedArray) and values.dtype == object:
+            absent, values = np.ma.getmaskarray(values), values.data.copy()
+            values[absent] = None
         if isinstance(values, Jagged) or values.ndim > 1:
             rows = len(values.offsets) - 1 if isinstance(values, Jagged) else len(values)
             series = np.empty(rows, object)

@@ -126,8 +126,7 @@ static enum mlaas_status refuse_entries(struct mlaas_branch_maker *maker) {
 static enum mlaas_status check_baskets(struct mlaas_branch_maker *maker) {
   const struct mlaas_branch *branch = maker->branch;
   int64_t entries = maker->tree->entries;
-  if (is_elsewhere(branch))
-    return mlaas_maker_refuse(maker, "its baskets are in another file, which is not read yet");
+  maker->plan->elsewhere = is_elsewhere(branch);
   if (entries == 0 || is_absent(branch, entries))
     return MLAAS_OK;
   if (branch->num_baskets == 0 || branch->entry_number < entries || branch->baskets[0].entry != 0)

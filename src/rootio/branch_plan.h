@@ -15,6 +15,8 @@ struct mlaas_branch_plan {
   const struct mlaas_branch *branch;
   bool has_data;           /* false: a mere parent, no column */
   bool absent;             /* the branch was never filled: the root is an option, every row of it is missing */
+  bool elsewhere;          /* baskets are in another file: side_file.h */
+  size_t side;             /* which one, for those who read them; 0: the tree's own */
   const char *unsupported; /* then all below but type_name is zero */
   const char *type_name;
   enum mlaas_layout layout;

@@ -2,6 +2,7 @@
 #include "rootio/read_job.h"
 
 #include "base/error.h"
+#include "rootio/side_file.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +34,8 @@ enum mlaas_status mlaas_read_where(const struct mlaas_read_job *job, const struc
   mlaas_fail_in(error, status, "basket %zu", part->basket);
   mlaas_fail_in(error, status, "branch %s", branch->path);
   mlaas_fail_in(error, status, "%s", job->table->entry->path);
-  return mlaas_fail_in(error, status, "%s", mlaas_source_url(job->table->file->container.source));
+  return mlaas_fail_in(error, status, "%s",
+                       mlaas_source_url(mlaas_side_file_source(job->table, job->columns[part->column].plan)));
 }
 
 /* ---- bytes to a basket ---- */
@@ -174,6 +176,10 @@ static bool is_on_disk(const struct mlaas_read_job *job, const struct mlaas_read
   return !ref_of(job, part)->embedded;
 }
 
+static size_t side_of(const struct mlaas_read_job *job, const struct mlaas_read_part *part) {
+  return job->columns[part->column].plan->side;
+}
+
 static enum mlaas_status read_group(const struct work *work, const struct group *group,
                                     struct mlaas_read_worker *worker, struct mlaas_error *error) {
   const struct mlaas_read_job *job = work->job;
@@ -194,8 +200,9 @@ static enum mlaas_status read_group(const struct work *work, const struct group 
     worker->ranges[count++] = (struct mlaas_range){ref->seek, ref->num_bytes, at};
     at += ref->num_bytes;
   }
+  const struct mlaas_branch_plan *plan = job->columns[work->order[group->first]->column].plan;
   return count == 0 ? MLAAS_OK
-                    : mlaas_source_read_many(job->table->file->container.source, worker->ranges, count, error);
+                    : mlaas_source_read_many(mlaas_side_file_source(job->table, plan), worker->ranges, count, error);
 }
 
 static enum mlaas_status work_on_group(void *context, size_t item, int thread, struct mlaas_error *error) {
@@ -219,14 +226,17 @@ static enum mlaas_status work_on_group(void *context, size_t item, int thread, s
   return status;
 }
 
-/* A basket's place for sorting; embedded ones come last. */
+/* A basket's place for sorting; embedded ones come last in each file. */
 struct placed {
+  size_t side;
   int64_t seek;
   struct mlaas_read_part *part;
 };
 
 static int compare_places(const void *left, const void *right) {
   const struct placed *a = left, *b = right;
+  if (a->side != b->side)
+    return a->side < b->side ? -1 : 1;
   if (a->seek != b->seek)
     return a->seek < b->seek ? -1 : 1;
   return a->part < b->part ? -1 : a->part > b->part;
@@ -251,7 +261,8 @@ static enum mlaas_status order_parts(struct work *work, struct mlaas_error *erro
   size_t count = 0;
   for (size_t i = 0; i < job->num_parts; i++)
     if (is_wanted(&job->parts[i], work->step))
-      placed[count++] = (struct placed){is_on_disk(job, &job->parts[i]) ? ref_of(job, &job->parts[i])->seek : INT64_MAX,
+      placed[count++] = (struct placed){side_of(job, &job->parts[i]),
+                                        is_on_disk(job, &job->parts[i]) ? ref_of(job, &job->parts[i])->seek : INT64_MAX,
                                         &job->parts[i]};
   qsort(placed, count, sizeof *placed, compare_places);
   for (size_t i = 0; i < count; i++)
@@ -264,7 +275,8 @@ static void group_parts(struct work *work) {
   for (size_t i = 0; i < work->num_parts; i++) {
     int64_t more = is_on_disk(work->job, work->order[i]) ? ref_of(work->job, work->order[i])->num_bytes : 0;
     struct group *group = work->num_groups ? &work->groups[work->num_groups - 1] : NULL;
-    if (!group || bytes + more > GROUP_BYTES || group->count == GROUP_BASKETS) {
+    if (!group || bytes + more > GROUP_BYTES || group->count == GROUP_BASKETS ||
+        side_of(work->job, work->order[i]) != side_of(work->job, work->order[i - 1])) {
       work->groups[work->num_groups++] = (struct group){i, 1};
       bytes = more;
     } else {

@@ -4,6 +4,7 @@
 #include "rootio/read_job.h"
 
 #include "base/error.h"
+#include "rootio/side_file.h"
 
 #include <limits.h>
 #include <string.h>
@@ -14,6 +15,10 @@ enum { HEAD_BYTES = 512, HEADS_AT_ONCE = 1024 };
 
 static const struct mlaas_branch *branch_of(const struct mlaas_read_job *job, const struct mlaas_read_part *part) {
   return job->columns[part->column].plan->branch;
+}
+
+static struct mlaas_source *source_of(const struct mlaas_read_job *job, const struct mlaas_read_part *part) {
+  return mlaas_side_file_source(job->table, job->columns[part->column].plan);
 }
 
 static int64_t end_of_basket(const struct mlaas_branch *branch, size_t basket) {
@@ -102,13 +107,13 @@ static enum mlaas_status take_head(const struct mlaas_read_job *job, struct mlaa
 }
 
 /* A key longer than was expected is read once more, as long as it says. */
-static enum mlaas_status read_long_head(const struct mlaas_read_job *job, const struct mlaas_basket_ref *ref,
+static enum mlaas_status read_long_head(const struct mlaas_read_job *job, const struct mlaas_read_part *part,
                                         struct mlaas_basket_head *head, struct mlaas_error *error) {
+  const struct mlaas_basket_ref *ref = &branch_of(job, part)->baskets[part->basket];
   struct mlaas_block block = {0};
   int64_t size = ref->num_bytes < SHRT_MAX ? ref->num_bytes : SHRT_MAX;
   MLAAS_TRY(mlaas_block_new(job->budget, size, &block, error));
-  enum mlaas_status status =
-      mlaas_source_read_at(job->table->file->container.source, ref->seek, size, block.data, error);
+  enum mlaas_status status = mlaas_source_read_at(source_of(job, part), ref->seek, size, block.data, error);
   if (status == MLAAS_OK)
     status = mlaas_basket_head(block.data, size, ref->seek, head, error);
   mlaas_block_reset(&block);
@@ -127,7 +132,7 @@ static enum mlaas_status decode_head(const struct mlaas_read_job *job, struct ml
   } else {
     status = mlaas_basket_head(bytes, size, ref->seek, &head, size < ref->num_bytes ? NULL : error);
     if (status != MLAAS_OK && size < ref->num_bytes)
-      status = read_long_head(job, ref, &head, error);
+      status = read_long_head(job, part, &head, error);
   }
   if (status == MLAAS_OK)
     status = take_head(job, part, &head, error);
@@ -146,9 +151,10 @@ struct heads {
 };
 
 static enum mlaas_status flush_heads(const struct mlaas_read_job *job, struct heads *heads, struct mlaas_error *error) {
-  struct mlaas_source *source = job->table->file->container.source;
+  if (heads->count == 0)
+    return MLAAS_OK;
   enum mlaas_status status =
-      heads->count ? mlaas_source_read_many(source, heads->ranges, heads->count, error) : MLAAS_OK;
+      mlaas_source_read_many(source_of(job, heads->parts[0]), heads->ranges, heads->count, error);
   if (status != MLAAS_OK)
     return mlaas_read_where(job, heads->parts[0], status, error);
   for (size_t i = 0; i < heads->count; i++)
@@ -162,6 +168,8 @@ static enum mlaas_status add_head(const struct mlaas_read_job *job, struct heads
   const struct mlaas_basket_ref *ref = &branch_of(job, part)->baskets[part->basket];
   if (ref->embedded)
     return decode_head(job, part, NULL, 0, error);
+  if (heads->count > 0 && source_of(job, heads->parts[0]) != source_of(job, part))
+    MLAAS_TRY(flush_heads(job, heads, error));
   int64_t length = ref->num_bytes < HEAD_BYTES ? ref->num_bytes : HEAD_BYTES;
   heads->ranges[heads->count] = (struct mlaas_range){ref->seek, length, heads->bytes + heads->count * HEAD_BYTES};
   heads->parts[heads->count++] = part;

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "column/arrow.h"
+#include "rootio/side_file.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@ struct mlaas_table *mlaas_table_get(struct mlaas_table *table) {
 void mlaas_table_close(struct mlaas_table *table) {
   if (!table || __atomic_sub_fetch(&table->count, 1, __ATOMIC_ACQ_REL) > 0)
     return;
+  mlaas_side_files_close(table);
   mlaas_tree_reset(&table->tree);
   mlaas_ntuple_reset(&table->ntuple);
   mlaas_arena_reset(&table->arena);
@@ -132,6 +134,8 @@ static enum mlaas_status open_tree(struct mlaas_table *table, struct mlaas_error
   for (size_t i = 0; i < tree->num_all; i++) {
     struct mlaas_branch_plan plan;
     MLAAS_TRY(mlaas_branch_plan_make(tree->all[i], &table->file->streamers, tree, &table->arena, &plan, error));
+    if (plan.elsewhere && !plan.unsupported)
+      MLAAS_TRY(mlaas_side_file_find(table, &plan, error));
     if (plan.has_data)
       mlaas_table_add(table, &(struct mlaas_table_column){.name = tree->all[i]->path, .plan = plan});
   }

@@ -38,6 +38,13 @@ struct mlaas_table_column {
   const struct mlaas_field_plan *field; /* NULL for a branch */
 };
 
+/* A file beside the table's own that holds baskets of some branches. */
+struct mlaas_side_file {
+  const char *name;            /* as the branches say it */
+  struct mlaas_source *source; /* NULL: it cannot be used */
+  const char *fault;
+};
+
 struct mlaas_table {
   long count;
   struct mlaas_file *file;
@@ -50,6 +57,8 @@ struct mlaas_table {
   const char *title;
   struct mlaas_table_column *columns;
   size_t num_columns;
+  struct mlaas_side_file *sides;
+  size_t num_sides;
   uint32_t *index; /* open hash of names: column + 1, 0 where free */
   size_t index_size;
   struct mlaas_arena arena;

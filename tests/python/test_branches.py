@@ -1,0 +1,87 @@
+"""Kinds of branches that few files have: tests/data/branches.root, made by make_branches.py there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import awkward as ak
+import mlaas
+import numpy as np
+import pytest
+
+DATA = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "data")
+
+
+@pytest.fixture(scope="module")
+def file():
+    return mlaas.open(os.path.join(DATA, "branches.root"))
+
+
+def rows(table, name):
+    return table.arrays([name], library="ak")[name].tolist()
+
+
+def test_branches_that_were_switched_off_are_missing(file):
+    table = file["absent"]
+    assert table.columns == ["i", "f", "text", "s", "v", "there"] and not table.unsupported
+    for name in table.columns[:-1]:
+        assert rows(table, name) == [None] * 20
+    arrays = table.arrays()
+    assert arrays["i"].mask.all() and arrays["i"].dtype == np.int32
+    assert arrays["f"].shape == (20, 3) and arrays["f"].mask.all()
+    assert arrays["v"].dtype == object and arrays["v"].mask.all()
+    assert arrays["there"].tolist() == list(range(20))
+    frame = table.arrays(library="pd")
+    assert frame["text"].isna().all() and frame["there"].sum() == 190
+    assert rows(table.select(["v", "there"], 3, 7), "there") == [3, 4, 5, 6]
+
+
+def test_branches_with_some_entries_are_refused_with_the_numbers(file):
+    assert file["part"].unsupported == {"late": "it has entries 0 to 3 of the tree's 8"}
+    assert rows(file["part"], "i") == list(range(8))
+
+
+def test_entries_that_a_circular_tree_moved(file):
+    table = file["circular"]
+    assert rows(table, "i") == list(range(28, 43))
+    assert rows(table, "s") == [chr(ord("a") + i % 26) * (i % 7) for i in range(28, 43)]
+    assert rows(table, "v") == [[i] * (i % 4) for i in range(28, 43)]
+
+
+def test_baskets_in_a_file_beside_it(file, tmp_path):
+    table = file["elsewhere"]
+    counts = [i % 4 for i in range(300)]
+    assert rows(table, "n") == counts
+    assert rows(table, "x") == [[i + k / 4 for k in range(n)] for i, n in enumerate(counts)]
+    assert rows(table.select(["i", "x", "n"], 100, 120), "x") == rows(table, "x")[100:120]
+    assert list(table.unsupported) == ["v"] and "branches-gone.root" in table.unsupported["v"]
+    alone = shutil.copy(file.path, tmp_path)
+    assert set(mlaas.open(alone)["elsewhere"].unsupported) == {"n", "x", "v"}
+    (tmp_path / "branches-side.root").write_bytes(b"something else")
+    assert "not a ROOT file" in mlaas.open(alone)["elsewhere"].unsupported["x"]
+    shutil.copy(file.path, tmp_path / "branches-side.root")  # a ROOT file, but not that one
+    with pytest.raises(mlaas.Error, match="branches-side"):
+        mlaas.open(alone)["elsewhere"].arrays(["x"])
+
+
+def test_files_are_only_looked_for_below_the_folder(tmp_path):
+    with open(os.path.join(DATA, "branches.root"), "rb") as source:
+        original = source.read()
+    name = b"branches-side.root"
+    assert name in original
+    for other in (b"../anches-side.root", b"/ranches-side.root", b"http://es-side.root"):
+        other = other[: len(name)]
+        path = tmp_path / "moved.root"
+        path.write_bytes(original.replace(name, other))
+        assert "not below the folder" in mlaas.open(path)["elsewhere"].unsupported["x"]
+
+
+def test_arrays_of_a_collections_members(file):
+    table = file["clones"]
+    counts = [i % 5 for i in range(15)]
+    assert rows(table, "hits") == counts
+    assert rows(table, "hits/hits.n") == [[(i + k) % 4 for k in range(n)] for i, n in enumerate(counts)]
+    assert ak.flatten(table.arrays(["hits/hits.m[2][3]"], library="ak")["hits/hits.m[2][3]"]).tolist() == [
+        [10 * i + q for q in range(6)] for i, n in enumerate(counts) for _ in range(n)
+    ]
