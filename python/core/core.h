@@ -81,6 +81,10 @@ PyObject *core_stream_new(PyObject *table, const size_t *columns, size_t num_col
 /* object_read(file, path, make) -> (path, class, title, value), and object_list(file) -> rows of the keys. */
 PyObject *core_object_read(PyObject *module, PyObject *arguments);
 PyObject *core_object_list(PyObject *module, PyObject *file);
+/* ---- verify.c ---- */
+
+/* A function of the module: verify(file or url, memory, threads, limits, table, most, progress) -> dict. */
+PyObject *core_verify(PyObject *module, PyObject *arguments);
 
 /* ---- recipe.c, params.c, dataset.c, loader.c, batch.c ---- */
 

@@ -37,6 +37,8 @@ static PyMethodDef functions[] = {
     {"object_read", core_object_read, METH_VARARGS,
      "object_read(file, path, make) -> (path, class, title, value); make(kind, class name, payload) makes the rest."},
     {"param_table", core_param_table, METH_NOARGS, "[(name, synonyms, type, default as JSON, help)]."},
+    {"verify", core_verify, METH_VARARGS,
+     "verify(file or url, memory, threads, limits, table, most, progress) -> dict."},
     {0},
 };
 

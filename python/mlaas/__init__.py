@@ -42,6 +42,7 @@ from ._loader import Batch, Loader
 from ._model import Model
 from ._objects import Axis, Efficiency, Formula, Graph, Histogram, Matrix, Object, Reference, Unreadable
 from ._recipe import Recipe, Specs, param_table, params_check
+from ._verify import Finding, Verification, verify
 from .bundle import Bundle, load
 from .predict import predict
 from .train import train
@@ -57,6 +58,7 @@ __all__ = [
     "Efficiency",
     "Error",
     "File",
+    "Finding",
     "FormatError",
     "Formula",
     "Graph",
@@ -81,6 +83,7 @@ __all__ = [
     "TimeoutError",
     "Unreadable",
     "UnsupportedError",
+    "Verification",
     "__version__",
     "load",
     "open",
@@ -89,4 +92,5 @@ __all__ = [
     "predict",
     "specs",
     "train",
+    "verify",
 ]

@@ -14,6 +14,16 @@ def params_check(json: str, /) -> str: ...
 def object_list(file: File, /) -> list[tuple[str, str, str, int, int]]: ...
 def object_read(file: File, path: str, make: Callable[[str, str, Any], Any], /) -> tuple[str, str, str, Any]: ...
 def param_table() -> list[tuple[str, str, str, str, str]]: ...
+def verify(
+    file: File | str | bytes,
+    memory: int = 0,
+    threads: int = 0,
+    limits: tuple[int, ...] = ...,
+    table: str | None = None,
+    most: int = 0,
+    progress: Callable[[int, int], Any] | None = None,
+    /,
+) -> dict[str, Any]: ...
 
 @final
 class Buffer:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import html
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import _core
@@ -17,6 +17,7 @@ from ._arrays import collect
 from ._errors import ArgumentError, NotFoundError, StateError, UnsupportedError
 from ._objects import Object, read_object
 from ._units import Limits, parse_bytes, parse_limits, show_bytes
+from ._verify import Verification
 
 if TYPE_CHECKING:
     import pyarrow
@@ -112,6 +113,15 @@ class File:
     def keys(self) -> list[str]:
         """The same as ``tables``."""
         return self.tables
+
+    def verify(
+        self,
+        table: str | None = None,
+        most_findings: int = 1000,
+        progress: Callable[[int, int], Any] | None = None,
+    ) -> Verification:
+        """Reads all of the file, or one table, and says what is broken: see mlaas.verify."""
+        return Verification(_core.verify(self._open(), 0, 0, (0,) * 6, table, most_findings, progress), self.path)
 
     def close(self) -> None:
         """Gives the file back. Tables made of it stay usable."""

@@ -24,6 +24,9 @@ enum mlaas_status mlaas_inspect_json(struct mlaas_file *file, const char *path, 
                                      struct mlaas_error *error);
 enum mlaas_status mlaas_inspect_tree(struct mlaas_file *file, const char *path, bool brief, struct mlaas_error *error);
 
+/* Reads all of the files; the exit code is that of the first finding's status. */
+enum mlaas_status mlaas_inspect_verify(struct mlaas_context *context, const struct mlaas_arguments *arguments,
+                                       struct mlaas_error *error);
 /* Compares the schemas of two files; says by mlaas_arguments_conclude whether they differ. */
 enum mlaas_status mlaas_inspect_diff(struct mlaas_context *context, const struct mlaas_arguments *arguments,
                                      struct mlaas_error *error);

@@ -83,8 +83,8 @@ static enum mlaas_status only_table(const struct mlaas_file *file, const struct 
   return *found ? MLAAS_OK : mlaas_fail(error, MLAAS_NOT_FOUND, "the file has no table");
 }
 
-static enum mlaas_status find_table(const struct mlaas_file *file, const char *path,
-                                    const struct mlaas_file_table **found, struct mlaas_error *error) {
+enum mlaas_status mlaas_file_find_table(const struct mlaas_file *file, const char *path,
+                                        const struct mlaas_file_table **found, struct mlaas_error *error) {
   *found = NULL;
   if (!path)
     return only_table(file, found, error);
@@ -148,7 +148,7 @@ enum mlaas_status mlaas_table_open(struct mlaas_file *file, const char *path, st
   error = error ? error : &local;
   const struct mlaas_file_table *entry;
   const char *url = mlaas_source_url(file->container.source);
-  if (find_table(file, path, &entry, error) != MLAAS_OK)
+  if (mlaas_file_find_table(file, path, &entry, error) != MLAAS_OK)
     return mlaas_fail_in(error, error->status, "%s", url);
   struct mlaas_table *made = mlaas_alloc(sizeof *made);
   if (!made)

@@ -31,6 +31,9 @@ bool mlaas_file_is_object(const struct mlaas_file *file, const struct mlaas_key 
 /* mlaas_file_open of an open source, which is taken over on success and on failure; `error` is not NULL. */
 enum mlaas_status mlaas_file_from_source(struct mlaas_context *context, struct mlaas_source *source,
                                          struct mlaas_file **file, struct mlaas_error *error);
+/* As mlaas_table_open finds it. */
+enum mlaas_status mlaas_file_find_table(const struct mlaas_file *file, const char *path,
+                                        const struct mlaas_file_table **found, struct mlaas_error *error);
 
 struct mlaas_table_column {
   const char *name;

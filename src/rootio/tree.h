@@ -50,6 +50,7 @@ struct mlaas_branch {
   const char *name, *title;
   const char *path;        /* from the tree, "/" between parent and child, as uproot's keys() spells it */
   const char *unsupported; /* why its record could not be understood, else NULL */
+  bool damaged;            /* then: it contradicts itself, no version of ROOT would understand it */
   int32_t compression, basket_size, entry_offset_len, write_basket, split_level;
   uint8_t io_bits;
   int64_t entries, entry_number, first_entry, raw_bytes, stored_bytes;

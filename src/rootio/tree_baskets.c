@@ -56,6 +56,7 @@ static int64_t count_slots(const struct mlaas_branch *branch, const struct lists
 static enum mlaas_status mark(struct mlaas_tree_reader *reader, struct mlaas_branch *branch, const char *what,
                               int64_t i, int64_t count) {
   branch->num_baskets = 0;
+  branch->damaged = true;
   branch->unsupported = mlaas_arena_format(&reader->tree->arena, reader->error, "basket %lld of %lld %s", (long long)i,
                                            (long long)count, what);
   return branch->unsupported ? MLAAS_OK : mlaas_tree_fail(reader, reader->error->status);

@@ -107,6 +107,7 @@ static enum mlaas_status contain_failure(struct mlaas_tree_reader *reader, struc
   branch->num_baskets = 0;
   const char *reason = mlaas_arena_format(&reader->tree->arena, reader->error, "%s", reader->error->message);
   branch->unsupported = reason;
+  branch->damaged = status == MLAAS_FORMAT;
   if (!reason)
     return mlaas_tree_fail(reader, reader->error->status);
   mlaas_cursor_seek(&reader->cursor, pointer->end);
