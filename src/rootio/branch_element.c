@@ -131,7 +131,10 @@ static enum mlaas_status plan_node(struct mlaas_branch_maker *maker, const struc
 static enum mlaas_status plan_object(struct mlaas_branch_maker *maker, const struct mlaas_streamer_element *element) {
   struct mlaas_node_maker nodes;
   mlaas_node_maker_init(&nodes, maker->streamers, maker->arena, maker->error);
-  maker->plan->type_name = strcmp(element->kind, "TStreamerBase") == 0 ? element->name : element->type_name;
+  bool base = strcmp(element->kind, "TStreamerBase") == 0;
+  maker->plan->type_name = base ? element->name : element->type_name;
+  if (base && strcmp(element->name, "TObject") == 0) /* else it is left out, here it is all there is */
+    return plan_node(maker, &nodes, mlaas_class_node(&nodes, "TObject", -1, 0));
   return plan_node(maker, &nodes, mlaas_element_node(&nodes, element, NULL, 0));
 }
 

@@ -67,7 +67,7 @@ static struct mlaas_node *trefarray(struct mlaas_node_maker *maker) {
   node = with(node, "fName", text(maker));
   node = with(node, "fSize", value(maker, 3));
   node = with(node, "", mlaas_node_new_skip(maker, MLAAS_SKIP_BYTES, 6)); /* fLowerBound, the process */
-  struct mlaas_node *item = node ? value(maker, 13) : NULL;
+  struct mlaas_node *item = node ? value(maker, 3) : NULL; /* 24 bits and a process: signed, as uproot has them */
   struct mlaas_node *list = item ? mlaas_node_new_list(maker, MLAAS_EXTENT_MEMBER, item) : NULL;
   if (!list)
     return NULL;
@@ -92,9 +92,13 @@ static struct mlaas_node *tmatrixtsym(struct mlaas_node_maker *maker, int32_t co
   struct mlaas_node *list = item ? mlaas_node_new_list(maker, MLAAS_EXTENT_MEMBER, item) : NULL;
   if (!list || base->kind != MLAAS_NODE_STRUCT)
     return mlaas_node_refuse(maker, "the base class of a matrix is not in the file");
-  for (size_t i = 0; i < base->num_children; i++)
-    if (strcmp(base->children[i].name, "fNrows") == 0 && base->children[i].kind == MLAAS_NODE_VALUE)
-      list->counter = &base->children[i];
+  for (size_t i = 0; i < base->num_children; i++) {
+    struct mlaas_node *member = &base->children[i];
+    if (strcmp(member->name, "fNrows") == 0 && member->kind == MLAAS_NODE_VALUE)
+      list->counter = member;
+    if (strcmp(member->name, "fNelems") == 0 && strcmp(member->format, "i") == 0)
+      member->format = "I"; /* as uproot has it */
+  }
   if (!list->counter)
     return mlaas_node_refuse(maker, "the base class of a matrix has no number of rows");
   list->triangle = true;

@@ -180,6 +180,17 @@ static char *pointed_to(struct mlaas_node_maker *maker, const char *type_name) {
   return name ? name : failed(maker);
 }
 
+/* Another instance of the same template, as good a description as there is of one whose collections were always empty:
+ * the frame of an object says which class it is of. */
+static const struct mlaas_streamer_info *find_relative(const struct mlaas_node_maker *maker, const char *name) {
+  const char *bracket = strchr(name, '<');
+  size_t length = bracket ? (size_t)(bracket + 1 - name) : 0;
+  for (size_t i = 0; length > 0 && i < maker->streamers->num_infos; i++)
+    if (strncmp(maker->streamers->infos[i].name, name, length) == 0)
+      return &maker->streamers->infos[i];
+  return NULL;
+}
+
 /* ---- members ---- */
 
 /* The dimensions of an array member, outermost first; a single one where they contradict its length. */
@@ -466,6 +477,20 @@ struct mlaas_node *mlaas_info_node(struct mlaas_node_maker *maker, const struct 
   return node;
 }
 
+/* Objects of it are read only if their frames have the checksum of this very instance. */
+static struct mlaas_node *relative_node(struct mlaas_node_maker *maker, const struct mlaas_streamer_info *info) {
+  struct mlaas_node *node = mlaas_info_node(maker, info);
+  struct mlaas_object_class *object = NULL;
+  if (!node || !node->object)
+    return node ? mlaas_node_refuse_class(maker, "class", info->name, "has relatives only") : NULL;
+  object = mlaas_arena_alloc(maker->arena, 1, sizeof *object, maker->error);
+  if (!object)
+    return failed(maker);
+  *object = (struct mlaas_object_class){.name = info->name, .version = -1, .checksum = info->checksum};
+  node->object = object;
+  return node;
+}
+
 struct mlaas_node *mlaas_class_node(struct mlaas_node_maker *maker, const char *name, int32_t version,
                                     uint32_t checksum) {
   struct mlaas_node *node;
@@ -480,6 +505,8 @@ struct mlaas_node *mlaas_class_node(struct mlaas_node_maker *maker, const char *
     return mlaas_info_node(maker, info);
   if (mlaas_known_layout(maker, name, &node))
     return node;
+  if ((info = find_relative(maker, name)))
+    return relative_node(maker, info);
   return mlaas_node_refuse_class(maker, "class", name, "is not in the file's streamer info");
 }
 

@@ -77,7 +77,7 @@ static enum mlaas_status take_version(struct mlaas_walk *walk, const struct mlaa
     if (object->any || checksum == object->checksum)
       return MLAAS_OK;
     walk->at -= 4;
-    if (object->version > 0)
+    if (object->version != 0)
       return mlaas_fail(walk->error, MLAAS_UNSUPPORTED,
                         "an object of class %s has the checksum 0x%x, its column has 0x%x", object->name, checksum,
                         object->checksum);

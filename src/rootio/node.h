@@ -59,7 +59,7 @@ enum mlaas_skip {
 /* The class of an object in a tree's bytes: what its frame has to say. */
 struct mlaas_object_class {
   const char *name;
-  int32_t version;
+  int32_t version;   /* 0: its frames may have neither version nor checksum; -1: a checksum only */
   uint32_t checksum; /* stands behind a version that is not positive */
   bool any;          /* pairs and arrays: the name says it all */
 };
