@@ -11,8 +11,9 @@
 enum { MOST_ROUNDS = 32 };
 
 struct reading {
-  double cpu, wall;
+  double cpu, wall, open; /* `open` is CPU: file, table and reader */
   int64_t entries, peak;
+  size_t columns, refused;
 };
 
 static int fail(const struct mlaas_error *error) {
@@ -38,12 +39,22 @@ static enum mlaas_status read_clusters(struct mlaas_table *table, struct mlaas_r
   return status;
 }
 
+/* Columns that the reader leaves out; the codec's figure has their baskets all the same. */
+static void count_refused(const struct mlaas_table *table, struct reading *reading) {
+  for (size_t i = 0; i < reading->columns; i++) {
+    struct mlaas_column_info info;
+    mlaas_table_column(table, i, &info);
+    reading->refused += info.unsupported != NULL;
+  }
+}
+
 /* One pass; the first of a context also pays for its memory, which a job pays once. */
 static enum mlaas_status read_table(struct mlaas_context *context, const char *path, struct reading *reading,
                                     struct mlaas_error *error) {
   struct mlaas_file *file = NULL;
   struct mlaas_table *table = NULL;
   struct mlaas_reader *reader = NULL;
+  double begun = bench_cpu();
   enum mlaas_status status = mlaas_file_open(context, path, &file, error);
   if (status == MLAAS_OK)
     status = mlaas_table_open(file, NULL, &table, error);
@@ -52,8 +63,13 @@ static enum mlaas_status read_table(struct mlaas_context *context, const char *p
   if (status == MLAAS_OK) {
     double cpu = bench_cpu(), wall = bench_wall();
     status = read_clusters(table, reader, error);
-    *reading = (struct reading){bench_cpu() - cpu, bench_wall() - wall, mlaas_table_num_entries(table),
-                                mlaas_context_memory_peak(context)};
+    *reading = (struct reading){.cpu = bench_cpu() - cpu,
+                                .wall = bench_wall() - wall,
+                                .open = cpu - begun,
+                                .entries = mlaas_table_num_entries(table),
+                                .peak = mlaas_context_memory_peak(context),
+                                .columns = mlaas_table_num_columns(table)};
+    count_refused(table, reading);
   }
   mlaas_reader_close(reader);
   mlaas_table_close(table);
@@ -75,7 +91,7 @@ static int bench(const char *path, int rounds) {
   struct codec_limit *limit = codec_limit_open(path);
   struct mlaas_context *contexts[2] = {NULL, NULL};
   struct mlaas_error error;
-  double codec[MOST_ROUNDS], cpu[MOST_ROUNDS], wall[2][MOST_ROUNDS];
+  double codec[MOST_ROUNDS], cpu[MOST_ROUNDS], open[MOST_ROUNDS], wall[2][MOST_ROUNDS];
   struct codec_limit_result result = {0};
   struct reading reading = {0};
   int failed = !limit;
@@ -92,16 +108,20 @@ static int bench(const char *path, int rounds) {
       wall[t][at] = reading.wall;
     }
     cpu[at] = reading.cpu;
+    open[at] = reading.open;
   }
   if (!failed) {
     double limit_cpu = median(codec, rounds), ours = median(cpu, rounds);
     double one = median(wall[0], rounds), two = median(wall[1], rounds);
     printf("{\"bench\": \"read\", \"file\": \"%s\", \"entries\": %lld, \"stored_mb\": %.1f, \"raw_mb\": %.1f, "
            "\"codec_cpu_s\": %.4f, \"read_cpu_s\": %.4f, \"ratio\": %.3f, \"events_per_s\": %.0f, \"wall_1_s\": %.4f, "
-           "\"wall_2_s\": %.4f, \"gain_2\": %.2f, \"peak_mb\": %.1f, \"bad\": %lld}\n",
+           "\"wall_2_s\": %.4f, \"gain_2\": %.2f, \"open_ms\": %.3f, \"columns\": %zu, \"refused\": %zu, \"peak_mb\": "
+           "%.1f, "
+           "\"bad\": %lld}\n",
            strrchr(path, '/') ? strrchr(path, '/') + 1 : path, (long long)reading.entries, (double)result.stored / 1e6,
            (double)result.raw / 1e6, limit_cpu, ours, limit_cpu / ours, (double)reading.entries / ours, one, two,
-           one / two, (double)reading.peak / 1e6, (long long)result.bad);
+           one / two, median(open, rounds) * 1e3, reading.columns, reading.refused, (double)reading.peak / 1e6,
+           (long long)result.bad);
     fflush(stdout);
   }
   for (int t = 0; t < 2; t++)
