@@ -3,7 +3,7 @@
 A (tree boostedAk8/events): 22 flat and 52 jagged float branches in 5 collections of up to 10, padded 542 wide.
 B (tree events): 29 flat float branches. Same seed, same values in every variant. uproot writes counted arrays with
 zlib, LZ4 and ZSTD; std::vector branches and ROOT's own layout come from ../shared/peers/make_bench_data.py where
-it and ROOT (.venv-root) are at hand.
+it and ROOT (.venv-root) are at hand. ROOT also writes files shaped as those of experiments (shapes.cxx).
 """
 import os
 import subprocess
@@ -11,6 +11,7 @@ import sys
 
 import awkward as ak
 import numpy as np
+import root_build
 import uproot
 
 COLLECTIONS = {"jet": 20, "lep": 8, "fatjet": 12, "subjet": 8, "trk": 4}
@@ -19,6 +20,11 @@ CODECS = {"zlib": uproot.ZLIB(1), "lz4": uproot.LZ4(4), "zstd": uproot.ZSTD(5)}
 MAKER = os.path.join(os.path.dirname(__file__), "..", "..", "shared", "peers", "make_bench_data.py")
 BY_ROOT = ["bench_jagged_cnt_zlib.root", "bench_jagged_vec_zlib.root", "bench_jagged_vec_lz4.root",
            "bench_jagged_vec_zstd.root", "bench_flat.root", "bench_flat_lz4.root"]
+SHAPES = {"nano_zstd.root": ("nano", 505, 10_000), "xaod_zlib.root": ("xaod", 101, 5_000),
+          "nested_zlib.root": ("nested", 101, 50_000), "nested_lz4.root": ("nested", 404, 50_000)}
+CORPUS = os.path.join(os.path.dirname(__file__), "..", "..", "shared", "corpus", "scikit-hep-testdata")
+SMALL = ["uproot-HZZ.root", "uproot-Zmumu.root", "uproot-hepdata-example.root",
+         "nanoAOD_2015_CMS_Open_Data_ttbar.root"]
 
 
 def values(rng, kind, count):
@@ -67,6 +73,32 @@ def by_root(folder, events_a, events_b):
                         "--events-b", str(events_b)], check=False, stdout=sys.stderr)
 
 
+def shapes(folder):
+    """Files shaped as those of experiments, where ROOT and a compiler are here."""
+    missing = [name for name in SHAPES if not os.path.exists(os.path.join(folder, name))]
+    if not missing or not root_build.home():
+        return
+    with open(os.path.join(os.path.dirname(__file__), "shapes.cxx")) as source:
+        program = root_build.build("shapes", source.read())
+    for name in missing:
+        kind, compression, events = SHAPES[name]
+        print(f"making {name}", file=sys.stderr)
+        path = os.path.join(folder, name)
+        subprocess.run([program, kind, path + ".part", str(compression), str(events)], check=True)
+        os.replace(path + ".part", path)
+
+
+def small():
+    """Real files so small that fixed costs count: {name: path} of those that are here."""
+    paths = {name: os.path.abspath(os.path.join(CORPUS, name)) for name in SMALL}
+    return {name: path for name, path in paths.items() if os.path.exists(path)}
+
+
+def wide():
+    path = os.path.abspath(os.path.join(CORPUS, "..", "made", "wide-10000.root"))
+    return {"wide-10000.root": path} if os.path.exists(path) else {}
+
+
 def make(folder, events_a=100_000, events_b=1_000_000):
     """Paths of all files there are afterwards, by name."""
     os.makedirs(folder, exist_ok=True)
@@ -78,6 +110,7 @@ def make(folder, events_a=100_000, events_b=1_000_000):
                 print(f"making {path}", file=sys.stderr)
                 write(path, tree, chunks(events), setting)
     by_root(folder, events_a, events_b)
+    shapes(folder)
     return {name: os.path.join(folder, name) for name in sorted(os.listdir(folder)) if name.endswith(".root")}
 
 

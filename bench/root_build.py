@@ -7,6 +7,7 @@ import subprocess
 
 LIBRARIES = "Core RIO Net Hist Tree TreePlayer MathCore Thread ROOTVecOps ROOTDataFrame Imt".split()
 HERE = os.path.dirname(os.path.abspath(__file__))
+FOLDER = os.path.join(os.path.dirname(HERE), "build", "bench-root")
 
 
 def home():
@@ -15,20 +16,20 @@ def home():
     return found[0] if found and shutil.which("g++") else None
 
 
-def build(name, source, folder):
-    """Path of the program made of `source`, which may include shapes.h, in `folder`."""
+def build(name, source, folder=FOLDER):
+    """Path of the program made of `source`, which may include shapes.h."""
     root = home()
     mark = hashlib.sha1((source + open(os.path.join(HERE, "shapes.h")).read()).encode()).hexdigest()[:12]
-    program = os.path.join(os.path.abspath(folder), f"{name}-{mark}")
+    program = os.path.join(folder, f"{name}-{mark}")
     if os.path.exists(program):
         return program
     os.makedirs(folder, exist_ok=True)
     with open(program + ".cxx", "w") as file:
         file.write(source)
-    dictionary = os.path.join(os.path.abspath(folder), "shapes_dict.cxx")
+    dictionary = os.path.join(folder, "shapes_dict.cxx")
     subprocess.run([os.path.join(root, "bin", "rootcling"), "-f", dictionary, os.path.join(HERE, "shapes.h")],
                    cwd=folder, check=True)
-    flags = ["-std=c++17", "-O3", "-march=native", "-pthread", f"-I{root}/include", f"-I{HERE}"]
+    flags = ["-std=c++20", "-w", "-O2", "-march=native", "-pthread", f"-I{root}/include", f"-I{HERE}"]
     linking = [f"-L{root}/lib", f"-Wl,-rpath,{root}/lib", f"-Wl,-rpath-link,{root}/../root.libs",
                "-Wl,--allow-shlib-undefined", "-Wl,--no-as-needed", *["-l" + library for library in LIBRARIES]]
     subprocess.run(["g++", *flags, program + ".cxx", dictionary, "-o", program + ".part", *linking], check=True)
