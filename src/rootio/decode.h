@@ -32,6 +32,12 @@ enum mlaas_status mlaas_decode_list(const struct mlaas_branch_plan *plan, const 
                                     const int32_t *counts, const struct mlaas_list_sink *sink,
                                     struct mlaas_block *scratch, struct mlaas_error *error);
 
+/* The items of all lists side by side, without their headers, the order of each `width` bytes turned round (1: not);
+ * for decode_list. begins[0 .. entries] ascend from 0 to the basket's size by at least a header and by whole items.
+ * Returns how many entries were right: fewer than all when the next one's header does not say its size. */
+int32_t mlaas_lists_strip(const struct mlaas_branch_plan *plan, const struct mlaas_basket *basket,
+                          const int32_t *begins, int32_t width, uint8_t *out);
+
 /* A basket decoded into memory of its own: by buffer number, offsets beginning with 0. */
 struct mlaas_piece {
   size_t num_buffers;

@@ -7,7 +7,7 @@
 #include <limits.h>
 #include <string.h>
 
-enum { COUNTED_HEADER = 10, BYTE_COUNT = 0x40000000, MEMBER_WISE = 0x4000, CHUNK = 48 };
+enum { COUNTED_HEADER = 10, BYTE_COUNT = 0x40000000, MEMBER_WISE = 0x4000 };
 
 static uint32_t load32(const uint8_t *in) {
   uint32_t word;
@@ -172,34 +172,6 @@ static enum mlaas_status find_ends(const struct mlaas_branch_plan *plan, const s
                                  "the basket's offsets leave no whole number of items of %d bytes in each entry", item);
 }
 
-/* The header says what the offsets say: byte count, version without the bit of member-wise writing, count. */
-static inline bool header_is_right(const uint8_t *in, int64_t span, int64_t item) {
-  return load32(in) == (uint32_t)(BYTE_COUNT | (span - 4)) && !(in[4] & MEMBER_WISE >> 8) &&
-         load32(in + 6) * item == span - COUNTED_HEADER;
-}
-
-/* Moves the lists together, leaving their headers out. The ends have been checked: every entry has its header, and all
- * items together are as many as there is room for. Runs shorter than CHUNK, nearly all, are copied as if they were as
- * long, as far from the end as that is possible: one copy of known length costs less than one of any. */
-static inline int32_t strip(const struct mlaas_basket *basket, const int32_t *begins, int64_t header, int64_t item,
-                            int64_t total, uint8_t *out) {
-  const uint8_t *data = basket->data, *end = data + basket->size, *out_end = out + total;
-  const int32_t entries = basket->entries;
-  for (int32_t i = 0; i < entries; i++) {
-    const uint8_t *in = data + begins[i];
-    int64_t span = begins[i + 1] - begins[i], bytes = span - header;
-    if (header == COUNTED_HEADER && !header_is_right(in, span, item))
-      return i;
-    in += header;
-    if (bytes <= CHUNK && out_end - out >= CHUNK && end - in >= CHUNK)
-      memcpy(out, in, CHUNK);
-    else
-      memcpy(out, in, (size_t)bytes);
-    out += bytes;
-  }
-  return entries;
-}
-
 static enum mlaas_status wrong_header(const struct mlaas_basket *basket, const int32_t *begins, int32_t entry,
                                       struct mlaas_error *error) {
   if (basket->data[begins[entry] + 4] & MEMBER_WISE >> 8)
@@ -208,16 +180,11 @@ static enum mlaas_status wrong_header(const struct mlaas_basket *basket, const i
                     entry, begins[entry + 1] - begins[entry]);
 }
 
-/* With the sizes as constants for the compiler where they are the common ones. */
+/* The values of the lists without what stands in front of each. Their places have been checked: every entry has its
+ * header, and all items together are as many as there is room for. */
 static enum mlaas_status strip_headers(const struct mlaas_branch_plan *plan, const struct mlaas_basket *basket,
-                                       const int32_t *begins, int64_t total, uint8_t *out, struct mlaas_error *error) {
-  int32_t done;
-  if (plan->header_bytes == COUNTED_HEADER && plan->item_bytes == 4)
-    done = strip(basket, begins, COUNTED_HEADER, 4, total, out);
-  else if (plan->header_bytes == COUNTED_HEADER && plan->item_bytes == 8)
-    done = strip(basket, begins, COUNTED_HEADER, 8, total, out);
-  else
-    done = strip(basket, begins, plan->header_bytes, plan->item_bytes, total, out);
+                                       const int32_t *begins, int32_t turned, uint8_t *out, struct mlaas_error *error) {
+  int32_t done = mlaas_lists_strip(plan, basket, begins, turned, out);
   return done == basket->entries ? MLAAS_OK : wrong_header(basket, begins, done, error);
 }
 
@@ -227,18 +194,19 @@ static enum mlaas_status decode_items(const struct mlaas_branch_plan *plan, cons
                                       struct mlaas_error *error) {
   int64_t per;
   const struct mlaas_scalar *value = &mlaas_node_inner(plan->root->children, &per)->value;
-  int64_t total = sink->items * plan->item_bytes;
   MLAAS_TRY(find_ends(plan, basket, begins, sink, error));
   if (plan->header_bytes == 0) {
     mlaas_values_decode(value, basket->data, sink->items * per, sink->values);
     return MLAAS_OK;
   }
+  if (value->packing == MLAAS_PACKED_PLAIN)
+    return strip_headers(plan, basket, begins, value->width, sink->values, error);
   if (mlaas_values_keep_width(value)) {
-    MLAAS_TRY(strip_headers(plan, basket, begins, total, sink->values, error));
+    MLAAS_TRY(strip_headers(plan, basket, begins, 1, sink->values, error));
     mlaas_values_decode_in_place(value, sink->values, sink->items * per);
     return MLAAS_OK;
   }
-  MLAAS_TRY(strip_headers(plan, basket, begins, total, aside, error));
+  MLAAS_TRY(strip_headers(plan, basket, begins, 1, aside, error));
   mlaas_values_decode(value, aside, sink->items * per, sink->values);
   return MLAAS_OK;
 }

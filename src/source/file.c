@@ -70,11 +70,18 @@ static enum mlaas_status read_range(int descriptor, const struct mlaas_range *ra
   return MLAAS_OK;
 }
 
+/* Ranges that follow each other in the file and in memory, as neighbouring baskets do, are one request. */
 static enum mlaas_status read_file(void *state, const struct mlaas_range *ranges, size_t count, int64_t *requests,
                                    struct mlaas_error *error) {
   const struct file *file = state;
-  for (size_t i = 0; i < count; i++)
-    MLAAS_TRY(read_range(file->descriptor, &ranges[i], requests, error));
+  for (size_t i = 0; i < count;) {
+    struct mlaas_range whole = ranges[i++];
+    for (; i < count && ranges[i].offset == whole.offset + whole.length &&
+           (char *)ranges[i].data == (char *)whole.data + whole.length;
+         i++)
+      whole.length += ranges[i].length;
+    MLAAS_TRY(read_range(file->descriptor, &whole, requests, error));
+  }
   return MLAAS_OK;
 }
 

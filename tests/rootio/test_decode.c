@@ -123,6 +123,97 @@ static void counted_lists_come_from_offsets_sizes_or_counts(void **state) {
   }
 }
 
+/* Vectors of `width` bytes an item, of many lengths, in memory that ends where they end. */
+struct vectors {
+  uint8_t *data, *offsets;
+  int64_t size;
+  int32_t entries;
+};
+
+static void put32(uint8_t *out, uint32_t word) {
+  word = __builtin_bswap32(word);
+  memcpy(out, &word, 4);
+}
+
+static struct vectors make_vectors(int32_t width, int32_t entries) {
+  enum { MOST = 300, HEADER = 10 };
+  struct vectors made = {.offsets = malloc(4 * (size_t)entries), .entries = entries};
+  made.data = malloc((size_t)entries * (HEADER + MOST * (size_t)width) + 1);
+  for (int32_t i = 0; i < entries; i++) {
+    int32_t items = i % 29 == 28 ? MOST - i % 50 : i * i % 13; /* most are shorter than what is copied at once */
+    uint8_t *at = made.data + made.size;
+    put32(made.offsets + 4 * i, (uint32_t)(70 + made.size));
+    put32(at, 0x40000000U | (uint32_t)(6 + items * width));
+    memcpy(at + 4, "\0\12", 2);
+    put32(at + 6, (uint32_t)items);
+    for (int32_t k = 0; k < items * width; k++)
+      at[HEADER + k] = (uint8_t)(i * 31 + k * 7);
+    made.size += HEADER + items * width;
+  }
+  made.data = realloc(made.data, (size_t)made.size + (made.size == 0));
+  return made;
+}
+
+/* The bytes of all lists, turned round within each item, as a slow loop makes them. */
+static void compare_vectors(const struct vectors *vectors, int32_t width, const struct mlaas_piece *piece) {
+  const int32_t *ends = piece->blocks[0].data;
+  const uint8_t *values = piece->blocks[1].data, *at = vectors->data;
+  int64_t made = 0;
+  for (int32_t i = 0; i < vectors->entries; i++) {
+    int32_t items = at[8] << 8 | at[9];
+    assert_int_equal(ends[i + 1] - ends[i], items);
+    for (int32_t k = 0; k < items * width; k++)
+      assert_int_equal(values[made + k], at[10 + k / width * width + width - 1 - k % width]);
+    made += items * width;
+    at += 10 + items * width;
+  }
+  assert_int_equal(piece->used[1], made / width);
+}
+
+static void vectors_of_every_length_lose_their_headers(void **state) {
+  (void)state;
+  static const int32_t codes[] = {11, 12, 3, 5, 8};
+  for (size_t code = 0; code < sizeof codes / sizeof *codes; code++)
+    for (int32_t entries = 0; entries < 90; entries++) {
+      struct simple_plan simple;
+      struct decoded decoded;
+      plan_list(&simple, codes[code], 10);
+      struct vectors vectors = make_vectors(simple.plan.item_bytes, entries);
+      struct mlaas_basket basket = basket_of(vectors.data, vectors.size, entries, vectors.offsets);
+      assert_int_equal(decode(&decoded, &simple.plan, &basket, NULL), MLAAS_OK);
+      compare_vectors(&vectors, simple.plan.item_bytes, &decoded.piece);
+      forget(&decoded);
+      free(vectors.data);
+      free(vectors.offsets);
+    }
+}
+
+/* Wherever a header is damaged, but for the version's number, it is noticed. */
+static void every_damaged_header_of_a_vector_is_noticed(void **state) {
+  (void)state;
+  enum { ENTRIES = 70, WIDTH = 4 };
+  struct simple_plan simple;
+  plan_list(&simple, 5, 10);
+  struct vectors vectors = make_vectors(WIDTH, ENTRIES);
+  struct mlaas_basket basket = basket_of(vectors.data, vectors.size, ENTRIES, vectors.offsets);
+  int64_t at = 0;
+  for (int32_t i = 0; i < ENTRIES; i++) {
+    int64_t items = vectors.data[at + 8] << 8 | vectors.data[at + 9];
+    for (int byte = 0; byte < 10; byte++) {
+      struct decoded decoded;
+      uint8_t good = vectors.data[at + byte];
+      vectors.data[at + byte] ^= 0x40;
+      enum mlaas_status status = decode(&decoded, &simple.plan, &basket, NULL);
+      assert_int_equal(status, byte == 4 ? MLAAS_UNSUPPORTED : byte == 5 ? MLAAS_OK : MLAAS_FORMAT);
+      vectors.data[at + byte] = good;
+      forget(&decoded);
+    }
+    at += 10 + items * WIDTH;
+  }
+  free(vectors.data);
+  free(vectors.offsets);
+}
+
 static void lists_that_do_not_add_up_are_refused(void **state) {
   (void)state;
   static const uint8_t data[] = {0, 1, 0, 2, 0, 3};
@@ -309,6 +400,8 @@ int main(void) {
       cmocka_unit_test(mantissas_keep_their_bits_and_sign),
       cmocka_unit_test(a_range_that_root_overlooks_is_refused),
       cmocka_unit_test(counted_lists_come_from_offsets_sizes_or_counts),
+      cmocka_unit_test(vectors_of_every_length_lose_their_headers),
+      cmocka_unit_test(every_damaged_header_of_a_vector_is_noticed),
       cmocka_unit_test(lists_that_do_not_add_up_are_refused),
       cmocka_unit_test(vectors_lose_their_headers),
       cmocka_unit_test(nested_vectors_and_strings_are_walked),

@@ -71,6 +71,24 @@ static void many_ranges_are_filled_and_counted(void **state) {
   mlaas_source_put(source);
 }
 
+/* One request for those that follow each other here and there; not where only the file or only memory goes on. */
+static void neighbouring_ranges_are_one_request(void **state) {
+  (void)state;
+  struct mlaas_source *source;
+  struct mlaas_source_counters counters;
+  char data[12];
+  struct mlaas_range ranges[] = {
+      {0, 2, data}, {2, 3, data + 2}, {7, 2, data + 5}, {9, 2, data + 8}, {11, 2, data + 10}};
+  assert_int_equal(mlaas_source_open(path, &source, NULL), MLAAS_OK);
+  memset(data, '-', sizeof data);
+  assert_int_equal(mlaas_source_read_many(source, ranges, 5, NULL), MLAAS_OK);
+  assert_memory_equal(data, "0123478-9abc", 12);
+  mlaas_source_counters(source, &counters);
+  assert_int_equal(counters.bytes, 11);
+  assert_int_equal(counters.requests, 3);
+  mlaas_source_put(source);
+}
+
 static void what_cannot_be_opened_says_why(void **state) {
   (void)state;
   struct mlaas_source *source;
@@ -155,10 +173,15 @@ static void opening_survives_each_failed_allocation(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, write_file, remove_file)
   const struct CMUnitTest tests[] = {
-      TEST(paths_and_file_urls_are_read),   TEST(many_ranges_are_filled_and_counted),
-      TEST(what_cannot_be_opened_says_why), TEST(ranges_outside_are_refused),
-      TEST(a_file_that_shrinks_is_noticed), TEST(memory_is_a_source_too),
-      TEST(the_nth_read_fails_on_demand),   TEST(opening_survives_each_failed_allocation),
+      TEST(paths_and_file_urls_are_read),
+      TEST(many_ranges_are_filled_and_counted),
+      TEST(neighbouring_ranges_are_one_request),
+      TEST(what_cannot_be_opened_says_why),
+      TEST(ranges_outside_are_refused),
+      TEST(a_file_that_shrinks_is_noticed),
+      TEST(memory_is_a_source_too),
+      TEST(the_nth_read_fails_on_demand),
+      TEST(opening_survives_each_failed_allocation),
   };
 #undef TEST
   return cmocka_run_group_tests(tests, NULL, NULL);
