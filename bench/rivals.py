@@ -17,7 +17,7 @@ LETTERS = {"F": "float", "D": "double", "I": "int", "i": "unsigned", "L": "long 
 LEAVES = {"TLeaf" + letter: c for letter, c in LETTERS.items()}
 
 FRONT = r"""
-#include "shapes.h"
+#include "shapes.hpp"
 #include <ROOT/RDataFrame.hxx>
 #include <TFile.h>
 #include <TTree.h>

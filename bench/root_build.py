@@ -17,9 +17,9 @@ def home():
 
 
 def build(name, source, folder=FOLDER):
-    """Path of the program made of `source`, which may include shapes.h."""
+    """Path of the program made of `source`, which may include shapes.hpp."""
     root = home()
-    mark = hashlib.sha1((source + open(os.path.join(HERE, "shapes.h")).read()).encode()).hexdigest()[:12]
+    mark = hashlib.sha1((source + open(os.path.join(HERE, "shapes.hpp")).read()).encode()).hexdigest()[:12]
     program = os.path.join(folder, f"{name}-{mark}")
     if os.path.exists(program):
         return program
@@ -27,7 +27,7 @@ def build(name, source, folder=FOLDER):
     with open(program + ".cxx", "w") as file:
         file.write(source)
     dictionary = os.path.join(folder, "shapes_dict.cxx")
-    subprocess.run([os.path.join(root, "bin", "rootcling"), "-f", dictionary, os.path.join(HERE, "shapes.h")],
+    subprocess.run([os.path.join(root, "bin", "rootcling"), "-f", dictionary, os.path.join(HERE, "shapes.hpp")],
                    cwd=folder, check=True)
     flags = ["-std=c++20", "-w", "-O2", "-march=native", "-pthread", f"-I{root}/include", f"-I{HERE}"]
     linking = [f"-L{root}/lib", f"-Wl,-rpath,{root}/lib", f"-Wl,-rpath-link,{root}/../root.libs",

@@ -2,7 +2,7 @@
 //   nano    1,500 branches as CMS' NanoAOD has them: counters, counted arrays, numbers, flags; a cluster every 1,000 events
 //   xaod    400 branches as ATLAS' DAOD has them: vectors, vectors of vectors, links; a cluster every 500 events
 //   nested  vectors of vectors, of texts and of structs, split and whole; all events are one cluster
-#include "shapes.h"
+#include "shapes.hpp"
 
 #include <TFile.h>
 #include <TTree.h>
