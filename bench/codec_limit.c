@@ -1,7 +1,10 @@
-/* Reads and inflates the baskets of a tree with the codecs' own libraries. Uses our container only to find them. */
+/* Reads and inflates the baskets of a tree, or the pages of an ntuple, with the codecs' own libraries. Uses our
+ * container only to find them.
+ */
 #define _GNU_SOURCE
 #include "codec_limit.h"
 
+#include "rootio/ntuple.h"
 #include "rootio/tree.h"
 
 #include <fcntl.h>
@@ -76,12 +79,55 @@ static void list_payloads(struct codec_limit *limit, struct mlaas_source *source
   limit->out = malloc((size_t)raw + 64);
 }
 
+static int compare_offsets(const void *left, const void *right) {
+  const struct payload *a = left, *b = right;
+  return (a->offset > b->offset) - (a->offset < b->offset);
+}
+
+/* Columns may share pages: each is inflated once. */
+static void list_pages(struct codec_limit *limit, const struct mlaas_ntuple *ntuple) {
+  size_t most = 0, distinct = 0;
+  int64_t stored = 0, raw = 0;
+  for (size_t i = 0; i < ntuple->num_clusters; i++)
+    for (size_t k = 0; k < ntuple->num_columns; k++)
+      most += ntuple->clusters[i].ranges[k].num_pages;
+  limit->payloads = calloc(most + 1, sizeof *limit->payloads);
+  for (size_t i = 0; i < ntuple->num_clusters; i++)
+    for (size_t k = 0; k < ntuple->num_columns; k++)
+      for (size_t n = 0; n < ntuple->clusters[i].ranges[k].num_pages; n++) {
+        const struct mlaas_ntuple_page *page = &ntuple->clusters[i].ranges[k].pages[n];
+        limit->payloads[limit->count++] = (struct payload){page->seek, page->stored, page->size};
+        stored = largest(stored, page->stored);
+        raw = largest(raw, page->size);
+      }
+  qsort(limit->payloads, limit->count, sizeof *limit->payloads, compare_offsets);
+  for (size_t i = 0; i < limit->count; i++)
+    if (i == 0 || limit->payloads[i].offset != limit->payloads[i - 1].offset)
+      limit->payloads[distinct++] = limit->payloads[i];
+  limit->count = distinct;
+  limit->in = malloc((size_t)stored + 64);
+  limit->out = malloc((size_t)raw + 64);
+}
+
+static enum mlaas_status find_pages(struct codec_limit *limit, struct mlaas_container *container,
+                                    const struct mlaas_key *key, struct mlaas_error *error) {
+  struct mlaas_ntuple ntuple;
+  enum mlaas_status status = mlaas_ntuple_read(container, key, &ntuple, error);
+  if (status == MLAAS_OK) {
+    list_pages(limit, &ntuple);
+    mlaas_ntuple_reset(&ntuple);
+  }
+  return status;
+}
+
 static enum mlaas_status find_payloads(struct codec_limit *limit, struct mlaas_container *container,
                                        struct mlaas_error *error) {
   struct mlaas_streamers streamers;
   enum mlaas_status status = mlaas_streamers_read(container, &streamers, error);
   for (size_t i = 0; i < container->num_keys && status == MLAAS_OK && !limit->payloads; i++)
-    if (mlaas_tree_is_tree(&streamers, container->keys[i].class_name)) {
+    if (strcmp(container->keys[i].class_name, "ROOT::RNTuple") == 0) {
+      status = find_pages(limit, container, &container->keys[i], error);
+    } else if (mlaas_tree_is_tree(&streamers, container->keys[i].class_name)) {
       struct mlaas_tree tree;
       status = mlaas_tree_read(container, &streamers, &container->keys[i], &tree, error);
       if (status == MLAAS_OK) {
@@ -106,7 +152,7 @@ struct codec_limit *codec_limit_open(const char *path) {
   mlaas_container_reset(&container);
   mlaas_budget_put(budget);
   if (status != MLAAS_OK || !limit->payloads) {
-    fprintf(stderr, "%s: %s\n", path, status != MLAAS_OK ? error.message : "no tree");
+    fprintf(stderr, "%s: %s\n", path, status != MLAAS_OK ? error.message : "no table");
     free(limit);
     return NULL;
   }
