@@ -263,7 +263,8 @@ static enum mlaas_status list_uses(struct mlaas_fields_job *job, int level, stru
   return job->uses ? visit_level(job, level, list_one, error) : error->status;
 }
 
-/* Offsets of lists: from ends in their cluster, lower halves, to ends in the column. */
+/* Offsets of lists: from ends in their cluster, lower halves, to ends in the column. What does not fit 32 bits is found
+ * by the level below, or at last by check_lists. */
 static enum mlaas_status shift_ends(struct mlaas_fields_job *job, size_t field, size_t feed,
                                     struct mlaas_error *error) {
   (void)error;
@@ -272,21 +273,32 @@ static enum mlaas_status shift_ends(struct mlaas_fields_job *job, size_t field, 
   const struct mlaas_feed_read *mine = &read->feeds[feed];
   if (plan->kind != MLAAS_FEED_ENDS)
     return MLAAS_OK;
-  int64_t base = 0;
-  uint32_t *offsets = read->blocks[plan->buffer].data;
+  uint32_t base = 0, *offsets = read->blocks[plan->buffer].data;
   for (size_t i = 0; i < job->num_clusters; i++) {
     const struct mlaas_segment *segment = &mine->segments[i];
-    uint32_t shift = (uint32_t)(base - mine->spans[i].start), *out = offsets + segment->base + 1;
+    uint32_t shift = base - (uint32_t)mine->spans[i].start, *out = offsets + segment->base + 1;
     for (int64_t k = 0; shift && k < segment->stop - segment->start; k++)
       out[k] += shift;
-    base += mine->spans[i].stop - mine->spans[i].start;
-    if (base >= INT32_MAX)
-      return fail_field(job, field,
-                        mlaas_fail(error, MLAAS_LIMIT, "its lists have %lld items in this range; ask for fewer entries",
-                                   (long long)base),
-                        error);
+    base += (uint32_t)(mine->spans[i].stop - mine->spans[i].start);
   }
   offsets[0] = 0;
+  return MLAAS_OK;
+}
+
+/* Items that have no column below would not be missed. */
+static enum mlaas_status check_lists(struct mlaas_fields_job *job, size_t field, size_t feed,
+                                     struct mlaas_error *error) {
+  const struct mlaas_field_read *read = &job->fields[field];
+  int64_t items = 0;
+  for (size_t i = 0; read->plan->feeds[feed].kind == MLAAS_FEED_ENDS && i < job->num_clusters; i++) {
+    const struct mlaas_span *span = &read->feeds[feed].spans[i];
+    items += span->stop - span->start < INT32_MAX ? span->stop - span->start : INT32_MAX;
+    if (items >= INT32_MAX)
+      return fail_field(
+          job, field,
+          mlaas_fail(error, MLAAS_LIMIT, "its lists have 2,147,483,647 items in this range or more; ask for less"),
+          error);
+  }
   return MLAAS_OK;
 }
 
@@ -338,6 +350,8 @@ static enum mlaas_status run_levels(struct mlaas_fields_job *job, struct mlaas_e
   }
   for (int level = 0; level < num_levels; level++)
     MLAAS_TRY(run_level(job, level, error));
+  for (int level = 0; level < num_levels; level++)
+    MLAAS_TRY(visit_level(job, level, check_lists, error));
   return mlaas_pool_run(job->pool, job->num_fields, spread_field, job, error);
 }
 

@@ -143,6 +143,28 @@ static void a_basket_is_read_once_by_ranges_in_order(void **state) {
   close_all(&opened);
 }
 
+/* Also where every range cuts pages. */
+static void a_page_is_read_once_by_ranges_in_order(void **state) {
+  (void)state;
+  struct opened opened;
+  uint64_t hashes[64];
+  struct mlaas_file_info before, after;
+  assert_int_equal(open_all(&opened, DATA "ntuple-containers.root", 0, 1), MLAAS_OK);
+  int64_t count = mlaas_table_num_entries(opened.table), pages = 0;
+  assert_true(count > 2 && count <= 64);
+  for (size_t i = 0; i < mlaas_table_num_columns(opened.table); i++) {
+    struct mlaas_column_info info;
+    mlaas_table_column(opened.table, i, &info);
+    pages += info.stored_bytes + 8 * info.num_baskets;
+  }
+  mlaas_file_info(opened.file, &before);
+  for (int64_t i = 0; i < count; i++)
+    assert_int_equal(read_rows(&opened, i, i + 1, hashes), MLAAS_OK);
+  mlaas_file_info(opened.file, &after);
+  assert_true(after.bytes_read - before.bytes_read <= pages);
+  close_all(&opened);
+}
+
 static void ranges_outside_the_table_are_refused(void **state) {
   (void)state;
   struct opened opened;
@@ -187,7 +209,9 @@ static void what_does_not_fit_leaves_the_reader_usable(void **state) {
 
 static void every_allocation_may_fail(void **state) {
   (void)state;
-  for (int f = 0; f < 3; f++) {
+  static const int chosen[] = {0, 1, 2, 7, 9};
+  for (size_t c = 0; c < sizeof chosen / sizeof *chosen; c++) {
+    int f = chosen[c];
     int64_t count;
     uint64_t *whole = hashes_of(files[f], 1, &count), *rows = calloc((size_t)count, sizeof *rows);
     enum mlaas_status status = MLAAS_MEMORY;
@@ -211,33 +235,36 @@ static void every_allocation_may_fail(void **state) {
 
 static void opening_survives_every_failing_allocation(void **state) {
   (void)state;
-  enum mlaas_status status = MLAAS_MEMORY;
-  for (long n = 1; status != MLAAS_OK; n++) {
-    struct opened opened;
-    mlaas_memory_fail(n, false);
-    status = open_all(&opened, DATA "leaf-lists.root", 0, 1);
-    mlaas_memory_fail(0, false);
-    assert_true(status == MLAAS_OK || status == MLAAS_MEMORY);
-    close_all(&opened);
+  static const char *const paths[] = {DATA "leaf-lists.root", DATA "ntuple-classes.root"};
+  for (int f = 0; f < 2; f++) {
+    enum mlaas_status status = MLAAS_MEMORY;
+    for (long n = 1; status != MLAAS_OK; n++) {
+      struct opened opened;
+      mlaas_memory_fail(n, false);
+      status = open_all(&opened, paths[f], 0, 1);
+      mlaas_memory_fail(0, false);
+      assert_true(status == MLAAS_OK || status == MLAAS_MEMORY);
+      close_all(&opened);
+    }
   }
 }
 
-static void every_read_may_fail(void **state) {
-  (void)state;
+/* Every read of `path` fails once; what is said names the file and the `kind` of column. */
+static void fail_reads(const char *path, const char *kind) {
   int64_t count;
-  uint64_t *whole = hashes_of(DATA "strings-split0.root", 1, &count), *rows = calloc((size_t)count, sizeof *rows);
+  uint64_t *whole = hashes_of(path, 1, &count), *rows = calloc((size_t)count, sizeof *rows);
   enum mlaas_status status = MLAAS_IO;
   long n = 0;
   while (status != MLAAS_OK) {
     struct opened opened;
-    assert_int_equal(open_all(&opened, DATA "strings-split0.root", 0, 1), MLAAS_OK);
+    assert_int_equal(open_all(&opened, path, 0, 1), MLAAS_OK);
     mlaas_source_fail(++n);
     status = read_rows(&opened, 0, count, rows);
     mlaas_source_fail(0);
     if (status != MLAAS_OK) {
       assert_true(status == MLAAS_IO || status == MLAAS_FORMAT);
-      assert_non_null(strstr(opened.error.where, "strings-split0.root"));
-      assert_non_null(strstr(opened.error.where, "branch "));
+      assert_non_null(strstr(opened.error.where, path));
+      assert_non_null(strstr(opened.error.where, kind));
       assert_int_equal(read_rows(&opened, 0, count, rows), MLAAS_OK);
     }
     assert_memory_equal(rows, whole, (size_t)count * sizeof *rows);
@@ -246,6 +273,12 @@ static void every_read_may_fail(void **state) {
   assert_true(n > 1);
   free(whole);
   free(rows);
+}
+
+static void every_read_may_fail(void **state) {
+  (void)state;
+  fail_reads(DATA "strings-split0.root", "branch ");
+  fail_reads(DATA "ntuple-containers.root", "field ");
 }
 
 /* Damage in the key of a basket: the message says where. */
@@ -326,6 +359,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(any_cut_and_any_thread_gives_the_same_rows),
       cmocka_unit_test(a_basket_is_read_once_by_ranges_in_order),
+      cmocka_unit_test(a_page_is_read_once_by_ranges_in_order),
       cmocka_unit_test(ranges_outside_the_table_are_refused),
       cmocka_unit_test(what_does_not_fit_leaves_the_reader_usable),
       cmocka_unit_test(every_allocation_may_fail),
