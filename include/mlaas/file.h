@@ -81,6 +81,10 @@ struct mlaas_column_info {
 /* Columns in the tree's order: every branch that holds data, and every branch that cannot be read. */
 MLAAS_API size_t mlaas_table_num_columns(const struct mlaas_table *table);
 MLAAS_API void mlaas_table_column(const struct mlaas_table *table, size_t i, struct mlaas_column_info *info);
+/* Members of structs are columns too: "jets.pt" of a list<struct<pt, eta>> jets is a list, of which an ntuple reads no
+ * more than it has to. They have the indices from num_columns on, up to num_columns + num_members; reading all columns
+ * leaves them out. */
+MLAAS_API size_t mlaas_table_num_members(const struct mlaas_table *table);
 /* Index of the column called `name`, or NOT_FOUND with the nearest name in the message. */
 MLAAS_API MLAAS_NODISCARD enum mlaas_status mlaas_table_find(const struct mlaas_table *table, const char *name,
                                                              size_t *column, struct mlaas_error *error);

@@ -86,19 +86,26 @@ static PyObject *column_of(const struct mlaas_table *table, size_t i) {
                        info.compression);
 }
 
-static PyObject *table_columns(PyObject *object, PyObject *unused) {
-  (void)unused;
-  struct mlaas_table *table = core_table_handle(object);
-  if (!table)
-    return NULL;
-  size_t count = mlaas_table_num_columns(table);
+static PyObject *list_columns(const struct mlaas_table *table, size_t first, size_t count) {
   PyObject *all = PyList_New((Py_ssize_t)count);
   for (size_t i = 0; all && i < count; i++) {
-    PyObject *column = column_of(table, i);
+    PyObject *column = column_of(table, first + i);
     if (!column || PyList_SetItem(all, (Py_ssize_t)i, column) < 0)
       Py_CLEAR(all);
   }
   return all;
+}
+
+static PyObject *table_columns(PyObject *object, PyObject *unused) {
+  (void)unused;
+  struct mlaas_table *table = core_table_handle(object);
+  return table ? list_columns(table, 0, mlaas_table_num_columns(table)) : NULL;
+}
+
+static PyObject *table_members(PyObject *object, PyObject *unused) {
+  (void)unused;
+  struct mlaas_table *table = core_table_handle(object);
+  return table ? list_columns(table, mlaas_table_num_columns(table), mlaas_table_num_members(table)) : NULL;
 }
 
 static PyObject *table_find(PyObject *object, PyObject *name) {
@@ -200,6 +207,7 @@ static PyMethodDef table_methods[] = {
     {"info", table_info, METH_NOARGS, "(path with cycle, title, number of entries)."},
     {"clusters", table_clusters, METH_NOARGS, "First entries of the clusters."},
     {"columns", table_columns, METH_NOARGS, "A dict for each column, readable or not."},
+    {"members", table_members, METH_NOARGS, "The same for each member of a struct."},
     {"find", table_find, METH_O, "Index of the column of that name; NotFoundError names the nearest."},
     {"schema", table_schema, METH_O, "Arrow schema capsule of the column indices (None: all readable)."},
     {"stream", (PyCFunction)(void (*)(void))table_stream, METH_VARARGS | METH_KEYWORDS,

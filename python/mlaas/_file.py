@@ -249,6 +249,12 @@ class Table:
         return [name for name, info in self._infos.items() if info["unsupported"] is None]
 
     @property
+    def members(self) -> list[str]:
+        """Members of structs, columns too: "jets.pt" of a list of structs "jets" is a list of numbers. They are read by
+        name only (``select``, ``dataset`` parameters), an ntuple's without the rest of the struct."""
+        return [info["name"] for info in self._open().members()]
+
+    @property
     def unsupported(self) -> dict[str, str]:
         """The columns that cannot be read, and why."""
         return {name: info["unsupported"] for name, info in self._infos.items() if info["unsupported"] is not None}
@@ -257,8 +263,8 @@ class Table:
         """name, type (as ROOT says it), title, counter (column with the lengths of a counted array, or None),
         unsupported (reason or None), stored_bytes and raw_bytes (compressed and not), num_baskets, compression (-1:
         unknown)."""
-        self._open().find(name)
-        return dict(self._infos[name])
+        index = self._open().find(name)
+        return dict(self._infos[name] if name in self._infos else self._open().members()[index - len(self._infos)])
 
     @property
     def clusters(self) -> list[int]:

@@ -14,14 +14,21 @@
 /* A column of one table, as far as it matters here. */
 struct column {
   const char *name, *type_name, *unsupported, *format;
-  bool jagged, numeric, nullable;
+  bool jagged, numeric, nullable, in_parts;
 };
 
 static bool is_number(const struct ArrowSchema *schema) {
   return mlaas_format_width(schema->format) > 0 || strcmp(schema->format, "b") == 0;
 }
 
+static bool holds_struct(const struct ArrowSchema *schema) {
+  while (schema->format[0] == '+' && schema->format[1] != 's' && schema->n_children == 1)
+    schema = schema->children[0];
+  return strcmp(schema->format, "+s") == 0;
+}
+
 static void classify(const struct ArrowSchema *schema, struct column *column) {
+  column->in_parts = holds_struct(schema);
   column->jagged = strcmp(schema->format, "+l") == 0;
   const struct ArrowSchema *values = column->jagged ? schema->children[0] : schema;
   column->nullable = (schema->flags | values->flags) & ARROW_FLAG_NULLABLE;
@@ -33,15 +40,35 @@ static int by_name(const void *a, const void *b) {
   return strcmp(((const struct column *)a)->name, ((const struct column *)b)->name);
 }
 
-/* All columns of a table in its order; `schema` keeps their formats alive. */
+/* Indices of what can be read, of the first `count`: columns, then members of structs. */
+static size_t *list_readable(const struct mlaas_table *table, size_t count, size_t *num_readable) {
+  size_t *indices = mlaas_alloc((count + 1) * sizeof *indices);
+  *num_readable = 0;
+  for (size_t i = 0; indices && i < count; i++) {
+    struct mlaas_column_info info;
+    mlaas_table_column(table, i, &info);
+    if (!info.unsupported)
+      indices[(*num_readable)++] = i;
+  }
+  return indices;
+}
+
+static size_t count_columns(const struct mlaas_table *table) {
+  return mlaas_table_num_columns(table) + mlaas_table_num_members(table);
+}
+
+/* All columns of a table in its order, members of structs behind them; `schema` keeps their formats alive. */
 static enum mlaas_status list_columns(const struct mlaas_table *table, struct ArrowSchema *schema,
                                       struct column **columns, struct mlaas_error *error) {
-  size_t count = mlaas_table_num_columns(table);
-  MLAAS_TRY(mlaas_table_schema(table, NULL, 0, schema, error));
-  *columns = mlaas_alloc(count * sizeof **columns);
-  if (!*columns) {
-    mlaas_schema_release(schema);
-    return mlaas_fail(error, MLAAS_MEMORY, "no memory for %zu columns", count);
+  size_t count = count_columns(table), num_readable;
+  size_t *readable = list_readable(table, count, &num_readable);
+  *columns = mlaas_alloc((count + 1) * sizeof **columns);
+  enum mlaas_status status = readable && *columns ? mlaas_table_schema(table, readable, num_readable, schema, error)
+                                                  : mlaas_fail(error, MLAAS_MEMORY, "no memory for %zu columns", count);
+  mlaas_free(readable);
+  if (status != MLAAS_OK) {
+    mlaas_free(*columns);
+    return status;
   }
   int64_t child = 0;
   for (size_t i = 0; i < count; i++) {
@@ -97,6 +124,8 @@ static enum mlaas_status append(struct mlaas_dataset *dataset, const struct colu
     common->dropped = format_text("it cannot be read: %s", column->unsupported);
   else if (column->nullable)
     common->dropped = format_text("values of it are missing");
+  else if (column->in_parts)
+    common->dropped = format_text("its members are columns of their own: %s.*", column->name);
   else if (!column->numeric)
     common->dropped = format_text("%s is neither a number nor a list of numbers", column->type_name);
   bool full = !common->dropped && (lacking || column->unsupported || !column->numeric);
@@ -151,7 +180,7 @@ enum mlaas_status mlaas_dataset_add_table(struct mlaas_dataset *dataset, const s
                                           const char *url, bool first, struct mlaas_error *error) {
   struct ArrowSchema schema = {0};
   struct column *columns = NULL, *sorted = NULL;
-  size_t count = mlaas_table_num_columns(table);
+  size_t count = count_columns(table);
   MLAAS_TRY(list_columns(table, &schema, &columns, error));
   enum mlaas_status status = MLAAS_OK;
   if (first) {

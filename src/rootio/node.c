@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-static size_t buffers_of(const struct mlaas_node *node) {
+size_t mlaas_node_num_buffers(const struct mlaas_node *node) {
   switch (node->kind) {
   case MLAAS_NODE_VALUE:
   case MLAAS_NODE_LIST:
@@ -25,7 +25,7 @@ size_t mlaas_node_number(struct mlaas_node *node, size_t next) {
   size_t first = next;
   node->counts_rows = false;
   node->buffer = next;
-  next += buffers_of(node);
+  next += mlaas_node_num_buffers(node);
   for (size_t i = 0; i < node->num_children; i++)
     next = mlaas_node_number(&node->children[i], next);
   if (node->kind == MLAAS_NODE_STRUCT && next == first) {
@@ -82,7 +82,7 @@ int64_t mlaas_node_stored(const struct mlaas_node *node) {
 
 /* The node that buffer `buffer` belongs to, or NULL. */
 static const struct mlaas_node *owner_of(const struct mlaas_node *node, size_t buffer) {
-  if (buffer >= node->buffer && buffer < node->buffer + buffers_of(node))
+  if (buffer >= node->buffer && buffer < node->buffer + mlaas_node_num_buffers(node))
     return node;
   const struct mlaas_node *found = NULL;
   for (size_t i = 0; i < node->num_children && !found; i++)
@@ -210,7 +210,7 @@ enum mlaas_status mlaas_node_array(const struct mlaas_node *node, int64_t length
                                    struct ArrowArray *array, struct mlaas_error *error) {
   if (node->kind == MLAAS_NODE_OPTION)
     return option_array(node, length, blocks, array, error);
-  size_t mine = node->kind == MLAAS_NODE_STRUCT ? 0 : buffers_of(node);
+  size_t mine = node->kind == MLAAS_NODE_STRUCT ? 0 : mlaas_node_num_buffers(node);
   int64_t child_length = length_of_child(node, length, blocks);
   if (node->kind == MLAAS_NODE_VALUE && node->value.packing == MLAAS_PACKED_BOOL)
     MLAAS_TRY(pack_bits(&blocks[node->buffer], length, error));

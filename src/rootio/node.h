@@ -92,6 +92,8 @@ struct mlaas_node {
 
 /* Numbers the buffers, depth first, and sets counts_rows; returns how many there are. */
 size_t mlaas_node_number(struct mlaas_node *node, size_t next);
+/* How many buffers the node itself has, from node->buffer on. */
+size_t mlaas_node_num_buffers(const struct mlaas_node *node);
 /* The buffer whose elements tell how many rows of `node` there are; *per elements for one row. */
 size_t mlaas_node_rows_buffer(const struct mlaas_node *node, int64_t *per);
 /* Goes down through fixed arrays; *per becomes the number of values in one `node`. */

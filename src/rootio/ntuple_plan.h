@@ -43,6 +43,12 @@ struct mlaas_field_plan {
 enum mlaas_status mlaas_field_plan_make(const struct mlaas_ntuple *ntuple, uint32_t field, struct mlaas_arena *arena,
                                         struct mlaas_field_plan *plan, struct mlaas_error *error);
 
+/* A plan that reads no more of `plan` than `shown`, which shows some of its buffers (see members.h); their numbers
+ * stay. Errors: MEMORY, LIMIT. */
+enum mlaas_status mlaas_field_plan_project(const struct mlaas_field_plan *plan, struct mlaas_node *shown,
+                                           struct mlaas_arena *arena, struct mlaas_field_plan *part,
+                                           struct mlaas_error *error);
+
 /* Tells members of one name apart that come from several bases of `record`: "Base::member". For the plan. */
 enum mlaas_status mlaas_ntuple_qualify(struct mlaas_node *record, struct mlaas_arena *arena, struct mlaas_error *error);
 

@@ -101,13 +101,13 @@ static int64_t room_for(const struct mlaas_field_read *read, const struct mlaas_
   return read->feeds[plan->parent].rows * plan->per;
 }
 
-static enum mlaas_status new_block(const struct mlaas_fields_job *job, struct mlaas_field_read *read, size_t buffer,
-                                   int64_t rows, struct mlaas_error *error) {
-  const struct mlaas_node *root = read->plan->root;
-  int64_t count = rows + mlaas_node_is_offsets(root, buffer);
+static enum mlaas_status new_block(const struct mlaas_fields_job *job, struct mlaas_field_read *read,
+                                   const struct mlaas_node *node, size_t buffer, int64_t rows,
+                                   struct mlaas_error *error) {
+  int64_t count = rows + mlaas_node_is_offsets(node, buffer);
   MLAAS_TRY(
-      mlaas_block_new(job->budget, count * (int64_t)mlaas_node_element(root, buffer), &read->blocks[buffer], error));
-  if (mlaas_node_is_offsets(root, buffer))
+      mlaas_block_new(job->budget, count * (int64_t)mlaas_node_element(node, buffer), &read->blocks[buffer], error));
+  if (mlaas_node_is_offsets(node, buffer))
     *(int32_t *)read->blocks[buffer].data = 0;
   return MLAAS_OK;
 }
@@ -127,9 +127,9 @@ static enum mlaas_status open_feed(struct mlaas_fields_job *job, size_t field, s
     return mlaas_fail(error, MLAAS_LIMIT, "it has %lld rows in this range; ask for fewer entries",
                       (long long)mine->rows);
   if (plan->kind != MLAAS_FEED_SWITCH)
-    return new_block(job, read, plan->buffer, mine->rows, error);
+    return new_block(job, read, plan->node, plan->buffer, mine->rows, error);
   for (size_t i = 0; i < plan->node->num_children; i++)
-    MLAAS_TRY(new_block(job, read, plan->node->children[i].buffer, mine->rows, error));
+    MLAAS_TRY(new_block(job, read, plan->node, plan->node->children[i].buffer, mine->rows, error));
   return MLAAS_OK;
 }
 

@@ -4,12 +4,20 @@
 #include "base/error.h"
 #include "column/arrow.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+/* Members of a struct are decoded together. */
+struct share {
+  size_t first; /* column of the same branch */
+  size_t slot;  /* of that one among those that are decoded */
+};
 
 struct mlaas_reader {
   struct mlaas_table *table;
   size_t *columns;
   size_t num_columns;
+  struct share *shares;           /* by column */
   struct mlaas_kept_basket *kept; /* one for each column; NULL for an ntuple */
   struct mlaas_kept_page **pages; /* of an ntuple, for each column one for each feed; NULL for a tree */
   struct mlaas_read_worker *workers;
@@ -50,6 +58,7 @@ void mlaas_reader_close(struct mlaas_reader *reader) {
     mlaas_free(reader->pages[i]);
   mlaas_free(reader->pages);
   mlaas_free(reader->columns);
+  mlaas_free(reader->shares);
   mlaas_table_close(reader->table);
   mlaas_free(reader);
 }
@@ -87,6 +96,46 @@ static enum mlaas_status make_workers(struct mlaas_reader *reader, struct mlaas_
   return MLAAS_OK;
 }
 
+/* ---- members that share a branch ---- */
+
+static const struct mlaas_table_column *column_of(const struct mlaas_reader *reader, size_t i) {
+  return &reader->table->columns[reader->columns[i]];
+}
+
+struct place {
+  const struct mlaas_node *root;
+  size_t column;
+};
+
+static int by_root(const void *left, const void *right) {
+  const struct place *a = left, *b = right;
+  if (a->root != b->root)
+    return (uintptr_t)a->root < (uintptr_t)b->root ? -1 : 1;
+  return a->column < b->column ? -1 : a->column > b->column;
+}
+
+static enum mlaas_status find_shares(struct mlaas_reader *reader, struct mlaas_error *error) {
+  size_t count = reader->num_columns, slots = 0;
+  reader->shares = mlaas_alloc((count + 1) * sizeof *reader->shares);
+  struct place *places = mlaas_alloc((count + 1) * sizeof *places);
+  if (!reader->shares || !places) {
+    mlaas_free(places);
+    return no_memory(reader, error);
+  }
+  for (size_t i = 0; i < count; i++)
+    places[i] = (struct place){column_of(reader, i)->plan.root, i};
+  qsort(places, count, sizeof *places, by_root);
+  for (size_t i = 0, first = 0; i < count; i++) {
+    if (places[i].root != places[first].root)
+      first = i;
+    reader->shares[places[i].column].first = places[first].column;
+  }
+  for (size_t i = 0; i < count; i++)
+    reader->shares[i].slot = reader->shares[i].first == i ? slots++ : reader->shares[reader->shares[i].first].slot;
+  mlaas_free(places);
+  return MLAAS_OK;
+}
+
 enum mlaas_status mlaas_reader_open(struct mlaas_table *table, const size_t *columns, size_t num_columns,
                                     struct mlaas_reader **reader, struct mlaas_error *error) {
   struct mlaas_reader *made = mlaas_alloc(sizeof *made);
@@ -94,6 +143,8 @@ enum mlaas_status mlaas_reader_open(struct mlaas_table *table, const size_t *col
     return mlaas_fail(error, MLAAS_MEMORY, "no memory for a reader");
   made->table = mlaas_table_get(table);
   enum mlaas_status status = mlaas_table_choose(table, columns, num_columns, &made->columns, &made->num_columns, error);
+  if (status == MLAAS_OK)
+    status = find_shares(made, error);
   if (status == MLAAS_OK)
     status = make_workers(made, error);
   if (status == MLAAS_OK)
@@ -118,12 +169,10 @@ static enum mlaas_status begin_job(struct mlaas_reader *reader, int64_t start, i
   job->columns = mlaas_arena_alloc(&job->arena, reader->num_columns, sizeof *job->columns, error);
   if (!job->columns)
     return error->status;
-  job->num_columns = reader->num_columns;
-  for (size_t i = 0; i < job->num_columns; i++)
-    job->columns[i] = (struct mlaas_read_column){.plan = &reader->table->columns[reader->columns[i]].plan,
-                                                 .kept = &reader->kept[i],
-                                                 .start = start,
-                                                 .stop = stop};
+  for (size_t i = 0; i < reader->num_columns; i++)
+    if (reader->shares[i].first == i)
+      job->columns[job->num_columns++] = (struct mlaas_read_column){
+          .plan = &column_of(reader, i)->plan, .kept = &reader->kept[i], .start = start, .stop = stop};
   return MLAAS_OK;
 }
 
@@ -163,8 +212,7 @@ struct rows {
 static enum mlaas_status add_array(const struct rows *rows, size_t i, struct mlaas_block *blocks,
                                    struct mlaas_error *error) {
   const struct mlaas_reader *reader = rows->reader;
-  return mlaas_node_array(reader->table->columns[reader->columns[i]].plan.root, rows->length, blocks,
-                          rows->array->children[i], error);
+  return mlaas_node_array(column_of(reader, i)->shown, rows->length, blocks, rows->array->children[i], error);
 }
 
 static enum mlaas_status read_fields(struct mlaas_reader *reader, int64_t start, int64_t stop, bool lean,
@@ -179,14 +227,61 @@ static enum mlaas_status read_fields(struct mlaas_reader *reader, int64_t start,
   return status;
 }
 
+static enum mlaas_status copy_block(const struct mlaas_block *block, struct mlaas_block *copy,
+                                    struct mlaas_error *error) {
+  MLAAS_TRY(mlaas_block_new(block->budget, block->size, copy, error));
+  if (block->size)
+    memcpy(copy->data, block->data, (size_t)block->size);
+  return MLAAS_OK;
+}
+
+/* Copies the buffers of `node` and of all below. */
+static enum mlaas_status copy_buffers(const struct mlaas_node *node, const struct mlaas_block *blocks,
+                                      struct mlaas_block *copies, struct mlaas_error *error) {
+  size_t count = mlaas_node_num_buffers(node);
+  for (size_t i = node->buffer; i < node->buffer + count; i++)
+    MLAAS_TRY(copy_block(&blocks[i], &copies[i], error));
+  for (size_t i = 0; i < node->num_children; i++)
+    MLAAS_TRY(copy_buffers(&node->children[i], blocks, copies, error));
+  return MLAAS_OK;
+}
+
+/* An array over copies: others need the same buffers. */
+static enum mlaas_status add_copied_array(const struct rows *rows, size_t i, const struct mlaas_read_column *column,
+                                          struct mlaas_error *error) {
+  size_t count = column->plan->num_buffers;
+  struct mlaas_block *copies = mlaas_alloc((count + 1) * sizeof *copies);
+  if (!copies)
+    return no_memory(rows->reader, error);
+  enum mlaas_status status = copy_buffers(column_of(rows->reader, i)->shown, column->blocks, copies, error);
+  if (status == MLAAS_OK)
+    status = add_array(rows, i, copies, error);
+  for (size_t k = 0; k < count; k++)
+    mlaas_block_reset(&copies[k]);
+  mlaas_free(copies);
+  return status;
+}
+
+/* The first column of a branch comes last and takes the buffers themselves. */
+static enum mlaas_status add_arrays(const struct rows *rows, const struct mlaas_read_job *job,
+                                    struct mlaas_error *error) {
+  const struct share *shares = rows->reader->shares;
+  for (size_t i = rows->reader->num_columns; i-- > 0;) {
+    const struct mlaas_read_column *column = &job->columns[shares[i].slot];
+    MLAAS_TRY(shares[i].first == i ? add_array(rows, i, column->blocks, error)
+                                   : add_copied_array(rows, i, column, error));
+  }
+  return MLAAS_OK;
+}
+
 static enum mlaas_status read_branches(struct mlaas_reader *reader, int64_t start, int64_t stop, bool lean,
                                        const struct rows *rows, struct mlaas_error *error) {
   struct mlaas_read_job job;
   enum mlaas_status status = begin_job(reader, start, stop, lean, &job, error);
   if (status == MLAAS_OK)
     status = mlaas_read_job_run(&job, error);
-  for (size_t i = 0; status == MLAAS_OK && i < job.num_columns; i++)
-    status = add_array(rows, i, job.columns[i].blocks, error);
+  if (status == MLAAS_OK)
+    status = add_arrays(rows, &job, error);
   mlaas_read_job_reset(&job);
   return status;
 }

@@ -119,7 +119,10 @@ void mlaas_table_add(struct mlaas_table *table, const struct mlaas_table_column 
   uint32_t *slot = slot_of(table, column->name);
   if (*slot)
     return;
-  table->columns[table->num_columns] = *column;
+  struct mlaas_table_column *added = &table->columns[table->num_columns];
+  *added = *column;
+  if (!added->shown)
+    added->shown = added->plan.root;
   *slot = (uint32_t)++table->num_columns;
 }
 
@@ -157,7 +160,10 @@ enum mlaas_status mlaas_table_open(struct mlaas_file *file, const char *path, st
   made->file = mlaas_file_get(file);
   made->entry = entry;
   mlaas_arena_init(&made->arena, file->container.budget);
-  if ((entry->is_ntuple ? mlaas_table_open_ntuple(made, error) : open_tree(made, error)) != MLAAS_OK) {
+  enum mlaas_status status = entry->is_ntuple ? mlaas_table_open_ntuple(made, error) : open_tree(made, error);
+  if (status == MLAAS_OK)
+    status = mlaas_table_add_members(made, error);
+  if (status != MLAAS_OK) {
     mlaas_table_close(made);
     mlaas_fail_in(error, error->status, "%s", entry->path);
     return mlaas_fail_in(error, error->status, "%s", url);
@@ -210,13 +216,18 @@ void mlaas_table_column(const struct mlaas_table *table, size_t i, struct mlaas_
                                      .compression = branch ? branch->compression : -1};
 }
 
+static size_t num_all(const struct mlaas_table *table) { return table->num_columns + table->num_members; }
+
+size_t mlaas_table_num_members(const struct mlaas_table *table) { return table->num_members; }
+
 static enum mlaas_status no_such_column(const struct mlaas_table *table, const char *name, struct mlaas_error *error) {
-  const char **names = mlaas_alloc((table->num_columns + 1) * sizeof *names);
+  size_t count = num_all(table);
+  const char **names = mlaas_alloc((count + 1) * sizeof *names);
   if (!names)
     return mlaas_fail(error, MLAAS_MEMORY, "no memory for a list of columns");
-  for (size_t i = 0; i < table->num_columns; i++)
+  for (size_t i = 0; i < count; i++)
     names[i] = table->columns[i].name;
-  const char *nearest = mlaas_nearest(name, names, table->num_columns);
+  const char *nearest = mlaas_nearest(name, names, count);
   mlaas_free(names);
   if (nearest)
     return mlaas_fail(error, MLAAS_NOT_FOUND, "table %s has no column %s; did you mean %s?", table->entry->path, name,
@@ -236,9 +247,9 @@ enum mlaas_status mlaas_table_find(const struct mlaas_table *table, const char *
 static enum mlaas_status check_choice(const struct mlaas_table *table, const size_t *columns, size_t count,
                                       struct mlaas_error *error) {
   for (size_t i = 0; i < count; i++) {
-    if (columns[i] >= table->num_columns)
+    if (columns[i] >= num_all(table))
       return mlaas_fail(error, MLAAS_ARGUMENT, "column %zu was asked for; table %s has %zu", columns[i],
-                        table->entry->path, table->num_columns);
+                        table->entry->path, num_all(table));
     const struct mlaas_table_column *column = &table->columns[columns[i]];
     if (column->plan.unsupported)
       return mlaas_fail(error, MLAAS_UNSUPPORTED, "column %s cannot be read: %s", column->name,
@@ -268,7 +279,7 @@ static enum mlaas_status fill_schema(const struct mlaas_table *table, const size
   for (int64_t i = 0; i < schema->n_children; i++) {
     const struct mlaas_table_column *column = &table->columns[columns[i]];
     const char *counter = mlaas_table_counter(&column->plan);
-    MLAAS_TRY(mlaas_node_schema(column->plan.root, column->name, schema->children[i], error));
+    MLAAS_TRY(mlaas_node_schema(column->shown, column->name, schema->children[i], error));
     if (counter)
       MLAAS_TRY(mlaas_schema_annotate(schema->children[i], "mlaas.counter", counter, error));
   }

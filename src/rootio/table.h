@@ -39,6 +39,7 @@ struct mlaas_table_column {
   const char *name;
   struct mlaas_branch_plan plan;        /* of a field: type_name, unsupported, root and num_buffers */
   const struct mlaas_field_plan *field; /* NULL for a branch */
+  const struct mlaas_node *shown;       /* what comes out: the plan's root, of a member a part of it */
 };
 
 /* A file beside the table's own that holds baskets of some branches. */
@@ -58,8 +59,8 @@ struct mlaas_table {
   size_t num_clusters;
   int64_t num_entries;
   const char *title;
-  struct mlaas_table_column *columns;
-  size_t num_columns;
+  struct mlaas_table_column *columns; /* members of structs come behind the others */
+  size_t num_columns, num_members;
   struct mlaas_side_file *sides;
   size_t num_sides;
   uint32_t *index; /* open hash of names: column + 1, 0 where free */
@@ -81,6 +82,8 @@ const char *mlaas_table_counter(const struct mlaas_branch_plan *plan);
 enum mlaas_status mlaas_table_make_room(struct mlaas_table *table, size_t most, struct mlaas_error *error);
 /* Of several columns of one name the first is kept. */
 void mlaas_table_add(struct mlaas_table *table, const struct mlaas_table_column *column);
+/* Adds the members of all columns, when these are there. */
+enum mlaas_status mlaas_table_add_members(struct mlaas_table *table, struct mlaas_error *error);
 enum mlaas_status mlaas_table_open_ntuple(struct mlaas_table *table, struct mlaas_error *error);
 void mlaas_table_field(const struct mlaas_table *table, size_t i, struct mlaas_column_info *info);
 
