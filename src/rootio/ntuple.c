@@ -201,11 +201,13 @@ enum mlaas_status mlaas_ntuple_envelope(struct mlaas_ntuple_build *build, int ty
                                         const struct mlaas_ntuple_locator *locator, uint64_t size,
                                         struct mlaas_block *envelope, struct mlaas_cursor *cursor) {
   struct mlaas_block in;
-  uint64_t end = (uint64_t)build->container->end;
+  uint64_t end = (uint64_t)build->container->end, whole = locator->stored;
+  if (build->max_key_size && whole > build->max_key_size)
+    whole = build->max_key_size; /* the rest lies elsewhere */
   const char *name = envelope_names[type];
   if (!locator->known)
     return mlaas_fail(build->error, MLAAS_UNSUPPORTED, "an RNTuple's %s has a locator of an unknown kind", name);
-  if (locator->seek > end || locator->stored > end - locator->seek)
+  if (locator->seek > end || whole > end - locator->seek || locator->stored > end)
     return mlaas_fail_at(build->error, MLAAS_FORMAT, (int64_t)(locator->seek & INT64_MAX),
                          "an RNTuple's %s of %llu bytes lies outside the file", name,
                          (unsigned long long)locator->stored);

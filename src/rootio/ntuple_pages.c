@@ -223,10 +223,12 @@ struct tally {
   int64_t *next; /* of each column of a first representation: elements so far, of all representations */
 };
 
-static enum mlaas_status fail_range(const struct tally *tally, uint32_t id, const char *what, int64_t found,
-                                    int64_t due) {
-  return mlaas_fail(tally->build->error, MLAAS_FORMAT, "column %u in cluster %zu has %s %lld where %lld is due", id,
-                    tally->number, what, (long long)found, (long long)due);
+/* A column that contradicts itself spoils its field: writers are known that merge late columns wrongly. */
+static enum mlaas_status refuse_range(const struct tally *tally, uint32_t id, const char *what, int64_t found,
+                                      int64_t due) {
+  return REFUSE(tally->build, tally->build->ntuple->columns[id].field,
+                "column %u in cluster %zu has %s %lld where %lld is due", id, tally->number, what, (long long)found,
+                (long long)due);
 }
 
 /* Elements that a deferred column does not have are zeros in front of the pages. */
@@ -243,15 +245,15 @@ static enum mlaas_status count_range(const struct tally *tally, uint32_t id, int
   struct mlaas_ntuple_range *range = &tally->cluster->ranges[id];
   int64_t start = *next, due = range->elements, zeros = 0, said = range->first;
   if (count->fixed && __builtin_mul_overflow(tally->cluster->entries, count->each, &due))
-    return fail_range(tally, id, "entries", tally->cluster->entries, INT64_MAX / count->each);
+    return refuse_range(tally, id, "entries", tally->cluster->entries, INT64_MAX / count->each);
   if (column->first_element > start && due > range->elements)
     zeros = due - range->elements;
   if (range->elements + zeros != due || (zeros && start + zeros > column->first_element))
-    return fail_range(tally, id, "elements", range->elements, due);
-  if (said != absent && said != start && !(column->first_element && (said == start + zeros || !range->num_pages)))
-    return fail_range(tally, id, "a first element", said, start);
+    return refuse_range(tally, id, "elements", range->elements, due);
+  if (said != absent && said != start && !column->first_element) /* of deferred columns it is anybody's guess */
+    return refuse_range(tally, id, "a first element", said, start);
   if (__builtin_add_overflow(start, due, next))
-    return fail_range(tally, id, "elements", due, INT64_MAX - start);
+    return refuse_range(tally, id, "elements", due, INT64_MAX - start);
   put_zeros(range, zeros);
   range->first = start;
   return MLAAS_OK;
@@ -277,12 +279,12 @@ static size_t chosen_representation(const struct tally *tally, const struct mlaa
 static enum mlaas_status count_field(const struct tally *tally, const struct mlaas_ntuple_field *field) {
   size_t chosen = chosen_representation(tally, field);
   if (chosen == SIZE_MAX)
-    return mlaas_fail(tally->build->error, MLAAS_FORMAT, "cluster %zu has not exactly one representation of field %s",
-                      tally->number, field->name);
+    return REFUSE(tally->build, tally->build->ntuple->columns[field->columns[0]].field,
+                  "cluster %zu has not exactly one representation of field %s", tally->number, field->name);
   for (size_t i = 0; i < field->num_columns; i++) {
     struct mlaas_ntuple_range *range = &tally->cluster->ranges[field->columns[i]];
     if (i / field->columns_each == chosen && range->suppressed)
-      return fail_range(tally, field->columns[i], "a first element", INT64_MIN, 0);
+      return refuse_range(tally, field->columns[i], "a first element", INT64_MIN, 0);
     if (i / field->columns_each != chosen) {
       range->suppressed = true;
       range->first = tally->next[field->columns[i % field->columns_each]];

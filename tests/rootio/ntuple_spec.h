@@ -318,6 +318,15 @@ static inline void expect_failure(const struct spec *spec, enum mlaas_status due
     fail_msg("status %d instead of %d: %s", status, due, status ? last.message : "read without complaint");
 }
 
+static inline void expect_read(const struct spec *spec) {
+  struct mlaas_ntuple ntuple;
+  if (read_spec(spec, &ntuple) != MLAAS_OK)
+    fail_msg("%s", last.message);
+  for (uint32_t i = 0; i < ntuple.num_fields; i++)
+    assert_null(ntuple.fields[i].unsupported);
+  mlaas_ntuple_reset(&ntuple);
+}
+
 /* Only the top-level field `top` is refused, for a reason with these words. */
 static inline void expect_refusal(const struct spec *spec, uint32_t top, const char *words) {
   struct mlaas_ntuple ntuple;

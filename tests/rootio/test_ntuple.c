@@ -168,6 +168,43 @@ static void other_formats_are_named(void **state) {
   sample_free(&sample);
 }
 
+/* Written by ROOT 6.40 with records of at most 200 bytes: header and page lists are in pieces. */
+static void envelopes_in_several_records_are_read(void **state) {
+  (void)state;
+  struct sample sample = sample_load(DATA "ntuple-keys.root");
+  struct mlaas_ntuple ntuple;
+  assert_int_equal(read_ntuple(&sample, &ntuple), MLAAS_OK);
+  assert_true(ntuple.entries == 40 && ntuple.num_clusters == 2 && ntuple.num_columns == 5);
+  assert_string_equal(ntuple.fields[1].type_name, "std::vector<std::int32_t>");
+  assert_int_equal(ntuple.clusters[1].ranges[4].elements, 40);
+  assert_int_equal(ntuple.clusters[1].ranges[2].first, 30);
+  mlaas_ntuple_reset(&ntuple);
+  sample_free(&sample);
+}
+
+/* ROOT 6.40 merges late columns with more elements than their entries have, and fails on the result itself. */
+static void wrongly_merged_columns_are_refused_and_no_others(void **state) {
+  (void)state;
+  static const char *const readable[] = {"x", "op", "pa"};
+  struct sample sample = sample_load(DATA "ntuple-merged-late.root");
+  struct mlaas_ntuple ntuple;
+  size_t refused = 0;
+  assert_int_equal(read_ntuple(&sample, &ntuple), MLAAS_OK);
+  assert_int_equal(ntuple.entries, 50);
+  for (size_t i = 0; i < ntuple.num_fields; i++) {
+    const struct mlaas_ntuple_field *field = &ntuple.fields[i];
+    if (field->unsupported)
+      assert_non_null(strstr(field->unsupported, "elements"));
+    for (size_t k = 0; k < 3; k++)
+      if (field->parent == i && strcmp(field->name, readable[k]) == 0)
+        assert_null(field->unsupported);
+    refused += field->unsupported != NULL;
+  }
+  assert_int_equal(refused, 5);
+  mlaas_ntuple_reset(&ntuple);
+  sample_free(&sample);
+}
+
 /* Every length that takes another way through XXH3; the sum is that of Python's xxhash. */
 static void checksums_are_right_at_every_length(void **state) {
   (void)state;
@@ -190,6 +227,8 @@ int main(void) {
       cmocka_unit_test(a_lying_header_is_an_error_or_harmless),
       cmocka_unit_test(every_allocation_and_read_may_fail),
       cmocka_unit_test(other_formats_are_named),
+      cmocka_unit_test(envelopes_in_several_records_are_read),
+      cmocka_unit_test(wrongly_merged_columns_are_refused_and_no_others),
       cmocka_unit_test(checksums_are_right_at_every_length),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
