@@ -8,7 +8,8 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-enum { MOST_DEPTH = 500, MOST_NAME = 1024 };
+/* A pointer to an object with a list of pointers takes some steps in and counts as one level. */
+enum { STEPS_A_LEVEL = 5, MOST_NAME = 1024 };
 
 enum mlaas_status mlaas_record_failed(struct mlaas_record *record) {
   if (record->cursor.status == MLAAS_OK)
@@ -44,11 +45,13 @@ int64_t mlaas_record_count(struct mlaas_record *record, int64_t count, int64_t l
 
 struct mlaas_mark mlaas_record_enter(struct mlaas_record *record, int64_t end) {
   struct mlaas_cursor *cursor = &record->cursor;
-  struct mlaas_mark mark = {cursor->size, record->depth, record->objects.depth};
+  /* a frame that could not be read is none to come back to */
+  struct mlaas_mark mark = {cursor->size, record->depth, record->objects.depth, cursor->status != MLAAS_OK};
   if (cursor->status == MLAAS_OK && end >= 0)
     cursor->size = end;
-  if (++record->depth > MOST_DEPTH)
-    mlaas_cursor_fail(cursor, MLAAS_FORMAT, "objects are nested more than %d deep", MOST_DEPTH);
+  int64_t level = ++record->depth / STEPS_A_LEVEL;
+  if (cursor->status == MLAAS_OK)
+    cursor->status = mlaas_budget_check(record->arena->budget, MLAAS_CEILING_NESTING, level, record->error);
   return mark;
 }
 
@@ -60,7 +63,7 @@ const char *mlaas_record_leave(struct mlaas_record *record, const struct mlaas_m
   cursor->size = mark->size;
   record->depth = mark->depth;
   record->objects.depth = cursor->status == MLAAS_OK ? record->objects.depth : mark->nesting;
-  if (end < 0 || (cursor->status != MLAAS_FORMAT && cursor->status != MLAAS_UNSUPPORTED))
+  if (end < 0 || mark->failed || (cursor->status != MLAAS_FORMAT && cursor->status != MLAAS_UNSUPPORTED))
     return NULL;
   cursor->status = MLAAS_OK;
   cursor->position = end;

@@ -60,6 +60,7 @@ int64_t mlaas_record_count(struct mlaas_record *record, int64_t count, int64_t l
 struct mlaas_mark {
   int64_t size;
   int depth, nesting;
+  bool failed; /* before */
 };
 /* From here on only the bytes up to `end` may be read (-1: no change). */
 struct mlaas_mark mlaas_record_enter(struct mlaas_record *record, int64_t end);

@@ -1,5 +1,6 @@
-"""Writes tests/data/objects.root and objects.json: objects of many classes, and what ROOT says of them. Not a test; run
-once, with a Python that has ROOT: make_objects.py FOLDER."""
+"""Writes tests/data/objects.root and objects.json: objects of many classes, and what ROOT says of them; and the seeds
+of fuzz_object, small files that are not compressed. Not a test; run once, with a Python that has ROOT: make_objects.py
+FOLDER SEEDS."""
 
 import json
 import math
@@ -265,12 +266,43 @@ void Matrices() {
 """
 
 
-def main(folder):
-    path = os.path.join(folder, "objects.root")
+def compile_classes():
     macro = os.path.join(tempfile.mkdtemp(), "holder.C")
     with open(macro, "w") as text:
         text.write(DECLARE)
     ROOT.gSystem.CompileMacro(macro, "k")
+
+
+def write_holder(out):
+    holder = ROOT.Holder()
+    holder.Fill()
+    out.WriteObject(holder, "holder")
+
+
+def write_seeds(folder):
+    """One small file for each kind of object."""
+    made = {h.GetName(): h for h in [*histograms(), *graphs()]}
+    made.update(scalars())
+    groups = {
+        "histograms": lambda out: [made[name].Write() for name in ("cutflow", "weighted", "h2")],
+        "profiles": lambda out: made["profile2"].Write(),
+        "graphs": lambda out: made["graph_asymm"].Write(),
+        "efficiency": lambda out: made["efficiency"].Write(),
+        "formula": lambda out: made["f1"].Write(),
+        "scalars": lambda out: [made[name].Write(name) for name in ("parameter_1", "string", "named")],
+        "holder": write_holder,
+        "collections": lambda out: ROOT.Collections(),
+        "matrices": lambda out: ROOT.Matrices(),
+    }
+    os.makedirs(folder, exist_ok=True)
+    for name, write in groups.items():
+        out = ROOT.TFile(os.path.join(folder, name + ".root"), "RECREATE", "", 0)
+        write(out)
+        out.Close()
+
+
+def main(folder):
+    path = os.path.join(folder, "objects.root")
     out = ROOT.TFile(path, "RECREATE", "", 505)
     truth = {"histograms": {}}
     for h in histograms():
@@ -283,9 +315,7 @@ def main(folder):
     ROOT.Collections()
     ROOT.Matrices()
     truth["efficiency"] = [out.Get("efficiency").GetEfficiency(i) for i in range(1, 5)]
-    holder = ROOT.Holder()
-    holder.Fill()
-    out.WriteObject(holder, "holder")
+    write_holder(out)
     out.WriteObject(ROOT.std.vector["double"]([0.5, 1.5]), "vector_key")
     out.WriteObject(ROOT.std.map["std::string,int"]({"k": 4}), "map_key")
     out.WriteObject(ROOT.std.vector["std::string"](["s", "t"]), "strings_key")
@@ -306,4 +336,6 @@ def main(folder):
 
 if __name__ == "__main__":
     ROOT.gROOT.SetBatch(True)
+    compile_classes()
     main(sys.argv[1])
+    write_seeds(sys.argv[2])
