@@ -1,5 +1,5 @@
-/* A ceiling on memory shared by threads. Large blocks are mapped, and kept for reuse while nobody needs the room:
- * fresh pages cost more than decoding into them. Must not know what the memory is for.
+/* A ceiling on memory shared by threads. Blocks of some size are kept for reuse while nobody needs the room: fresh
+ * pages cost more than decoding into them. The large ones are mapped. Must not know what the memory is for.
  */
 #include "base/error.h"
 #include "base/memory.h"
@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { HUGE = 2 << 20, LARGE = 64 << 10, GRAIN = 16 << 10, KEPT = 1024 };
+enum { HUGE = 2 << 20, LARGE = 64 << 10, MEDIUM = 16 << 10, GRAIN = 16 << 10, KEPT = 1024 };
 
 struct kept {
   void *data;
@@ -76,12 +76,19 @@ enum mlaas_status mlaas_budget_check(const struct mlaas_budget *budget, enum mla
 void mlaas_budget_set_trust(struct mlaas_budget *budget, bool trust_pages) { budget->trust_pages = trust_pages; }
 bool mlaas_budget_trusts_pages(const struct mlaas_budget *budget) { return budget->trust_pages; }
 
-/* Unmaps kept blocks until `wanted` bytes fit below the ceiling. The lock is held. */
+static void give_back(void *data, int64_t capacity) {
+  if (capacity >= LARGE)
+    munmap(data, (size_t)capacity);
+  else
+    free(data);
+}
+
+/* Lets go of kept blocks until `wanted` bytes fit below the ceiling. The lock is held. */
 static void make_room(struct mlaas_budget *budget, int64_t wanted) {
   while (budget->num_kept && budget->held + budget->idle > budget->ceiling - wanted) {
     struct kept *last = &budget->kept[--budget->num_kept];
     budget->idle -= last->capacity;
-    munmap(last->data, (size_t)last->capacity);
+    give_back(last->data, last->capacity);
   }
 }
 
@@ -179,7 +186,7 @@ enum mlaas_status mlaas_block_new(struct mlaas_budget *budget, int64_t size, str
   int64_t grain = large ? GRAIN : 64, capacity = (size + grain - 1) / grain * grain;
   if (capacity == 0)
     capacity = grain;
-  void *data = large ? take_kept(budget, &capacity) : NULL;
+  void *data = capacity >= MEDIUM ? take_kept(budget, &capacity) : NULL;
   if (!data) {
     MLAAS_TRY(mlaas_budget_claim(budget, capacity, error));
     data = large ? map(capacity) : aligned_alloc(64, (size_t)capacity);
@@ -213,19 +220,17 @@ void mlaas_block_reset(struct mlaas_block *block) {
   struct mlaas_budget *budget = block->budget;
   if (!budget)
     return;
-  void *unmapped = block->data;
+  void *unneeded = block->data;
   pthread_mutex_lock(&budget->lock);
   budget->held -= block->capacity;
-  if (block->capacity >= LARGE && budget->num_kept < KEPT) {
+  if (block->capacity >= MEDIUM && budget->num_kept < KEPT) {
     budget->kept[budget->num_kept++] = (struct kept){block->data, block->capacity};
     budget->idle += block->capacity;
-    unmapped = NULL;
+    unneeded = NULL;
   }
   pthread_mutex_unlock(&budget->lock);
-  if (unmapped && block->capacity >= LARGE)
-    munmap(unmapped, (size_t)block->capacity);
-  else if (unmapped)
-    free(unmapped);
+  if (unneeded)
+    give_back(unneeded, block->capacity);
   *block = (struct mlaas_block){0};
   mlaas_budget_put(budget);
 }
