@@ -208,11 +208,11 @@ static enum mlaas_status decode_lzma(struct mlaas_codec *codec, const struct blo
 
 static const struct {
   char magic[3];
-  int method; /* third byte of the header; -1 any: ROOT puts the library's version there for XZ */
+  int method; /* third byte of the header; ROOT refuses others too: of LZ4 and ZSTD it is the library's major version */
   enum mlaas_status (*decode)(struct mlaas_codec *codec, const struct block *block, struct mlaas_error *error);
 } codecs[] = {
-    {"ZL", 8, decode_zlib},  {"L4", -1, decode_lz4}, {"ZS", -1, decode_zstd},
-    {"XZ", -1, decode_lzma}, {"CS", 8, decode_old},
+    {"ZL", 8, decode_zlib}, {"L4", 1, decode_lz4}, {"ZS", 1, decode_zstd},
+    {"XZ", 0, decode_lzma}, {"CS", 8, decode_old},
 };
 
 static int64_t size24(const uint8_t *bytes) { return bytes[0] | bytes[1] << 8 | (int64_t)bytes[2] << 16; }
@@ -222,7 +222,7 @@ static enum mlaas_status decode_block(struct mlaas_codec *codec, const uint8_t *
   for (size_t i = 0; i < sizeof codecs / sizeof *codecs; i++) {
     if (memcmp(header, codecs[i].magic, 2) != 0)
       continue;
-    if (codecs[i].method >= 0 && header[2] != codecs[i].method)
+    if (header[2] != codecs[i].method)
       return mlaas_fail_at(error, MLAAS_FORMAT, block->offset, "a %s block has method %d where %d was expected",
                            codecs[i].magic, header[2], codecs[i].method);
     return codecs[i].decode(codec, block, error);

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_LAYOUTS = 512, MAX_BASES = 32, NO_MEMBER = -1 };
+enum { MAX_LAYOUTS = 512, MAX_BASES = 32, MOST_ANCESTORS = 300, NO_MEMBER = -1 };
 
 enum step_kind {
   STEP_NUMBER,  /* `type` says which */
@@ -64,23 +64,28 @@ struct mlaas_layouts *mlaas_layouts_new(const struct mlaas_streamers *streamers,
   return layouts;
 }
 
-static bool derives(const struct mlaas_streamers *streamers, const char *class_name, const char *base, int depth) {
-  static const char *const own[] = {"TBranchElement", "TBranchObject", "TBranchClones", "TBranchSTL"};
+/* `left` bounds the classes that are looked at: descriptions may name each other in circles, in many ways. */
+static bool derives(const struct mlaas_streamers *streamers, const char *class_name, const char *base, int depth,
+                    int *left) {
+  static const char *const own[] = {"TBranchElement", "TBranchObject", "TBranchClones"};
   if (strcmp(class_name, base) == 0)
     return true;
   for (size_t i = 0; i < sizeof own / sizeof *own; i++) /* in files that do not describe them too */
     if (strcmp(class_name, own[i]) == 0)
       return strcmp(base, "TBranch") == 0;
+  if (depth >= MAX_BASES || --*left < 0)
+    return false;
   const struct mlaas_streamer_info *info = mlaas_streamers_find(streamers, class_name, -1, 0);
-  for (size_t i = 0; info && depth < MAX_BASES && i < info->num_elements; i++)
+  for (size_t i = 0; info && i < info->num_elements; i++)
     if (strcmp(info->elements[i].kind, "TStreamerBase") == 0 &&
-        derives(streamers, info->elements[i].name, base, depth + 1 + (int)i))
+        derives(streamers, info->elements[i].name, base, depth + 1, left))
       return true;
   return false;
 }
 
 bool mlaas_streamers_derives(const struct mlaas_streamers *streamers, const char *class_name, const char *base) {
-  return derives(streamers, class_name, base, 0);
+  int left = MOST_ANCESTORS;
+  return derives(streamers, class_name, base, 0, &left);
 }
 
 /* ---- from streamer info to steps ---- */

@@ -148,7 +148,9 @@ static enum mlaas_status work_on_page(struct mlaas_fields_job *job, struct mlaas
                                       struct mlaas_error *error) {
   const struct mlaas_ntuple_page *page = uses[0]->page;
   const uint8_t *bytes;
-  enum mlaas_status status = verify(job, page, stored, error);
+  enum mlaas_status status = mlaas_budget_check(job->budget, MLAAS_CEILING_PAGE, page->size, error);
+  if (status == MLAAS_OK)
+    status = verify(job, page, stored, error);
   uint8_t *place = count == 1 && status == MLAAS_OK ? final_place(job, uses[0]) : NULL;
   if (place)
     status = inflate(worker, page, stored, place, error);

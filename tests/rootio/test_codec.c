@@ -180,7 +180,14 @@ static void unknown_codecs_and_methods_are_named(void **state) {
   (void)state;
   static uint8_t in[2 * ROOM], out[PLAIN];
   struct mlaas_error error;
-  size_t size = make_block("ZL", plain, PLAIN, in);
+  size_t size;
+  for (int i = 0; i < CODECS; i++) {
+    size = make_block(magics[i], plain, PLAIN, in);
+    in[2] += 3;
+    assert_int_equal(mlaas_codec_decode(&codec, in, (int64_t)size, out, PLAIN, 0, &error), MLAAS_FORMAT);
+    assert_non_null(strstr(error.message, "where"));
+  }
+  size = make_block("ZL", plain, PLAIN, in);
   in[2] = 7;
   assert_int_equal(mlaas_codec_decode(&codec, in, (int64_t)size, out, PLAIN, 0, &error), MLAAS_FORMAT);
   assert_non_null(strstr(error.message, "method 7"));
@@ -191,6 +198,45 @@ static void unknown_codecs_and_methods_are_named(void **state) {
   put24(in + 6, 0); /* an empty block would be a step that gets nowhere */
   assert_int_equal(mlaas_codec_decode(&codec, in, (int64_t)size, out, PLAIN, 0, &error), MLAAS_FORMAT);
   assert_int_equal(mlaas_codec_decode(&codec, in, -1, out, PLAIN, 0, &error), MLAAS_FORMAT);
+}
+
+/* Blocks without input, and chains that never reach their end. */
+static void blocks_that_get_nowhere_are_refused(void **state) {
+  (void)state;
+  uint8_t in[64] = {0}, out[PLAIN];
+  struct mlaas_error error;
+  for (int i = 0; i < CODECS; i++) {
+    memcpy(in, magics[i], 2);
+    in[2] = *magics[i] == 'Z' && magics[i][1] == 'L' ? 8 : *magics[i] == 'C' ? 8 : *magics[i] == 'X' ? 0 : 1;
+    put24(in + 3, 0);
+    put24(in + 6, PLAIN);
+    assert_int_not_equal(mlaas_codec_decode(&codec, in, 9, out, PLAIN, 0, &error), MLAAS_OK);
+    put24(in + 3, 55); /* all of it, and all zeros */
+    assert_int_not_equal(mlaas_codec_decode(&codec, in, 64, out, PLAIN, 0, &error), MLAAS_OK);
+    put24(in + 6, (1 << 24) - 1); /* more than is wanted */
+    assert_int_equal(mlaas_codec_decode(&codec, in, 64, out, PLAIN, 0, &error), MLAAS_FORMAT);
+    assert_int_equal(mlaas_codec_check(in, 64, PLAIN, 0, &error), MLAAS_FORMAT);
+  }
+}
+
+/* A frame that asks for a window of 2 GiB gets none: it is inflated where its bytes belong. */
+static void windows_of_zstd_take_no_memory(void **state) {
+  (void)state;
+  static uint8_t in[2 * ROOM], out[PLAIN];
+  struct mlaas_error error;
+  int64_t before = mlaas_budget_peak(budget);
+  for (int log = 10; log <= 41; log++) {
+    memcpy(in, "ZS\1", 3);
+    /* magic, no content size, window, one raw block that is the last, 100 bytes */
+    const uint8_t frame[] = {0x28, 0xB5, 0x2F, 0xFD, 0, (uint8_t)((log - 10) << 3), (100 << 3 | 1) & 0xFF, 100 >> 5, 0};
+    memcpy(in + 9, frame, sizeof frame);
+    memcpy(in + 9 + sizeof frame, plain, 100);
+    put24(in + 3, sizeof frame + 100);
+    put24(in + 6, 200);
+    assert_int_equal(mlaas_codec_decode(&codec, in, 9 + (int64_t)sizeof frame + 100, out, 200, 0, &error),
+                     MLAAS_FORMAT);
+  }
+  assert_true(mlaas_budget_peak(budget) < before + (1 << 20));
 }
 
 static void dictionaries_count_in_the_budget(void **state) {
@@ -235,6 +281,8 @@ int main(void) {
       TEST(each_flipped_bit_is_noticed_where_there_is_a_checksum),
       TEST(checksums_have_their_own_status),
       TEST(unknown_codecs_and_methods_are_named),
+      TEST(blocks_that_get_nowhere_are_refused),
+      TEST(windows_of_zstd_take_no_memory),
       TEST(dictionaries_count_in_the_budget),
       TEST(decoders_survive_each_failed_allocation),
   };
