@@ -114,6 +114,11 @@ static enum mlaas_status plan_numbers(struct mlaas_branch_maker *maker, int32_t 
 static enum mlaas_status plan_node(struct mlaas_branch_maker *maker, const struct mlaas_node_maker *nodes,
                                    struct mlaas_node *node) {
   int64_t per;
+  int32_t known = maker->clones ? maker->clones->count : 0;
+  if (node && nodes->num_clones > known) {
+    maker->plan->unknown_clones = known + 1;
+    maker->plan->unknown_root = node;
+  }
   if (!node)
     return nodes->status != MLAAS_OK ? nodes->status : mlaas_maker_refuse(maker, nodes->unsupported);
   if (node->kind == MLAAS_NODE_SKIP)
@@ -131,6 +136,7 @@ static enum mlaas_status plan_node(struct mlaas_branch_maker *maker, const struc
 static enum mlaas_status plan_object(struct mlaas_branch_maker *maker, const struct mlaas_streamer_element *element) {
   struct mlaas_node_maker nodes;
   mlaas_node_maker_init(&nodes, maker->streamers, maker->arena, maker->error);
+  nodes.clones = maker->clones;
   bool base = strcmp(element->kind, "TStreamerBase") == 0;
   maker->plan->type_name = base ? element->name : element->type_name;
   if (base && strcmp(element->name, "TObject") == 0) /* else it is left out, here it is all there is */
@@ -145,6 +151,7 @@ static enum mlaas_status plan_whole(struct mlaas_branch_maker *maker, const char
   struct mlaas_node_maker nodes;
   struct mlaas_node *node;
   mlaas_node_maker_init(&nodes, maker->streamers, maker->arena, maker->error);
+  nodes.clones = maker->clones;
   maker->plan->type_name = type_name;
   const struct mlaas_streamer_info *info =
       mlaas_node_find_info(&nodes, type_name, branch->class_version, branch->checksum);

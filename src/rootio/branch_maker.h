@@ -14,6 +14,7 @@ struct mlaas_branch_maker {
   struct mlaas_arena *arena;
   struct mlaas_branch_plan *plan;
   struct mlaas_error *error;
+  const struct mlaas_clones *clones; /* of TClonesArrays in it, as far as known; or NULL */
 };
 
 /* The fixed dimensions of a leaf, and whether its title names a counter. */

@@ -197,8 +197,15 @@ static enum mlaas_status make_absent(struct mlaas_branch_maker *maker) {
 enum mlaas_status mlaas_branch_plan_make(const struct mlaas_branch *branch, const struct mlaas_streamers *streamers,
                                          const struct mlaas_tree *tree, struct mlaas_arena *arena,
                                          struct mlaas_branch_plan *plan, struct mlaas_error *error) {
+  return mlaas_branch_plan_again(branch, streamers, tree, NULL, arena, plan, error);
+}
+
+enum mlaas_status mlaas_branch_plan_again(const struct mlaas_branch *branch, const struct mlaas_streamers *streamers,
+                                          const struct mlaas_tree *tree, const struct mlaas_clones *clones,
+                                          struct mlaas_arena *arena, struct mlaas_branch_plan *plan,
+                                          struct mlaas_error *error) {
   struct mlaas_error local;
-  struct mlaas_branch_maker maker = {branch, streamers, tree, arena, plan, error ? error : &local};
+  struct mlaas_branch_maker maker = {branch, streamers, tree, arena, plan, error ? error : &local, clones};
   *plan = (struct mlaas_branch_plan){.branch = branch, .type_name = ""};
   if (is_parent_only(branch, streamers))
     return MLAAS_OK;

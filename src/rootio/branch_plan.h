@@ -26,11 +26,26 @@ struct mlaas_branch_plan {
   int32_t header_bytes;               /* LIST: 0; 1, a flag; 10, byte count, version and count */
   int32_t item_bytes;                 /* LIST */
   const struct mlaas_branch *counter; /* LIST without header: its entries are the counts */
+  int32_t unknown_clones;             /* the first TClonesArray whose class its bytes have to tell, from 1; 0: none */
+  struct mlaas_node *unknown_root;    /* then what to look for it with */
+  struct mlaas_clones_sample *sample; /* decoding only looks for a TClonesArray's class; else NULL */
+};
+
+/* The class of a TClonesArray, as its bytes have it. */
+struct mlaas_clones_sample {
+  int32_t wanted;
+  bool found;
+  char name[256];
 };
 
 /* Fills `plan`, strings and nodes from `arena`. Errors: MEMORY, LIMIT; what cannot be read is no error. */
 enum mlaas_status mlaas_branch_plan_make(const struct mlaas_branch *branch, const struct mlaas_streamers *streamers,
                                          const struct mlaas_tree *tree, struct mlaas_arena *arena,
                                          struct mlaas_branch_plan *plan, struct mlaas_error *error);
+/* The same once the classes of TClonesArrays were found; NULL for none. */
+enum mlaas_status mlaas_branch_plan_again(const struct mlaas_branch *branch, const struct mlaas_streamers *streamers,
+                                          const struct mlaas_tree *tree, const struct mlaas_clones *clones,
+                                          struct mlaas_arena *arena, struct mlaas_branch_plan *plan,
+                                          struct mlaas_error *error);
 
 #endif

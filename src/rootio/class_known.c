@@ -106,10 +106,30 @@ static struct mlaas_node *tmatrixtsym(struct mlaas_node_maker *maker, int32_t co
   return with(with(node, "", base), "fElements", list);
 }
 
+/* A TClonesArray says of which class it is in its bytes: a list of that class where they were asked. */
+static struct mlaas_node *tclonesarray(struct mlaas_node_maker *maker) {
+  int32_t which = maker->num_clones++;
+  const char *name = maker->clones && which < maker->clones->count ? maker->clones->names[which] : NULL;
+  if (!name)
+    return mlaas_node_new_skip(maker, MLAAS_SKIP_CLONES, which);
+  if (!*name)
+    return mlaas_node_refuse(maker, "no entry names the class of a TClonesArray");
+  struct mlaas_node *item = mlaas_class_node(maker, name, -1, 0);
+  if (item && (item->kind != MLAAS_NODE_STRUCT || !item->object))
+    return mlaas_node_refuse_class(maker, "a TClonesArray of", name, "is not read");
+  struct mlaas_node *option = item ? mlaas_node_new(maker, MLAAS_NODE_OPTION, "") : NULL;
+  if (!option)
+    return NULL;
+  option->children = item;
+  option->num_children = 1;
+  option->object = item->object;
+  return mlaas_node_new_list(maker, MLAAS_EXTENT_CLONES, option);
+}
+
 /* What holds objects of classes that only its bytes name. */
-static const char *const containers[] = {"TClonesArray", "TObjArray",   "TList",          "THashList",
-                                         "TSortedList",  "TMap",        "THashTable",     "TOrdCollection",
-                                         "TExMap",       "TCollection", "TSeqCollection", "TBtree"};
+static const char *const containers[] = {"TObjArray",   "TList",          "THashList",      "TSortedList",
+                                         "TMap",        "THashTable",     "TOrdCollection", "TExMap",
+                                         "TCollection", "TSeqCollection", "TBtree"};
 
 bool mlaas_known_class(struct mlaas_node_maker *maker, const char *name, struct mlaas_node **node) {
   static const struct {
@@ -128,7 +148,9 @@ bool mlaas_known_class(struct mlaas_node_maker *maker, const char *name, struct 
       mlaas_node_refuse_class(maker, "the classes of what a", name, "holds are not known beforehand");
       return true;
     }
-  if (strcmp(name, "TString") == 0 || strcmp(name, "string") == 0)
+  if (strcmp(name, "TClonesArray") == 0)
+    *node = tclonesarray(maker);
+  else if (strcmp(name, "TString") == 0 || strcmp(name, "string") == 0)
     *node = text(maker);
   else if (strcmp(name, "TObject") == 0)
     *node = tobject(maker);

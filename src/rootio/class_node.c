@@ -528,8 +528,10 @@ struct mlaas_node *mlaas_pointer_node(struct mlaas_node_maker *maker, const char
   if (!child)
     return NULL;
   if (child->kind == MLAAS_NODE_SKIP) {
-    child->skip = MLAAS_SKIP_POINTER;
-    return child;
+    struct mlaas_node *skip = mlaas_node_new_skip(maker, MLAAS_SKIP_POINTER, 0);
+    if (skip && child->skip == MLAAS_SKIP_CLONES)
+      skip->children = child;
+    return skip;
   }
   struct mlaas_node *node = mlaas_node_new(maker, MLAAS_NODE_OPTION, "");
   struct mlaas_object_class *object = mlaas_arena_alloc(maker->arena, 1, sizeof *object, maker->error);

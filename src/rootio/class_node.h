@@ -21,7 +21,9 @@ struct mlaas_node_maker {
   const struct mlaas_open_class *open;
   int depth;
   int32_t num_nodes;
-  int32_t content; /* ROOT's code of what a collection holds; 61 where it is a class, or unknown */
+  const struct mlaas_clones *clones; /* or NULL */
+  int32_t num_clones;                /* TClonesArrays met */
+  int32_t content;                   /* ROOT's code of what a collection holds; 61 where it is a class, or unknown */
 };
 
 /* `error` may be NULL. */

@@ -5,9 +5,11 @@
 #include "base/error.h"
 #include "rootio/class_node.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { MEMBER_WISE = 0x4000, HAS_UUID = 0x20, MOST_REFERENCES = 8 };
+enum { CLONES_VERSION = 4, BYPASSED = 1 << 12, BYPASSED_BEFORE = 1 << 14 };
 /* Positions in the bytes are stored with 2 added. */
 static const uint32_t NEW_CLASS = 0xFFFFFFFF, CLASS_TAG = 0x80000000, TAG_SHIFT = 2;
 
@@ -141,7 +143,7 @@ static enum mlaas_status take_class(struct mlaas_walk *walk, const char **name) 
 
 /* The object behind a byte count, or behind a bare class tag as in old files. */
 static enum mlaas_status walk_pointed(struct mlaas_walk *walk, const struct mlaas_node *node, bool counted) {
-  struct mlaas_walk_frame frame;
+  struct mlaas_walk_frame frame = {0};
   const uint8_t *stop = NULL;
   const char *name = NULL;
   if (counted)
@@ -198,6 +200,8 @@ static enum mlaas_status put_zeros(struct mlaas_walk *walk, const struct mlaas_n
 
 enum mlaas_status mlaas_walk_pointer(struct mlaas_walk *walk, const struct mlaas_node *node) {
   void *there = NULL;
+  if (!node->object)
+    return mlaas_fail(walk->error, MLAAS_UNSUPPORTED, "a branch that was never filled has bytes");
   MLAAS_WALK_NEED(walk, 4);
   MLAAS_TRY(mlaas_walk_reserve(walk, node->buffer, 1, 1, &there));
   uint32_t word = mlaas_walk_u32(walk);
@@ -210,7 +214,7 @@ enum mlaas_status mlaas_walk_pointer(struct mlaas_walk *walk, const struct mlaas
   return walk_pointed(walk, node, !(word & CLASS_TAG));
 }
 
-/* ---- what is left out ---- */
+/* ---- what is left out, and TClonesArrays ---- */
 
 static enum mlaas_status skip_bytes(struct mlaas_walk *walk, int64_t count) {
   MLAAS_WALK_NEED(walk, count);
@@ -219,10 +223,109 @@ static enum mlaas_status skip_bytes(struct mlaas_walk *walk, int64_t count) {
 }
 
 /* Version, number, bits, and the process where another object refers to this one. */
-static enum mlaas_status skip_tobject(struct mlaas_walk *walk) {
+static enum mlaas_status skip_tobject(struct mlaas_walk *walk, uint32_t *bits) {
   MLAAS_WALK_NEED(walk, 10);
   walk->at += 6;
-  return mlaas_walk_u32(walk) & MLAAS_REFERENCED ? skip_bytes(walk, 2) : MLAAS_OK;
+  *bits = mlaas_walk_u32(walk);
+  return *bits & MLAAS_REFERENCED ? skip_bytes(walk, 2) : MLAAS_OK;
+}
+
+/* One length byte, 255 for four more. */
+static enum mlaas_status take_text(struct mlaas_walk *walk, const uint8_t **text, int64_t *length) {
+  MLAAS_WALK_NEED(walk, 1);
+  *length = *walk->at++;
+  if (*length == 255) {
+    MLAAS_WALK_NEED(walk, 4);
+    *length = mlaas_walk_u32(walk);
+  }
+  *text = walk->at;
+  return skip_bytes(walk, *length);
+}
+
+struct clones_head {
+  const uint8_t *class_text; /* "Name;version" */
+  int64_t class_length, count;
+  bool bypassed; /* by columns, else object by object with a byte in front */
+};
+
+/* A TClonesArray up to its objects, in its frame. */
+static enum mlaas_status take_clones_head(struct mlaas_walk *walk, struct mlaas_walk_frame *frame,
+                                          struct clones_head *head) {
+  uint32_t bits = 0;
+  const uint8_t *name;
+  int64_t length;
+  MLAAS_TRY(mlaas_walk_enter(walk, frame));
+  if (frame->version > 2)
+    MLAAS_TRY(skip_tobject(walk, &bits));
+  if (frame->version > 1)
+    MLAAS_TRY(take_text(walk, &name, &length));
+  MLAAS_TRY(take_text(walk, &head->class_text, &head->class_length));
+  MLAAS_WALK_NEED(walk, 8);
+  head->count = mlaas_walk_u32(walk);
+  walk->at += 4; /* the lower bound */
+  head->bypassed = bits & (frame->version >= CLONES_VERSION ? BYPASSED : BYPASSED_BEFORE);
+  return MLAAS_OK;
+}
+
+/* The text names the class and version of `object`. */
+static bool is_class_text(const struct clones_head *head, const struct mlaas_object_class *object) {
+  char wanted[300];
+  int length = snprintf(wanted, sizeof wanted, "%s;%d", object->name, object->version);
+  return length == head->class_length && length < (int)sizeof wanted &&
+         memcmp(wanted, head->class_text, (size_t)length) == 0;
+}
+
+/* Object by object, a byte in front of each says whether it is there. */
+static enum mlaas_status walk_slots(struct mlaas_walk *walk, const struct mlaas_node *option, int64_t count) {
+  for (int64_t i = 0; i < count; i++) {
+    void *there = NULL;
+    MLAAS_WALK_NEED(walk, 1);
+    MLAAS_TRY(mlaas_walk_reserve(walk, option->buffer, 1, 1, &there));
+    *(uint8_t *)there = *walk->at++ != 0;
+    MLAAS_TRY(*(uint8_t *)there ? mlaas_walk_nodes(walk, option->children, 1) : put_zeros(walk, option->children, 1));
+  }
+  return MLAAS_OK;
+}
+
+enum mlaas_status mlaas_walk_clones(struct mlaas_walk *walk, const struct mlaas_node *node, int64_t *count) {
+  struct mlaas_walk_frame frame = {0};
+  struct clones_head head = {0};
+  const struct mlaas_node *option = node->children;
+  void *there = NULL;
+  MLAAS_TRY(take_clones_head(walk, &frame, &head));
+  *count = head.count;
+  if (!is_class_text(&head, option->object))
+    return mlaas_fail(walk->error, MLAAS_UNSUPPORTED, "a TClonesArray of %.*s in a column of %s;%d",
+                      (int)(head.class_length < 200 ? head.class_length : 200), (const char *)head.class_text,
+                      option->object->name, option->object->version);
+  if (head.count > walk->end - walk->at)
+    return mlaas_walk_short(walk, head.count);
+  if (!head.bypassed) {
+    MLAAS_TRY(walk_slots(walk, option, head.count));
+  } else if (head.count > 0 || walk->at < walk->end) {
+    MLAAS_TRY(mlaas_walk_reserve(walk, option->buffer, head.count, 1, &there));
+    if (head.count > 0)
+      memset(there, 1, (size_t)head.count);
+    MLAAS_TRY(mlaas_walk_columns(walk, option->children, head.count));
+  }
+  return mlaas_walk_leave(walk, &frame);
+}
+
+/* What its class is may be all that is wanted of it. */
+static enum mlaas_status skip_clones(struct mlaas_walk *walk, const struct mlaas_node *node) {
+  struct mlaas_walk_frame frame = {0};
+  struct clones_head head = {0};
+  MLAAS_TRY(take_clones_head(walk, &frame, &head));
+  struct mlaas_clones_sample *sample = walk->sample;
+  const uint8_t *end = memchr(head.class_text, ';', (size_t)head.class_length);
+  if (sample && !sample->found && node->size == sample->wanted && end &&
+      end - head.class_text < (int64_t)sizeof sample->name) {
+    memcpy(sample->name, head.class_text, (size_t)(end - head.class_text));
+    sample->name[end - head.class_text] = '\0';
+    sample->found = true;
+  }
+  walk->at = walk->end;
+  return mlaas_walk_leave(walk, &frame);
 }
 
 static enum mlaas_status skip_tref(struct mlaas_walk *walk) {
@@ -233,7 +336,7 @@ static enum mlaas_status skip_tref(struct mlaas_walk *walk) {
   return skip_bytes(walk, length);
 }
 
-static enum mlaas_status skip_pointer(struct mlaas_walk *walk) {
+static enum mlaas_status skip_pointer(struct mlaas_walk *walk, const struct mlaas_node *node) {
   const uint8_t *stop;
   MLAAS_WALK_NEED(walk, 4);
   uint32_t word = mlaas_walk_u32(walk);
@@ -243,21 +346,31 @@ static enum mlaas_status skip_pointer(struct mlaas_walk *walk) {
   if (word & CLASS_TAG)
     return mlaas_fail(walk->error, MLAAS_UNSUPPORTED, "an object without byte count cannot be left out");
   MLAAS_TRY(take_byte_count(walk, true, &stop));
+  if (node->children) {
+    struct mlaas_walk inside = *walk;
+    const char *name = NULL;
+    inside.end = stop;
+    MLAAS_TRY(take_class(&inside, &name));
+    MLAAS_TRY(skip_clones(&inside, node->children));
+  }
   walk->at = stop;
   return MLAAS_OK;
 }
 
 static enum mlaas_status skip_once(struct mlaas_walk *walk, const struct mlaas_node *node) {
   const uint8_t *stop;
+  uint32_t bits;
   switch (node->skip) {
   case MLAAS_SKIP_BYTES:
     return skip_bytes(walk, node->size);
   case MLAAS_SKIP_TOBJECT:
-    return skip_tobject(walk);
+    return skip_tobject(walk, &bits);
   case MLAAS_SKIP_TREF:
     return skip_tref(walk);
   case MLAAS_SKIP_POINTER:
-    return skip_pointer(walk);
+    return skip_pointer(walk, node);
+  case MLAAS_SKIP_CLONES:
+    return skip_clones(walk, node);
   default:
     MLAAS_TRY(take_byte_count(walk, true, &stop));
     walk->at = stop;

@@ -91,7 +91,6 @@ static enum mlaas_status walk_text(struct mlaas_walk *walk, const struct mlaas_n
 
 static enum mlaas_status walk_rows(struct mlaas_walk *walk, const struct mlaas_node *node, int64_t count,
                                    const struct mlaas_walk_frame *frame);
-static enum mlaas_status walk_columns(struct mlaas_walk *walk, const struct mlaas_node *node, int64_t count);
 
 /* Rows up to the end, of which `frame` was entered where there is one; *count of them. */
 static enum mlaas_status rows_to_end(struct mlaas_walk *walk, const struct mlaas_node *node,
@@ -115,7 +114,7 @@ static enum mlaas_status take_content(struct mlaas_walk *walk, const struct mlaa
 
 /* As many as there are up to the end of the entry. */
 static enum mlaas_status walk_rest(struct mlaas_walk *walk, const struct mlaas_node *node, int64_t *count) {
-  struct mlaas_walk_frame frame;
+  struct mlaas_walk_frame frame = {0};
   if (!walk->bounded)
     return mlaas_fail(walk->error, MLAAS_UNSUPPORTED, "the basket has no offsets that bound its lists");
   if (!node->framed)
@@ -174,6 +173,8 @@ static enum mlaas_status walk_list(struct mlaas_walk *walk, const struct mlaas_n
   bool member_wise = frame && frame->member_wise;
   if (node->extent == MLAAS_EXTENT_REST) {
     MLAAS_TRY(walk_rest(walk, node->children, &count));
+  } else if (node->extent == MLAAS_EXTENT_CLONES) {
+    MLAAS_TRY(mlaas_walk_clones(walk, node, &count));
   } else if (node->extent == MLAAS_EXTENT_MEMBER) {
     MLAAS_TRY(count_of_member(walk, node, &count));
     MLAAS_TRY(mlaas_walk_nodes(walk, node->children, count));
@@ -182,7 +183,7 @@ static enum mlaas_status walk_list(struct mlaas_walk *walk, const struct mlaas_n
     if (!member_wise)
       MLAAS_TRY(mlaas_walk_nodes(walk, node->children, count));
     else if (count > 0 || frame->version < COLUMNS_OF_EMPTY)
-      MLAAS_TRY(walk_columns(walk, node->children, count));
+      MLAAS_TRY(mlaas_walk_columns(walk, node->children, count));
   }
   const int32_t *ends = walk->piece->blocks[node->buffer].data;
   return put_end(walk, node->buffer, ends[walk->piece->used[node->buffer] - 1] + count);
@@ -205,7 +206,7 @@ static enum mlaas_status walk_members(struct mlaas_walk *walk, const struct mlaa
 
 /* One object of a class, or one array that is a class. */
 static enum mlaas_status walk_object(struct mlaas_walk *walk, const struct mlaas_node *node) {
-  struct mlaas_walk_frame frame;
+  struct mlaas_walk_frame frame = {0};
   bool framed = node->object && !node->bare;
   if (framed)
     MLAAS_TRY(mlaas_walk_enter_object(walk, node->object, &frame));
@@ -217,7 +218,7 @@ static enum mlaas_status walk_object(struct mlaas_walk *walk, const struct mlaas
 }
 
 /* Member by member, each for all `count` objects; bases have no frames of their own here. */
-static enum mlaas_status walk_columns(struct mlaas_walk *walk, const struct mlaas_node *node, int64_t count) {
+enum mlaas_status mlaas_walk_columns(struct mlaas_walk *walk, const struct mlaas_node *node, int64_t count) {
   if (node->kind == MLAAS_NODE_FIXED)
     return mlaas_walk_nodes(walk, node->children, count * node->size);
   if (node->kind == MLAAS_NODE_SKIP)
@@ -225,7 +226,7 @@ static enum mlaas_status walk_columns(struct mlaas_walk *walk, const struct mlaa
   MLAAS_TRY(count_rows(walk, node, count));
   for (size_t i = 0; i < node->num_children; i++) {
     const struct mlaas_node *child = &node->children[i];
-    MLAAS_TRY(child->inlined ? walk_columns(walk, child, count) : mlaas_walk_nodes(walk, child, count));
+    MLAAS_TRY(child->inlined ? mlaas_walk_columns(walk, child, count) : mlaas_walk_nodes(walk, child, count));
   }
   return MLAAS_OK;
 }
@@ -271,7 +272,7 @@ static enum mlaas_status walk_rows(struct mlaas_walk *walk, const struct mlaas_n
 }
 
 enum mlaas_status mlaas_walk_nodes(struct mlaas_walk *walk, const struct mlaas_node *node, int64_t count) {
-  struct mlaas_walk_frame frame;
+  struct mlaas_walk_frame frame = {0};
   if (!node->framed)
     return walk_rows(walk, node, count, NULL);
   MLAAS_TRY(mlaas_walk_enter(walk, &frame));
@@ -320,6 +321,7 @@ enum mlaas_status mlaas_decode_walk(const struct mlaas_branch_plan *plan, const 
                             .bounded = basket->offsets != NULL,
                             .data = basket->data,
                             .key_len = basket->key_len,
+                            .sample = plan->sample,
                             .piece = piece,
                             .error = error};
   const bool bounded = walk.bounded;

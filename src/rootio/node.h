@@ -40,11 +40,12 @@ enum mlaas_node_kind {
 
 /* How the length of a text or a list is known. */
 enum mlaas_extent {
-  MLAAS_EXTENT_COUNT, /* 4 bytes in front */
-  MLAAS_EXTENT_SHORT, /* texts: 1 byte in front, 255 means 4 more */
-  MLAAS_EXTENT_LEAF,  /* texts of TLeafC: as SHORT, but nothing at all where the text is empty */
-  MLAAS_EXTENT_REST,  /* lists: up to the end of the entry; an empty entry is an empty list */
-  MLAAS_EXTENT_MEMBER /* lists: as many as an earlier member of the struct says, see `counter` */
+  MLAAS_EXTENT_COUNT,  /* 4 bytes in front */
+  MLAAS_EXTENT_SHORT,  /* texts: 1 byte in front, 255 means 4 more */
+  MLAAS_EXTENT_LEAF,   /* texts of TLeafC: as SHORT, but nothing at all where the text is empty */
+  MLAAS_EXTENT_REST,   /* lists: up to the end of the entry; an empty entry is an empty list */
+  MLAAS_EXTENT_MEMBER, /* lists: as many as an earlier member of the struct says, see `counter` */
+  MLAAS_EXTENT_CLONES  /* lists: a TClonesArray, whose child is an option of its class */
 };
 
 /* What a SKIP node leaves out. */
@@ -53,7 +54,14 @@ enum mlaas_skip {
   MLAAS_SKIP_TOBJECT, /* the base class TObject: version, two numbers, one more where it is referenced */
   MLAAS_SKIP_TREF,    /* what a TRef has behind its number: bits, then the process or its UUID */
   MLAAS_SKIP_OBJECT,  /* one with a byte count; `framed`: one byte count for all rows */
-  MLAAS_SKIP_POINTER  /* null, a reference, or a byte count with class and object */
+  MLAAS_SKIP_POINTER, /* null, a reference, or a byte count with class and object; to its child where there is one */
+  MLAAS_SKIP_CLONES   /* a TClonesArray, the `size`th, of a class that its bytes will name */
+};
+
+/* Classes of the TClonesArrays in one column, in the order of its nodes, as far as its bytes were asked for them. */
+struct mlaas_clones {
+  const char *const *names; /* "" where no entry had it */
+  int32_t count;
 };
 
 /* The class of an object in a tree's bytes: what its frame has to say. */

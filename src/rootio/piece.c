@@ -7,8 +7,8 @@
 
 enum mlaas_status mlaas_piece_init(struct mlaas_piece *piece, size_t num_buffers, struct mlaas_error *error) {
   *piece = (struct mlaas_piece){.num_buffers = num_buffers};
-  piece->used = mlaas_alloc(num_buffers * sizeof *piece->used);
-  piece->blocks = mlaas_alloc(num_buffers * sizeof *piece->blocks);
+  piece->used = mlaas_alloc((num_buffers + 1) * sizeof *piece->used); /* objects may have no buffer at all */
+  piece->blocks = mlaas_alloc((num_buffers + 1) * sizeof *piece->blocks);
   if (piece->used && piece->blocks)
     return MLAAS_OK;
   mlaas_piece_reset(piece);

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "column/arrow.h"
+#include "rootio/clones.h"
 #include "rootio/side_file.h"
 
 #include <stdio.h>
@@ -137,6 +138,8 @@ static enum mlaas_status open_tree(struct mlaas_table *table, struct mlaas_error
   for (size_t i = 0; i < tree->num_all; i++) {
     struct mlaas_branch_plan plan;
     MLAAS_TRY(mlaas_branch_plan_make(tree->all[i], &table->file->streamers, tree, &table->arena, &plan, error));
+    if (plan.unknown_clones)
+      MLAAS_TRY(mlaas_clones_find(table, &plan, error));
     if (plan.elsewhere && !plan.unsupported)
       MLAAS_TRY(mlaas_side_file_find(table, &plan, error));
     if (plan.has_data)

@@ -14,6 +14,7 @@ struct mlaas_walk {
   const uint8_t *entry;    /* where this one begins */
   int32_t key_len;
   int references; /* being followed */
+  struct mlaas_clones_sample *sample;
   struct mlaas_piece *piece;
   struct mlaas_error *error;
 };
@@ -57,6 +58,10 @@ enum mlaas_status mlaas_walk_content(struct mlaas_walk *walk, const struct mlaas
 enum mlaas_status mlaas_walk_leave(struct mlaas_walk *walk, const struct mlaas_walk_frame *frame);
 /* A row of an OPTION. */
 enum mlaas_status mlaas_walk_pointer(struct mlaas_walk *walk, const struct mlaas_node *node);
+/* A row of a list that is a TClonesArray; *count slots. */
+enum mlaas_status mlaas_walk_clones(struct mlaas_walk *walk, const struct mlaas_node *node, int64_t *count);
+/* `count` objects member by member. */
+enum mlaas_status mlaas_walk_columns(struct mlaas_walk *walk, const struct mlaas_node *node, int64_t count);
 /* A row of a SKIP; `framed` ones have been entered. */
 enum mlaas_status mlaas_walk_skip(struct mlaas_walk *walk, const struct mlaas_node *node);
 
