@@ -363,7 +363,7 @@ static void types_that_are_not_understood_say_why(void **state) {
       {"vector<Made>", "class Made is not in the file's streamer info"},
       {"map<int*,int>", "pointers to int are not read"},
       {"vector<int*>", "pointers to int are not read"},
-      {"vector<TClonesArray>", "the classes of what a TClonesArray holds are not known beforehand"},
+      {"vector<TClonesArray>", "collections of objects whose class is not known beforehand are not read"},
       {"vector<TObject*>", "pointers to TObject may point to objects of many classes"},
       {"bitset<x>", "a type name that is not understood"},
       {"map<int>", "a type name that is not understood"},
