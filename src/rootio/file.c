@@ -43,10 +43,10 @@ static enum mlaas_status list_tables(struct mlaas_file *file, struct mlaas_error
     const struct mlaas_key *key = &container->keys[i];
     if (is_ntuple(key->class_name) || mlaas_tree_is_tree(&file->streamers, key->class_name))
       MLAAS_TRY(set_entry(file, key, &file->tables[file->num_tables++], error));
-    else if (mlaas_file_is_object(file, key))
+    else if (!mlaas_file_is_directory(key))
       MLAAS_TRY(set_entry(file, key, &file->objects[file->num_objects++], error));
   }
-  return MLAAS_OK;
+  return mlaas_file_index_objects(file, error);
 }
 
 static enum mlaas_status open_source(struct mlaas_file *file, struct mlaas_source *source, struct mlaas_error *error) {

@@ -16,23 +16,18 @@ void mlaas_object_close(struct mlaas_object *object) {
 
 /* ---- which object ---- */
 
-/* "dir/name;cycle" against a path with or without ";cycle". */
-static bool path_matches(const char *full, const char *path) {
+static bool is_table(const struct mlaas_file *file, const char *path) {
   size_t length = strlen(path);
-  return strncmp(full, path, length) == 0 &&
-         (full[length] == '\0' || (full[length] == ';' && !strchr(full + length, '/')));
-}
-
-static const struct mlaas_file_table *search(const struct mlaas_file_table *entries, size_t count, const char *path) {
-  const struct mlaas_file_table *found = NULL;
-  for (size_t i = 0; i < count; i++)
-    if (path_matches(entries[i].path, path) && (!found || entries[i].key->cycle > found->key->cycle))
-      found = &entries[i];
-  return found;
+  for (size_t i = 0; i < file->num_tables; i++) {
+    const char *full = file->tables[i].path;
+    if (strncmp(full, path, length) == 0 && (full[length] == '\0' || full[length] == ';'))
+      return true;
+  }
+  return false;
 }
 
 static enum mlaas_status no_such_object(const struct mlaas_file *file, const char *path, struct mlaas_error *error) {
-  if (search(file->tables, file->num_tables, path))
+  if (is_table(file, path))
     return mlaas_fail(error, MLAAS_ARGUMENT, "%s is a table; open it as one", path);
   const char **names = mlaas_alloc((file->num_objects + 1) * sizeof *names);
   if (!names)
@@ -88,7 +83,7 @@ enum mlaas_status mlaas_object_open(struct mlaas_file *file, const char *path, s
   const char *url = mlaas_source_url(file->container.source);
   while (*path == '/')
     path++;
-  const struct mlaas_file_table *entry = search(file->objects, file->num_objects, path);
+  const struct mlaas_file_table *entry = mlaas_file_find_object(file, path);
   if (!entry)
     return mlaas_fail_in(error, no_such_object(file, path, error), "%s", url);
   struct mlaas_object *made = mlaas_alloc(sizeof *made);

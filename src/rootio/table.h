@@ -23,11 +23,16 @@ struct mlaas_file {
   size_t num_tables;
   struct mlaas_file_table *objects; /* keys that are neither tables nor directories, in the container's arena */
   size_t num_objects;
+  uint32_t *object_index; /* open hash of their paths, with and without cycle: object + 1, 0 where free */
+  size_t object_slots;
 };
 
 struct mlaas_file *mlaas_file_get(struct mlaas_file *file);
-/* True for a key that is offered as an object: neither a table nor a directory. */
-bool mlaas_file_is_object(const struct mlaas_file *file, const struct mlaas_key *key);
+bool mlaas_file_is_directory(const struct mlaas_key *key);
+/* Makes the index of file->objects; once, when all are there. */
+enum mlaas_status mlaas_file_index_objects(struct mlaas_file *file, struct mlaas_error *error);
+/* The object at `path`, with or without cycle (the highest then), or NULL. */
+const struct mlaas_file_table *mlaas_file_find_object(const struct mlaas_file *file, const char *path);
 /* mlaas_file_open of an open source, which is taken over on success and on failure; `error` is not NULL. */
 enum mlaas_status mlaas_file_from_source(struct mlaas_context *context, struct mlaas_source *source,
                                          struct mlaas_file **file, struct mlaas_error *error);
