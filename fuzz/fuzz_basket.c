@@ -117,7 +117,8 @@ static void decode(const struct target *target, const struct mlaas_basket *baske
   struct mlaas_error error;
   if (mlaas_block_new(budget, 0, &scratch, &error) != MLAAS_OK)
     return;
-  if (mlaas_decode_piece(&target->plan, basket, counts, budget, &scratch, &piece, &error) == MLAAS_OK) {
+  struct mlaas_counts given = {counts, basket->entries};
+  if (mlaas_decode_piece(&target->plan, basket, counts ? &given : NULL, budget, &scratch, &piece, &error) == MLAAS_OK) {
     place_rows(target, &piece);
     mlaas_piece_reset(&piece);
   }

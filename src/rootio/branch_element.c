@@ -43,15 +43,19 @@ static const struct mlaas_streamer_element *find_element(const struct mlaas_bran
   return element ? element : element_in(maker, maker->branch->clones_class);
 }
 
-static const struct mlaas_branch *sibling_called(const struct mlaas_branch *branch, const char *name) {
-  for (size_t i = 0; branch->parent && i < branch->parent->num_children; i++)
-    if (is_member_name(branch->parent->children[i]->name, name))
-      return branch->parent->children[i];
-  return NULL;
-}
-
 static bool in_collection(const struct mlaas_branch *branch) {
   return branch->type == TYPE_CLONES_MEMBER || branch->type == TYPE_COLLECTION_MEMBER;
+}
+
+/* An array in each object of a collection, as long as another branch says for that object. */
+static enum mlaas_status plan_arrays(struct mlaas_branch_maker *maker, struct mlaas_node *item,
+                                     const struct mlaas_branch *counter) {
+  struct mlaas_node *array;
+  MLAAS_TRY(mlaas_maker_list(maker, MLAAS_EXTENT_GIVEN, false, item, &array));
+  array->flagged = true;
+  array->per_count = 1;
+  maker->plan->counts_given = true;
+  return mlaas_maker_rest(maker, array, -1, counter);
 }
 
 /* A pointer with a count: one flag byte, then the values. */
@@ -59,10 +63,10 @@ static enum mlaas_status plan_counted(struct mlaas_branch_maker *maker, const st
                                       struct mlaas_node *node) {
   const struct mlaas_leaf *leaf = maker->branch->leaves[0];
   const struct mlaas_branch *counter = NULL;
-  if (in_collection(maker->branch))
-    return mlaas_maker_refuse(maker, "counted members of collections are not read yet");
   if (element && element->count_name)
-    counter = sibling_called(maker->branch, element->count_name);
+    counter = mlaas_tree_sibling(maker->tree, maker->branch, element->count_name);
+  if (in_collection(maker->branch))
+    return counter ? plan_arrays(maker, node, counter) : mlaas_maker_refuse(maker, "its counter is missing");
   if (!counter && leaf->count)
     counter = leaf->count->branch;
   return mlaas_maker_rest(maker, node, 1, counter);

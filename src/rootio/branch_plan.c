@@ -4,6 +4,7 @@
 #include "rootio/branch_maker.h"
 
 #include "base/error.h"
+#include "rootio/class_node.h"
 
 #include <string.h>
 
@@ -73,7 +74,76 @@ static enum mlaas_status plan_leaf(struct mlaas_branch_maker *maker, const struc
   return shape.counted ? mlaas_maker_refuse(maker, "its counter is missing") : mlaas_maker_finish(maker, node, 0);
 }
 
-/* A leaf list: the leaves lie one behind the other, whatever the struct in the writer's memory looked like. */
+/* ---- leaf lists ---- */
+
+/* Bytes of an entry behind leaf `first`, which have to be the same in all; -1 where they are not. */
+static int64_t bytes_behind(const struct mlaas_branch *branch, const struct mlaas_node *nodes, size_t first) {
+  int64_t sum = 0;
+  for (size_t i = first + 1; i < branch->num_leaves; i++) {
+    int64_t bytes = mlaas_node_stored(&nodes[i]);
+    if (bytes <= 0 || bytes > INT32_MAX - sum)
+      return -1;
+    sum += bytes;
+  }
+  return sum;
+}
+
+/* An empty text has no bytes at all, not even its length: only the end of the entry tells. */
+static enum mlaas_status check_texts(struct mlaas_branch_maker *maker, struct mlaas_node *nodes) {
+  for (size_t i = 0; i < maker->branch->num_leaves; i++) {
+    int64_t behind = nodes[i].kind == MLAAS_NODE_TEXT ? bytes_behind(maker->branch, nodes, i) : 0;
+    if (behind < 0)
+      return mlaas_maker_refuse(maker, "leaves of varying length follow a text, which does not tell where it ends");
+    if (nodes[i].kind == MLAAS_NODE_TEXT)
+      nodes[i].size = (int32_t)behind;
+  }
+  return MLAAS_OK;
+}
+
+/* A list of `item` as long as the counter says: a leaf in front, or one of another branch. */
+static enum mlaas_status counted_leaf(struct mlaas_branch_maker *maker, const struct mlaas_leaf *leaf, size_t before,
+                                      struct mlaas_node *nodes, struct mlaas_node *item, struct mlaas_node **list) {
+  const struct mlaas_branch *branch = maker->branch;
+  size_t at = 0;
+  while (at < before && branch->leaves[at] != leaf->count)
+    at++;
+  bool inside = at < before;
+  MLAAS_TRY(mlaas_maker_list(maker, inside ? MLAAS_EXTENT_MEMBER : MLAAS_EXTENT_GIVEN, false, item, list));
+  (*list)->per_count = 1;
+  if (inside) {
+    (*list)->counter = &nodes[at];
+    bool plain = nodes[at].kind == MLAAS_NODE_VALUE && nodes[at].value.packing == MLAAS_PACKED_PLAIN;
+    return plain && strchr("cCsSiIlL", nodes[at].format[0]) ? MLAAS_OK
+                                                            : mlaas_maker_refuse(maker, "its counter is no integer");
+  }
+  struct mlaas_branch_plan *plan = maker->plan;
+  if (leaf->count->branch == branch || (plan->counter && plan->counter != leaf->count->branch))
+    return mlaas_maker_refuse(maker, "its leaves are counted by several branches, or by one behind");
+  plan->counter = leaf->count->branch;
+  plan->counts_given = true;
+  return MLAAS_OK;
+}
+
+static enum mlaas_status leaf_of_list(struct mlaas_branch_maker *maker, size_t i, struct mlaas_node *nodes) {
+  const struct mlaas_leaf *leaf = maker->branch->leaves[i];
+  struct mlaas_shape shape = {.num_dims = 0};
+  struct mlaas_node *node;
+  if (leaf->kind == MLAAS_LEAF_C)
+    MLAAS_TRY(mlaas_maker_text(maker, MLAAS_EXTENT_LEAF, false, &node));
+  else
+    MLAAS_TRY(leaf_node(maker, leaf, &shape, &node));
+  if (!node)
+    return MLAAS_OK;
+  if (leaf->count && leaf->kind != MLAAS_LEAF_C)
+    MLAAS_TRY(counted_leaf(maker, leaf, i, nodes, node, &node));
+  else if (shape.counted)
+    return mlaas_maker_refuse(maker, "its counter is missing");
+  nodes[i] = *node;
+  nodes[i].name = leaf->name;
+  return MLAAS_OK;
+}
+
+/* The leaves lie one behind the other, whatever the struct in the writer's memory looked like. */
 static enum mlaas_status plan_leaves(struct mlaas_branch_maker *maker) {
   const struct mlaas_branch *branch = maker->branch;
   struct mlaas_node *root;
@@ -82,21 +152,32 @@ static enum mlaas_status plan_leaves(struct mlaas_branch_maker *maker) {
   root->children = mlaas_arena_alloc(maker->arena, branch->num_leaves, sizeof *root->children, maker->error);
   if (!root->children)
     return MLAAS_MEMORY;
-  for (size_t i = 0; i < branch->num_leaves; i++) {
-    struct mlaas_node *node;
-    struct mlaas_shape shape;
-    if (branch->leaves[i]->kind == MLAAS_LEAF_C)
-      return mlaas_maker_refuse(maker, "leaf lists with text are not read yet");
-    MLAAS_TRY(leaf_node(maker, branch->leaves[i], &shape, &node));
-    if (!node)
-      return MLAAS_OK;
-    if (branch->leaves[i]->count || shape.counted)
-      return mlaas_maker_refuse(maker, "leaf lists with a counter inside are not read yet");
-    root->children[i] = *node;
-    root->children[i].name = branch->leaves[i]->name;
-  }
+  for (size_t i = 0; i < branch->num_leaves && !maker->plan->unsupported; i++)
+    MLAAS_TRY(leaf_of_list(maker, i, root->children));
   maker->plan->type_name = "struct";
-  return mlaas_maker_finish(maker, root, 0);
+  if (!maker->plan->unsupported)
+    MLAAS_TRY(check_texts(maker, root->children));
+  return maker->plan->unsupported ? MLAAS_OK : mlaas_maker_finish(maker, root, 0);
+}
+
+/* ---- objects ---- */
+
+/* TBranchObject: an object with its frame, and perhaps the name of its class in front. */
+static enum mlaas_status plan_object(struct mlaas_branch_maker *maker) {
+  const struct mlaas_branch *branch = maker->branch;
+  struct mlaas_node_maker nodes;
+  if (branch->num_leaves != 1 || branch->leaves[0]->kind != MLAAS_LEAF_OBJECT)
+    return mlaas_maker_refuse(maker, "its record has no leaf of an object");
+  const char *name = *branch->leaves[0]->title ? branch->leaves[0]->title : branch->element_class;
+  maker->plan->type_name = name;
+  mlaas_node_maker_init(&nodes, maker->streamers, maker->arena, maker->error);
+  struct mlaas_node *node = mlaas_class_node(&nodes, name, -1, 0);
+  if (!node)
+    return nodes.status != MLAAS_OK ? nodes.status : mlaas_maker_refuse(maker, nodes.unsupported);
+  if (node->kind == MLAAS_NODE_SKIP || !node->object)
+    return mlaas_maker_refuse(maker, "the classes of its objects are not known beforehand");
+  node->titled = branch->leaves[0]->is_virtual;
+  return mlaas_maker_finish(maker, node, -1);
 }
 
 /* ---- all ---- */
@@ -172,6 +253,8 @@ static enum mlaas_status plan_any(struct mlaas_branch_maker *maker) {
     return MLAAS_OK;
   if (branch->is_element)
     return mlaas_maker_element(maker);
+  if (strcmp(branch->class_name, "TBranchObject") == 0)
+    return plan_object(maker);
   if (strcmp(branch->class_name, "TBranch") != 0) {
     const char *why =
         mlaas_arena_format(maker->arena, maker->error, "branches of class %s are not read yet", branch->class_name);
@@ -191,6 +274,7 @@ static enum mlaas_status make_absent(struct mlaas_branch_maker *maker) {
   option->num_children = 1;
   plan->absent = true;
   plan->counter = NULL;
+  plan->counts_given = false;
   return mlaas_maker_finish(maker, option, -1);
 }
 

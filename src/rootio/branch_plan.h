@@ -26,6 +26,7 @@ struct mlaas_branch_plan {
   int32_t header_bytes;               /* LIST: 0; 1, a flag; 10, byte count, version and count */
   int32_t item_bytes;                 /* LIST */
   const struct mlaas_branch *counter; /* LIST without header: its entries are the counts */
+  bool counts_given;                  /* WALK: `counter` has the lengths of lists, in the file's order */
   int32_t unknown_clones;             /* the first TClonesArray whose class its bytes have to tell, from 1; 0: none */
   struct mlaas_node *unknown_root;    /* then what to look for it with */
   struct mlaas_clones_sample *sample; /* decoding only looks for a TClonesArray's class; else NULL */

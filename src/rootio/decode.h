@@ -38,6 +38,12 @@ enum mlaas_status mlaas_decode_list(const struct mlaas_branch_plan *plan, const 
 int32_t mlaas_lists_strip(const struct mlaas_branch_plan *plan, const struct mlaas_basket *basket,
                           const int32_t *begins, int32_t width, uint8_t *out);
 
+/* What another branch says of a basket: lengths of its lists, entry by entry. */
+struct mlaas_counts {
+  const int32_t *values; /* -1: what is there is no length */
+  int64_t count;
+};
+
 /* A basket decoded into memory of its own: by buffer number, offsets beginning with 0. */
 struct mlaas_piece {
   size_t num_buffers;
@@ -49,13 +55,14 @@ struct mlaas_piece {
 enum mlaas_status mlaas_piece_init(struct mlaas_piece *piece, size_t num_buffers, struct mlaas_error *error);
 void mlaas_piece_reset(struct mlaas_piece *piece); /* legal on a zeroed one */
 int64_t mlaas_piece_bytes(const struct mlaas_piece *piece);
-/* A whole basket of any layout. */
+/* A whole basket of any layout. `counts` may be NULL, or its values. */
 enum mlaas_status mlaas_decode_piece(const struct mlaas_branch_plan *plan, const struct mlaas_basket *basket,
-                                     const int32_t *counts, struct mlaas_budget *budget, struct mlaas_block *scratch,
-                                     struct mlaas_piece *piece, struct mlaas_error *error);
+                                     const struct mlaas_counts *counts, struct mlaas_budget *budget,
+                                     struct mlaas_block *scratch, struct mlaas_piece *piece, struct mlaas_error *error);
 /* Walks entry by entry; for decode_piece. */
 enum mlaas_status mlaas_decode_walk(const struct mlaas_branch_plan *plan, const struct mlaas_basket *basket,
-                                    struct mlaas_piece *piece, struct mlaas_error *error);
+                                    const struct mlaas_counts *counts, struct mlaas_piece *piece,
+                                    struct mlaas_error *error);
 
 /* Adds to counts[buffer] the elements that rows [start, stop) of `node` have in `piece`, offsets without the first.
  * NULL: where every list and text is empty. */

@@ -108,6 +108,8 @@ enum mlaas_status mlaas_walk_enter_object(struct mlaas_walk *walk, const struct 
 static enum mlaas_status find_position(const struct mlaas_walk *walk, uint32_t stored, const uint8_t *before,
                                        const uint8_t **place) {
   int64_t offset = (int64_t)stored - TAG_SHIFT - walk->key_len;
+  if (walk->displaced)
+    return mlaas_fail(walk->error, MLAAS_UNSUPPORTED, "an entry that was moved refers to objects inside it");
   if (offset < walk->entry - walk->data || offset + 4 > before - walk->data)
     return mlaas_fail(walk->error, MLAAS_FORMAT, "a reference to byte %lld leaves its entry", (long long)offset);
   *place = walk->data + offset;

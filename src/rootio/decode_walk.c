@@ -61,11 +61,11 @@ static enum mlaas_status put_end(struct mlaas_walk *walk, size_t buffer, int64_t
   return MLAAS_OK;
 }
 
-static enum mlaas_status text_length(struct mlaas_walk *walk, enum mlaas_extent extent, int64_t *length) {
+static enum mlaas_status text_length(struct mlaas_walk *walk, const struct mlaas_node *node, int64_t *length) {
   *length = 0;
-  if (extent == MLAAS_EXTENT_LEAF && walk->at == walk->end)
+  if (node->extent == MLAAS_EXTENT_LEAF && walk->end - walk->at == node->size)
     return MLAAS_OK;
-  if (extent != MLAAS_EXTENT_COUNT) {
+  if (node->extent != MLAAS_EXTENT_COUNT) {
     MLAAS_WALK_NEED(walk, 1);
     *length = *walk->at++;
     if (*length < 255)
@@ -79,7 +79,7 @@ static enum mlaas_status text_length(struct mlaas_walk *walk, enum mlaas_extent 
 static enum mlaas_status walk_text(struct mlaas_walk *walk, const struct mlaas_node *node) {
   int64_t length;
   void *out = NULL;
-  MLAAS_TRY(text_length(walk, node->extent, &length));
+  MLAAS_TRY(text_length(walk, node, &length));
   MLAAS_WALK_NEED(walk, length);
   MLAAS_TRY(mlaas_walk_reserve(walk, node->buffer + 1, length, 1, &out));
   memcpy(out, walk->at, (size_t)length);
@@ -150,6 +150,24 @@ static enum mlaas_status count_of_member(struct mlaas_walk *walk, const struct m
   return MLAAS_OK;
 }
 
+/* What another branch says of this row. */
+static enum mlaas_status count_of_branch(struct mlaas_walk *walk, const struct mlaas_node *node, int64_t *count) {
+  int64_t row = walk->piece->used[node->buffer] - 1;
+  bool there = true;
+  if (node->flagged) {
+    MLAAS_WALK_NEED(walk, 1);
+    there = *walk->at++ != 0;
+  }
+  if (!walk->counts || row >= walk->counts->count)
+    return mlaas_fail(walk->error, MLAAS_FORMAT, "the branch that counts has no count for list %lld of the basket",
+                      (long long)row);
+  *count = there ? walk->counts->values[row] : 0;
+  if (*count < 0 || *count > walk->end - walk->at)
+    return mlaas_fail(walk->error, MLAAS_FORMAT, "%lld elements do not fit the %lld bytes that are left",
+                      (long long)*count, (long long)(walk->end - walk->at));
+  return MLAAS_OK;
+}
+
 /* Structs of nothing have no bytes. */
 static bool is_empty(const struct mlaas_node *node) {
   for (size_t i = 0; i < node->num_children; i++)
@@ -175,8 +193,9 @@ static enum mlaas_status walk_list(struct mlaas_walk *walk, const struct mlaas_n
     MLAAS_TRY(walk_rest(walk, node->children, &count));
   } else if (node->extent == MLAAS_EXTENT_CLONES) {
     MLAAS_TRY(mlaas_walk_clones(walk, node, &count));
-  } else if (node->extent == MLAAS_EXTENT_MEMBER) {
-    MLAAS_TRY(count_of_member(walk, node, &count));
+  } else if (node->extent == MLAAS_EXTENT_MEMBER || node->extent == MLAAS_EXTENT_GIVEN) {
+    MLAAS_TRY(node->extent == MLAAS_EXTENT_MEMBER ? count_of_member(walk, node, &count)
+                                                  : count_of_branch(walk, node, &count));
     MLAAS_TRY(mlaas_walk_nodes(walk, node->children, count));
   } else {
     MLAAS_TRY(take_count(walk, node, member_wise, &count));
@@ -283,6 +302,19 @@ enum mlaas_status mlaas_walk_nodes(struct mlaas_walk *walk, const struct mlaas_n
 
 /* ---- entries ---- */
 
+/* The name of the class of an object whose branch may hold several. */
+static enum mlaas_status take_title(struct mlaas_walk *walk, const struct mlaas_node *root) {
+  MLAAS_WALK_NEED(walk, 1);
+  int64_t length = *walk->at++;
+  MLAAS_WALK_NEED(walk, length + 1);
+  const char *name = (const char *)walk->at;
+  walk->at += length + 1;
+  if (name[length] != '\0' || strcmp(name, root->object->name) != 0)
+    return mlaas_fail(walk->error, MLAAS_UNSUPPORTED, "an object of class %.*s, where the branch is one of %s",
+                      (int)strnlen(name, (size_t)length), name, root->object->name);
+  return MLAAS_OK;
+}
+
 /* A collection's member column: nothing at all where the collection is empty. */
 static enum mlaas_status walk_entry(struct mlaas_walk *walk, const struct mlaas_node *root) {
   bool empty = walk->bounded && walk->at == walk->end && root->kind == MLAAS_NODE_LIST;
@@ -290,6 +322,8 @@ static enum mlaas_status walk_entry(struct mlaas_walk *walk, const struct mlaas_
     const int32_t *ends = walk->piece->blocks[root->buffer].data;
     return put_end(walk, root->buffer, ends[walk->piece->used[root->buffer] - 1]);
   }
+  if (root->titled)
+    MLAAS_TRY(take_title(walk, root));
   return mlaas_walk_nodes(walk, root, 1);
 }
 
@@ -315,13 +349,16 @@ static int64_t end_of(const struct mlaas_basket *basket, int32_t entry, int64_t 
 }
 
 enum mlaas_status mlaas_decode_walk(const struct mlaas_branch_plan *plan, const struct mlaas_basket *basket,
-                                    struct mlaas_piece *piece, struct mlaas_error *error) {
+                                    const struct mlaas_counts *counts, struct mlaas_piece *piece,
+                                    struct mlaas_error *error) {
   struct mlaas_walk walk = {.at = basket->data,
                             .end = basket->data + basket->size,
                             .bounded = basket->offsets != NULL,
                             .data = basket->data,
                             .key_len = basket->key_len,
                             .sample = plan->sample,
+                            .displaced = basket->displaced,
+                            .counts = counts,
                             .piece = piece,
                             .error = error};
   const bool bounded = walk.bounded;

@@ -42,9 +42,10 @@ enum mlaas_node_kind {
 enum mlaas_extent {
   MLAAS_EXTENT_COUNT,  /* 4 bytes in front */
   MLAAS_EXTENT_SHORT,  /* texts: 1 byte in front, 255 means 4 more */
-  MLAAS_EXTENT_LEAF,   /* texts of TLeafC: as SHORT, but nothing at all where the text is empty */
+  MLAAS_EXTENT_LEAF,   /* texts of TLeafC: as SHORT, but nothing at all where the text is empty; `size` bytes follow */
   MLAAS_EXTENT_REST,   /* lists: up to the end of the entry; an empty entry is an empty list */
   MLAAS_EXTENT_MEMBER, /* lists: as many as an earlier member of the struct says, see `counter` */
+  MLAAS_EXTENT_GIVEN,  /* lists: as many as another branch says, row for row */
   MLAAS_EXTENT_CLONES  /* lists: a TClonesArray, whose child is an option of its class */
 };
 
@@ -79,7 +80,7 @@ struct mlaas_node {
   const char *name;   /* of a struct's member, else "" */
   const char *format; /* Arrow's */
   struct mlaas_scalar value;
-  int32_t size;     /* FIXED */
+  int32_t size;     /* FIXED: items; TEXT of a leaf: bytes of the entry behind it */
   bool inlined;     /* STRUCT: a base class, its members are members of the struct around it */
   bool counts_rows; /* STRUCT without a buffer below it: has one of its own, of elements without bytes */
   size_t buffer;    /* VALUE: its values; LIST: its offsets; TEXT: offsets, and the bytes are the next one;
@@ -91,7 +92,8 @@ struct mlaas_node {
                                               OPTION: a pointer to it, with class tag */
   const struct mlaas_node *counter;        /* EXTENT_MEMBER: a value of the same struct */
   int32_t per_count;                       /* EXTENT_MEMBER: lists that share one count */
-  bool flagged;                            /* EXTENT_MEMBER: a byte in front says whether there are any */
+  bool titled;                             /* the whole entry: name of the class in front, its length before it */
+  bool flagged;                            /* EXTENT_MEMBER, EXTENT_GIVEN: a byte in front says whether there are any */
   bool triangle;                           /* EXTENT_MEMBER: n (n + 1) / 2 of them */
   bool bare;         /* STRUCT: a map's entry; but in columns its members have no frames for rows that stand together */
   bool may_be_empty; /* LIST: old writers left out the whole entry */

@@ -69,28 +69,30 @@ static enum mlaas_status piece_list(const struct mlaas_branch_plan *plan, const 
 }
 
 static enum mlaas_status piece_walk(const struct mlaas_branch_plan *plan, const struct mlaas_basket *basket,
-                                    struct mlaas_budget *budget, struct mlaas_piece *piece, struct mlaas_error *error) {
+                                    const struct mlaas_counts *counts, struct mlaas_budget *budget,
+                                    struct mlaas_piece *piece, struct mlaas_error *error) {
   for (size_t i = 0; i < plan->num_buffers; i++) {
     int64_t share = plan->num_buffers > 2 ? basket->size / (int64_t)plan->num_buffers + 64 : basket->size;
     int64_t first = mlaas_node_is_offsets(plan->root, i) ? 4 * ((int64_t)basket->entries + 1) : share;
     MLAAS_TRY(mlaas_block_new(budget, first, &piece->blocks[i], error));
     piece->blocks[i].size = 0;
   }
-  return mlaas_decode_walk(plan, basket, piece, error);
+  return mlaas_decode_walk(plan, basket, counts, piece, error);
 }
 
 enum mlaas_status mlaas_decode_piece(const struct mlaas_branch_plan *plan, const struct mlaas_basket *basket,
-                                     const int32_t *counts, struct mlaas_budget *budget, struct mlaas_block *scratch,
-                                     struct mlaas_piece *piece, struct mlaas_error *error) {
+                                     const struct mlaas_counts *counts, struct mlaas_budget *budget,
+                                     struct mlaas_block *scratch, struct mlaas_piece *piece,
+                                     struct mlaas_error *error) {
   MLAAS_TRY(mlaas_piece_init(piece, plan->num_buffers, error));
   piece->entries = basket->entries;
   enum mlaas_status status;
   if (plan->layout == MLAAS_LAYOUT_FLAT)
     status = piece_flat(plan, basket, budget, scratch, piece, error);
   else if (plan->layout == MLAAS_LAYOUT_LIST)
-    status = piece_list(plan, basket, counts, budget, scratch, piece, error);
+    status = piece_list(plan, basket, counts ? counts->values : NULL, budget, scratch, piece, error);
   else
-    status = piece_walk(plan, basket, budget, piece, error);
+    status = piece_walk(plan, basket, counts, budget, piece, error);
   if (status != MLAAS_OK)
     mlaas_piece_reset(piece);
   return status;

@@ -134,7 +134,7 @@ static enum mlaas_status decode_list(const struct mlaas_read_column *column, str
                                  .base = (int32_t)(part->bases[values] / per),
                                  .items = part->items,
                                  .values = place_of(column, part, values)};
-  return mlaas_decode_list(plan, basket, part->counts, &sink, &worker->scratch, error);
+  return mlaas_decode_list(plan, basket, part->counts ? part->counts->values : NULL, &sink, &worker->scratch, error);
 }
 
 static enum mlaas_status decode_whole(const struct mlaas_read_job *job, struct mlaas_read_worker *worker,

@@ -51,7 +51,8 @@ static enum mlaas_status fill_part(const struct mlaas_read_job *job, size_t colu
   const struct mlaas_branch *branch = read->plan->branch;
   int64_t entry = branch->baskets[basket].entry, end = end_of_basket(branch, basket);
   int64_t start = entry > read->start ? entry : read->start, stop = end < read->stop ? end : read->stop;
-  *part = (struct mlaas_read_part){.column = column, .basket = basket, .entry = entry, .items = -1};
+  *part = (struct mlaas_read_part){
+      .column = column, .basket = basket, .entry = entry, .items = -1, .uncounted = read->plan->counts_given};
   if (end - entry > INT32_MAX)
     return mlaas_read_where(
         job, part, mlaas_fail(error, MLAAS_FORMAT, "a basket of %lld entries", (long long)(end - entry)), error);
@@ -62,7 +63,7 @@ static enum mlaas_status fill_part(const struct mlaas_read_job *job, size_t colu
   if (read->kept && read->kept->there && read->kept->basket == basket) {
     part->piece = read->kept->piece;
     read->kept->there = false;
-    part->whole = false;
+    part->whole = part->uncounted = false;
   }
   return MLAAS_OK;
 }
@@ -194,119 +195,6 @@ enum mlaas_status mlaas_read_heads(struct mlaas_read_job *job, struct mlaas_erro
   return flush_heads(job, &heads, error);
 }
 
-/* ---- counts of lists without offsets ---- */
-
-static const struct mlaas_branch_plan *plan_of(const struct mlaas_table *table, const struct mlaas_branch *branch) {
-  for (size_t i = 0; branch && i < table->num_columns; i++)
-    if (table->columns[i].plan.branch == branch)
-      return &table->columns[i].plan;
-  return NULL;
-}
-
-static bool can_count(const struct mlaas_branch_plan *plan) {
-  return plan && !plan->unsupported && plan->layout == MLAAS_LAYOUT_FLAT && plan->root->kind == MLAAS_NODE_VALUE &&
-         plan->root->value.packing == MLAAS_PACKED_PLAIN && strchr("cCsSiIlL", plan->root->format[0]);
-}
-
-/* The counter's column in `counters`, made where it is not there yet, wide enough for the part's basket. */
-static enum mlaas_status want_counter(struct mlaas_read_job *job, const struct mlaas_read_part *part,
-                                      struct mlaas_error *error) {
-  const struct mlaas_branch_plan *plan = plan_of(job->table, job->columns[part->column].plan->counter);
-  struct mlaas_read_job *counters = job->counters;
-  if (!can_count(plan))
-    return mlaas_read_where(
-        job, part, mlaas_fail(error, MLAAS_UNSUPPORTED, "the basket has no offsets, and no branch says the counts"),
-        error);
-  size_t i = 0;
-  while (i < counters->num_columns && counters->columns[i].plan != plan)
-    i++;
-  struct mlaas_read_column *column = &counters->columns[i];
-  if (i == counters->num_columns) {
-    counters->num_columns++;
-    *column = (struct mlaas_read_column){.plan = plan, .start = part->entry, .stop = part->entry + part->entries};
-  }
-  if (part->entry < column->start)
-    column->start = part->entry;
-  if (part->entry + part->entries > column->stop)
-    column->stop = part->entry + part->entries;
-  return MLAAS_OK;
-}
-
-static int32_t as_count(const void *values, char format, int64_t i) {
-  int64_t value = 0;
-  switch (format) {
-  case 'c':
-    value = ((const int8_t *)values)[i];
-    break;
-  case 'C':
-    value = ((const uint8_t *)values)[i];
-    break;
-  case 's':
-    value = ((const int16_t *)values)[i];
-    break;
-  case 'S':
-    value = ((const uint16_t *)values)[i];
-    break;
-  case 'i':
-    value = ((const int32_t *)values)[i];
-    break;
-  case 'I':
-    value = ((const uint32_t *)values)[i];
-    break;
-  default:
-    value = ((const int64_t *)values)[i];
-  }
-  return value < 0 || value > INT32_MAX ? -1 : (int32_t)value;
-}
-
-static enum mlaas_status give_counts(struct mlaas_read_job *job, struct mlaas_read_part *part,
-                                     struct mlaas_error *error) {
-  const struct mlaas_branch_plan *plan = plan_of(job->table, job->columns[part->column].plan->counter);
-  const struct mlaas_read_column *column = job->counters->columns;
-  while (column->plan != plan)
-    column++;
-  int32_t *counts = mlaas_arena_alloc(&job->arena, (size_t)part->entries, sizeof *counts, error);
-  if (!counts)
-    return error->status;
-  for (int32_t i = 0; i < part->entries; i++)
-    counts[i] = as_count(column->blocks[0].data, plan->root->format[0], part->entry - column->start + i);
-  part->counts = counts;
-  return MLAAS_OK;
-}
-
-static enum mlaas_status make_counters(struct mlaas_read_job *job, size_t most, struct mlaas_error *error) {
-  job->counters = mlaas_arena_alloc(&job->arena, 1, sizeof *job->counters, error);
-  if (!job->counters)
-    return error->status;
-  struct mlaas_read_job *counters = job->counters;
-  counters->table = job->table;
-  counters->budget = job->budget;
-  counters->pool = job->pool;
-  counters->workers = job->workers;
-  counters->lean = job->lean;
-  mlaas_arena_init(&counters->arena, job->budget);
-  counters->columns = mlaas_arena_alloc(&job->arena, most, sizeof *counters->columns, error);
-  return counters->columns ? MLAAS_OK : error->status;
-}
-
-static enum mlaas_status read_counts(struct mlaas_read_job *job, struct mlaas_error *error) {
-  size_t most = 0;
-  for (size_t i = 0; i < job->num_parts; i++)
-    most += job->parts[i].uncounted;
-  if (most == 0)
-    return MLAAS_OK;
-  MLAAS_TRY(make_counters(job, most, error));
-  for (size_t i = 0; i < job->num_parts; i++)
-    if (job->parts[i].uncounted)
-      MLAAS_TRY(want_counter(job, &job->parts[i], error));
-  MLAAS_TRY(mlaas_read_job_run(job->counters, error));
-  for (size_t i = 0; i < job->num_parts; i++)
-    if (job->parts[i].uncounted)
-      MLAAS_TRY(give_counts(job, &job->parts[i], error));
-  mlaas_read_job_reset(job->counters);
-  return MLAAS_OK;
-}
-
 /* ---- room ---- */
 
 /* Elements of a basket that is decoded in place: its rows, its items, the values in them. */
@@ -403,7 +291,7 @@ static enum mlaas_status place_column(void *context, size_t item, int thread, st
 static enum mlaas_status run_steps(struct mlaas_read_job *job, struct mlaas_error *error) {
   MLAAS_TRY(mlaas_read_parts(job, error));
   MLAAS_TRY(mlaas_read_heads(job, error));
-  MLAAS_TRY(read_counts(job, error));
+  MLAAS_TRY(mlaas_read_counts(job, error));
   MLAAS_TRY(make_rows(job, error));
   MLAAS_TRY(mlaas_read_baskets(job, MLAAS_READ_PIECES, error));
   MLAAS_TRY(make_room(job, error));

@@ -35,12 +35,12 @@ struct mlaas_read_part {
   int32_t entries;
   int32_t start, stop; /* the rows that are wanted */
   int64_t items;       /* of a list layout, all of them; -1 before the header has been read */
-  bool uncounted;      /* a list without offsets: needs `counts` */
+  bool uncounted;      /* needs `counts`: a list without offsets, or one whose lengths another branch has */
   bool whole;          /* decoded straight into the column */
-  const int32_t *counts;
-  struct mlaas_piece piece; /* where not `whole` */
-  int64_t *rows;            /* by buffer: elements of the wanted rows, where not `whole` */
-  int64_t *bases;           /* by buffer: where its elements begin in the column */
+  const struct mlaas_counts *counts; /* NULL where none are needed */
+  struct mlaas_piece piece;          /* where not `whole` */
+  int64_t *rows;                     /* by buffer: elements of the wanted rows, where not `whole` */
+  int64_t *bases;                    /* by buffer: where its elements begin in the column */
 };
 
 struct mlaas_read_column {
@@ -62,6 +62,7 @@ struct mlaas_read_job {
   struct mlaas_read_part *parts;
   size_t num_parts;
   struct mlaas_arena arena; /* all lists of this job */
+  int depth;                /* 1 for the branches that count, 2 for those that count in these */
   bool lean; /* memory is short: cut baskets are decoded twice, for their sizes and for good, and not held between */
   struct mlaas_read_job *counters; /* the branches that count lists without offsets */
 };
@@ -78,6 +79,8 @@ void mlaas_read_job_reset(struct mlaas_read_job *job);
 enum mlaas_status mlaas_read_parts(struct mlaas_read_job *job, struct mlaas_error *error);
 /* Reads the headers of list baskets, for the number of their items. */
 enum mlaas_status mlaas_read_heads(struct mlaas_read_job *job, struct mlaas_error *error);
+/* Reads the branches that count for parts that need it. */
+enum mlaas_status mlaas_read_counts(struct mlaas_read_job *job, struct mlaas_error *error);
 /* Decodes baskets on all threads. */
 enum mlaas_read_step {
   MLAAS_READ_PIECES, /* those not `whole`, for the sizes of their rows; a lean job forgets the rest */

@@ -127,6 +127,12 @@ void mlaas_table_add(struct mlaas_table *table, const struct mlaas_table_column 
   *slot = (uint32_t)++table->num_columns;
 }
 
+const struct mlaas_branch_plan *mlaas_table_plan(const struct mlaas_table *table, const struct mlaas_branch *branch) {
+  uint32_t found = branch && branch->path ? *slot_of(table, branch->path) : 0;
+  const struct mlaas_branch_plan *plan = found ? &table->columns[found - 1].plan : NULL;
+  return plan && plan->branch == branch ? plan : NULL;
+}
+
 /* ---- opening ---- */
 
 static enum mlaas_status open_tree(struct mlaas_table *table, struct mlaas_error *error) {

@@ -78,6 +78,8 @@ struct mlaas_table *mlaas_table_get(struct mlaas_table *table);
  * UNSUPPORTED, MEMORY. */
 enum mlaas_status mlaas_table_choose(const struct mlaas_table *table, const size_t *columns, size_t num_columns,
                                      size_t **chosen, size_t *count, struct mlaas_error *error);
+/* The plan of a branch that is a column, or NULL. */
+const struct mlaas_branch_plan *mlaas_table_plan(const struct mlaas_table *table, const struct mlaas_branch *branch);
 /* Name of the column that counts `plan`'s lists, or NULL. */
 const char *mlaas_table_counter(const struct mlaas_branch_plan *plan);
 

@@ -103,6 +103,7 @@ static enum mlaas_status read_tree(struct mlaas_tree_reader *reader) {
   if (!tree->all)
     return reader->cursor.status;
   MLAAS_TRY(list_branches(reader, tree->branches, tree->num_branches));
+  MLAAS_TRY(mlaas_tree_names(tree, reader->error));
   return mlaas_tree_clusters(tree, reader->error);
 }
 

@@ -76,6 +76,8 @@ struct mlaas_tree {
   size_t num_cluster_ranges;
   struct mlaas_branch **branches; /* top level */
   size_t num_branches;
+  struct mlaas_branch **names; /* open hash of siblings by name, in trees that need it; NULL where free */
+  size_t names_size;
   struct mlaas_branch **all; /* every branch, depth first: parents before children */
   size_t num_all;
   int64_t *clusters; /* first entries, ascending; see mlaas_table_clusters */
@@ -92,5 +94,9 @@ bool mlaas_tree_is_tree(const struct mlaas_streamers *streamers, const char *cla
 enum mlaas_status mlaas_tree_read(struct mlaas_container *container, const struct mlaas_streamers *streamers,
                                   const struct mlaas_key *key, struct mlaas_tree *tree, struct mlaas_error *error);
 void mlaas_tree_reset(struct mlaas_tree *tree);
+/* The branch beside `branch` that holds the member called `name` of the same object, or NULL: its name is that of
+ * `branch` with the last part replaced. */
+const struct mlaas_branch *mlaas_tree_sibling(const struct mlaas_tree *tree, const struct mlaas_branch *branch,
+                                              const char *name);
 
 #endif

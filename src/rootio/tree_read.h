@@ -38,6 +38,8 @@ enum mlaas_status mlaas_tree_embedded(struct mlaas_tree_reader *reader, struct m
 enum mlaas_status mlaas_tree_baskets(struct mlaas_tree_reader *reader, struct mlaas_branch *branch,
                                      const struct mlaas_value *values, const struct mlaas_basket_ref *slots,
                                      size_t num_slots);
+/* Fills tree->names, where there are arrays with counters among the members of objects. */
+enum mlaas_status mlaas_tree_names(struct mlaas_tree *tree, struct mlaas_error *error);
 /* Fills tree->clusters. */
 enum mlaas_status mlaas_tree_clusters(struct mlaas_tree *tree, struct mlaas_error *error);
 

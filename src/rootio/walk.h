@@ -12,6 +12,8 @@ struct mlaas_walk {
   bool bounded;            /* `end` is the entry's own */
   const uint8_t *data;     /* of the basket, from which references count, with `key_len` */
   const uint8_t *entry;    /* where this one begins */
+  bool displaced;          /* references do not point to where things are now */
+  const struct mlaas_counts *counts; /* from another branch; NULL where nobody gave any */
   int32_t key_len;
   int references; /* being followed */
   struct mlaas_clones_sample *sample;

@@ -85,3 +85,45 @@ def test_arrays_of_a_collections_members(file):
     assert ak.flatten(table.arrays(["hits/hits.m[2][3]"], library="ak")["hits/hits.m[2][3]"]).tolist() == [
         [10 * i + q for q in range(6)] for i, n in enumerate(counts) for _ in range(n)
     ]
+
+
+def test_arrays_in_the_objects_of_a_collection(file):
+    table = file["clones"]
+
+    def expected(value):
+        return [[[value(i, k, q) for q in range((i + k) % 4)] for k in range(i % 5)] for i in range(15)]
+
+    assert rows(table, "hits/hits.x") == expected(lambda i, k, q: 100 * i + 10 * k + q)
+    assert rows(table, "hits/hits.y") == expected(lambda i, k, q: -(100 * i + 10 * k + q))
+    assert rows(table.select(["hits/hits.x"], 4, 9), "hits/hits.x") == rows(table, "hits/hits.x")[4:9]
+    lengths = rows(table, "hits/hits.bits.fNbytes")  # the counter of this one has another front in its name
+    assert [[len(bits) for bits in row] for row in rows(table, "hits/hits.bits.fAllBits")] == lengths
+    assert [bits[0][0] for bits in rows(table, "hits/hits.bits.fAllBits") if bits] == [2] * 12
+
+
+def test_leaf_lists_with_counters(file):
+    table = file["lists"]
+    far = rows(table, "far")
+    for i, row in enumerate(far):
+        n = i % 4
+        assert row["x"] == [100 * i + k for k in range(n)]
+        assert row["y"] == [[100 * i + 2 * k, 100 * i + 2 * k + 1] for k in range(n)]
+        assert row["z"] == 100 * i
+    assert rows(table.select(["far"], 7, 11), "far") == far[7:11]
+    for i, row in enumerate(rows(table, "inner")):
+        assert row["m"] == (i + 2) % 5
+        assert row["a"] == row["c"] == [i + k / 8 for k in range(row["m"])]
+
+
+def test_leaf_lists_with_text(file):
+    table = file["lists"]
+    assert rows(table, "last") == [{"k": i, "s": "wxyz"[: i % 5]} for i in range(30)]
+    for i, row in enumerate(rows(table, "first")):
+        memory = bytearray([ord("A") + i] * 8)
+        memory[i % 3] = 0
+        assert row == {"s": chr(ord("A") + i) * (i % 3), "k": int.from_bytes(memory[1:5], "little")}
+
+
+def test_whole_objects_with_the_name_of_their_class(file):
+    table = file["objects"]
+    assert rows(table, "named") == [{"fName": f"name {i}", "fTitle": "t" * i} for i in range(12)]

@@ -15,7 +15,9 @@ static enum mlaas_status decode(struct decoded *decoded, const struct mlaas_bran
                                 const struct mlaas_basket *basket, const int32_t *counts) {
   *decoded = (struct decoded){.budget = mlaas_budget_new(1 << 20)};
   assert_int_equal(mlaas_block_new(decoded->budget, 0, &decoded->scratch, NULL), MLAAS_OK);
-  return mlaas_decode_piece(plan, basket, counts, decoded->budget, &decoded->scratch, &decoded->piece, &decoded->error);
+  struct mlaas_counts given = {counts, basket->entries};
+  return mlaas_decode_piece(plan, basket, counts ? &given : NULL, decoded->budget, &decoded->scratch, &decoded->piece,
+                            &decoded->error);
 }
 
 static void forget(struct decoded *decoded) {
