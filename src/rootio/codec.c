@@ -7,7 +7,6 @@
 #include <lz4.h>
 #include <lzma.h>
 #include <string.h>
-#include <xxhash.h>
 #include <zstd.h>
 
 enum {
@@ -109,7 +108,7 @@ static enum mlaas_status decode_lz4(struct mlaas_codec *codec, const struct bloc
     return fail_block(block, "L4", error);
   uint64_t stored;
   memcpy(&stored, block->in, 8);
-  if (XXH64(block->in + 8, block->in_size - 8, 0) != __builtin_bswap64(stored))
+  if (mlaas_codec_xxh64(block->in + 8, block->in_size - 8) != __builtin_bswap64(stored))
     return mlaas_fail_at(error, MLAAS_CHECKSUM, block->offset, "the XXH64 of an L4 block does not match its data");
   int made = LZ4_decompress_safe((const char *)block->in + 8, (char *)block->out, (int)block->in_size - 8,
                                  (int)block->out_size);

@@ -25,4 +25,7 @@ enum mlaas_status mlaas_codec_decode(struct mlaas_codec *codec, const uint8_t *i
 enum mlaas_status mlaas_codec_check(const uint8_t *in, int64_t in_size, int64_t out_size, int64_t offset,
                                     struct mlaas_error *error);
 
+/* The checksum of LZ4 blocks: XXH64 with seed 0. */
+uint64_t mlaas_codec_xxh64(const uint8_t *in, size_t size);
+
 #endif

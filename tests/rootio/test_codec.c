@@ -271,10 +271,19 @@ static void decoders_survive_each_failed_allocation(void **state) {
   assert_true(n > 2);
 }
 
+static void the_hash_is_the_librarys_at_every_length(void **state) {
+  (void)state;
+  for (size_t begin = 0; begin < 3; begin++)
+    for (size_t size = 0; size <= 700; size++)
+      assert_int_equal(mlaas_codec_xxh64(plain + begin, size), XXH64(plain + begin, size, 0));
+  assert_int_equal(mlaas_codec_xxh64(plain, PLAIN), XXH64(plain, PLAIN, 0));
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
   const struct CMUnitTest tests[] = {
       TEST(every_codec_inflates_one_and_several_blocks),
+      TEST(the_hash_is_the_librarys_at_every_length),
       TEST(stored_bytes_may_have_slack),
       TEST(the_largest_block_is_read),
       TEST(both_ends_must_be_exact),
