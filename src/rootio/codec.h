@@ -10,6 +10,7 @@ struct mlaas_codec {
   struct libdeflate_decompressor *deflate;
   void *zstd, *lzma;
   int64_t claimed;
+  bool verified; /* the caller has compared a hash of all stored bytes: LZ4's own would be the second one */
 };
 
 void mlaas_codec_init(struct mlaas_codec *codec, struct mlaas_budget *budget);

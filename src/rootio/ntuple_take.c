@@ -153,12 +153,12 @@ static enum mlaas_status fail_falling(const struct mlaas_page_use *use, int64_t 
 
 /* Ends must not fall; their difference from the first is what fits 32 bits. */
 static enum mlaas_status check_ends(struct mlaas_page_use *use, const int64_t *ends, struct mlaas_error *error) {
-  bool falls = ends[0] < 0;
+  uint64_t signs = (uint64_t)ends[0]; /* of all ends, and of all differences */
   for (int64_t i = 1; i < use->count; i++)
-    falls |= ends[i] < ends[i - 1];
+    signs |= (uint64_t)ends[i] | ((uint64_t)ends[i] - (uint64_t)ends[i - 1]);
   use->first = ends[0];
   use->last = ends[use->count - 1];
-  if (!falls)
+  if (signs >> 63 == 0)
     return MLAAS_OK;
   int64_t at = 0, before = 0;
   for (; ends[at] >= before; at++)

@@ -87,6 +87,7 @@ static bool is_stored_plainly(const struct mlaas_ntuple_column *column) {
 
 static enum mlaas_status inflate(struct mlaas_read_worker *worker, const struct mlaas_ntuple_page *page,
                                  const uint8_t *stored, void *out, struct mlaas_error *error) {
+  worker->codec.verified = page->checksum && !mlaas_budget_trusts_pages(worker->codec.budget);
   if (page->stored > page->size)
     return mlaas_fail(error, MLAAS_FORMAT, "a page of %d bytes is stored in %d", page->size, page->stored);
   return mlaas_codec_decode(&worker->codec, stored, page->stored, out, page->size, page->seek, error);
