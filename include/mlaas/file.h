@@ -94,6 +94,32 @@ MLAAS_API MLAAS_NODISCARD enum mlaas_status mlaas_table_schema(const struct mlaa
                                                                size_t num_columns, struct ArrowSchema *schema,
                                                                struct mlaas_error *error);
 
+/* ---- friends and chains ------------------------------------------------------------------------ */
+
+enum mlaas_link_kind {
+  MLAAS_LINK_FRIEND, /* TTree::AddFriend: `alias` stands in front of its columns' names */
+  MLAAS_LINK_CHAIN,  /* a file of a TChain */
+  MLAAS_LINK_INDEX   /* the table's own TTreeIndex: `table` and `file` are the names of its two numbers */
+};
+
+struct mlaas_link_info {
+  enum mlaas_link_kind kind;
+  const char *alias, *table;
+  const char *file; /* as it was named when the table was written; "" for the table's own file */
+};
+typedef void mlaas_table_link(void *context, const struct mlaas_link_info *link);
+/* Calls `link` for every friend, file of a chain and index of a TTree; texts live during the call. Opens no other file.
+ * Errors: FORMAT, CHECKSUM, UNSUPPORTED, LIMIT, MEMORY. */
+MLAAS_API MLAAS_NODISCARD enum mlaas_status mlaas_table_links(struct mlaas_table *table, mlaas_table_link *link,
+                                                              void *context, struct mlaas_error *error);
+/* The table with the columns of its friends as "alias.branch" behind its own; to be closed like any other. A friend's
+ * rows are found by its index where it has one and `table` has the columns that it is made of, else row i is entry i.
+ * Rows that a friend does not have are null (where TTree keeps the values of the row before). Files of friends are
+ * looked for beside the table's file, then where they are named. Friends of friends are not followed. A table without
+ * friends is its own result. Errors: NOT_FOUND (a friend's file or table), and those of opening a table. */
+MLAAS_API MLAAS_NODISCARD enum mlaas_status
+mlaas_table_with_friends(struct mlaas_table *table, struct mlaas_table **joined, struct mlaas_error *error);
+
 /* ---- reading ----------------------------------------------------------------------------------- */
 
 /* A reader of some columns (NULL: all readable). It keeps the baskets that one range shares with the next, as far as

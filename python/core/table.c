@@ -15,11 +15,23 @@ struct mlaas_table *core_table_handle(PyObject *object) {
   return core_forked(self->owner) ? NULL : self->table;
 }
 
+/* The table with its friends takes the place of the table. */
+static enum mlaas_status join_friends(struct table *self, struct mlaas_error *error) {
+  struct mlaas_table *joined = NULL;
+  enum mlaas_status status = mlaas_table_with_friends(self->table, &joined, error);
+  if (status == MLAAS_OK) {
+    mlaas_table_close(self->table);
+    self->table = joined;
+  }
+  return status;
+}
+
 static PyObject *table_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {
-  static char *names[] = {"file", "path", NULL};
+  static char *names[] = {"file", "path", "friends", NULL};
   PyObject *file;
   PyObject *path = Py_None;
-  if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "O!|O:Table", names, core_file_type, &file, &path))
+  int friends = 0;
+  if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "O!|Op:Table", names, core_file_type, &file, &path, &friends))
     return NULL;
   struct mlaas_file *handle = core_file_handle(file);
   PyObject *bytes = !handle ? NULL : path == Py_None ? Py_NewRef(Py_None) : core_name(path);
@@ -33,6 +45,8 @@ static PyObject *table_new(PyTypeObject *type, PyObject *arguments, PyObject *ke
   struct mlaas_error error;
   enum mlaas_status status;
   Py_BEGIN_ALLOW_THREADS status = mlaas_table_open(handle, text, &self->table, &error);
+  if (status == MLAAS_OK && friends)
+    status = join_friends(self, &error);
   Py_END_ALLOW_THREADS Py_DECREF(bytes);
   if (status == MLAAS_OK)
     return (PyObject *)self;
@@ -118,6 +132,29 @@ static PyObject *table_find(PyObject *object, PyObject *name) {
   enum mlaas_status status = mlaas_table_find(table, PyBytes_AsString(text), &column, &error);
   Py_DECREF(text);
   return status == MLAAS_OK ? PyLong_FromSize_t(column) : core_raise(&error);
+}
+
+static void add_link(void *context, const struct mlaas_link_info *link) {
+  static const char *const kinds[] = {"friend", "chain", "index"};
+  PyObject **all = context;
+  PyObject *row = *all ? Py_BuildValue("(sO&O&O&)", kinds[link->kind], core_str, link->alias, core_str, link->table,
+                                       core_str, link->file)
+                       : NULL;
+  if (!row || PyList_Append(*all, row) < 0)
+    Py_CLEAR(*all);
+  Py_XDECREF(row);
+}
+
+static PyObject *table_links(PyObject *object, PyObject *unused) {
+  (void)unused;
+  struct mlaas_table *table = core_table_handle(object);
+  PyObject *all = table ? PyList_New(0) : NULL;
+  struct mlaas_error error;
+  if (all && mlaas_table_links(table, add_link, &all, &error) != MLAAS_OK) {
+    Py_CLEAR(all);
+    return core_raise(&error);
+  }
+  return all;
 }
 
 /* ---- reading ---- */
@@ -209,6 +246,7 @@ static PyMethodDef table_methods[] = {
     {"columns", table_columns, METH_NOARGS, "A dict for each column, readable or not."},
     {"members", table_members, METH_NOARGS, "The same for each member of a struct."},
     {"find", table_find, METH_O, "Index of the column of that name; NotFoundError names the nearest."},
+    {"links", table_links, METH_NOARGS, "[(friend | chain | index, alias, table, file)]."},
     {"schema", table_schema, METH_O, "Arrow schema capsule of the column indices (None: all readable)."},
     {"stream", (PyCFunction)(void (*)(void))table_stream, METH_VARARGS | METH_KEYWORDS,
      "stream(columns, start, stop, rows=0): an Arrow stream capsule."},
@@ -218,7 +256,7 @@ static PyMethodDef table_methods[] = {
 };
 
 static PyType_Slot table_slots[] = {
-    {Py_tp_doc, "Table(file, path=None): a tree or ntuple of a File."},
+    {Py_tp_doc, "Table(file, path=None, friends=False): a tree or ntuple of a File."},
     {Py_tp_new, table_new},
     {Py_tp_dealloc, table_dealloc},
     {Py_tp_methods, table_methods},

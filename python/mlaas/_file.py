@@ -185,11 +185,13 @@ class Table:
         columns: Sequence[str] | None = None,
         start: int = 0,
         stop: int | None = None,
+        friends: bool = False,
     ) -> None:
         self._file = file
         self._core: Any = None
         self._process = 0
         self._wanted = path
+        self._friends = friends
         core = self._open()
         self._path, self._title, self._entries = core.info()
         self._infos = {column["name"]: column for column in core.columns()}
@@ -204,7 +206,7 @@ class Table:
             file = self._file
             if file._closed:  # a closed file comes back for its tables after fork()
                 file = self._file = File(*file.__reduce__()[1])
-            self._core = _core.Table(file._open(), self._wanted)
+            self._core = _core.Table(file._open(), self._wanted, self._friends)
             self._process = os.getpid()
         return self._core
 
@@ -290,6 +292,32 @@ class Table:
         view._start, view._stop = self._start + first, self._start + last
         return view
 
+    @property
+    def friends(self) -> list[dict[str, str]]:
+        """What TTree::AddFriend left in the file: alias, table, file (as it was named then; "": this file)."""
+        links = self._open().links()
+        return [
+            {"alias": alias, "table": table, "file": file} for kind, alias, table, file in links if kind == "friend"
+        ]
+
+    @property
+    def chain(self) -> list[dict[str, str]]:
+        """The files of a TChain that was written: table and file. To read them: mlaas.chain."""
+        links = self._open().links()
+        return [{"table": table, "file": file} for kind, _, table, file in links if kind == "chain"]
+
+    def with_friends(self) -> Table:
+        """This table with the columns of its friends as "alias.branch" behind its own.
+
+        A friend's rows are found by its index where it has one and this table has the columns that it is made of, else
+        row i is entry i. Rows that a friend does not have are null (where TTree keeps the values of the row before).
+        Files of friends are looked for beside this file, then where they are named. Columns that were selected are not
+        kept, the range of entries is. Raises NotFoundError for a friend's file or table.
+        """
+        joined = Table(self._file, self._path, friends=True)
+        joined._start, joined._stop = self._start, self._stop
+        return joined
+
     def batches(self, size: int | None = None) -> Iterator[pyarrow.RecordBatch]:
         """Iterates over the rows in Arrow batches of ``size`` entries (None: whole clusters, cut to fit the memory
         ceiling). Batches count against the ceiling while you hold them. pyarrow.RecordBatch where pyarrow is installed,
@@ -344,6 +372,7 @@ class Table:
             self._columns,
             self._start,
             self._stop,
+            self._friends,
         )
 
     def __repr__(self) -> str:

@@ -46,6 +46,7 @@ struct mlaas_layouts {
   struct mlaas_arena *arena;
   struct layout layouts[MAX_LAYOUTS];
   size_t num_layouts;
+  bool links;
 };
 
 static const char *const member_names[] = {
@@ -63,6 +64,8 @@ struct mlaas_layouts *mlaas_layouts_new(const struct mlaas_streamers *streamers,
   }
   return layouts;
 }
+
+void mlaas_layouts_want_links(struct mlaas_layouts *layouts) { layouts->links = true; }
 
 /* `left` bounds the classes that are looked at: descriptions may name each other in circles, in many ways. */
 static bool derives(const struct mlaas_streamers *streamers, const char *class_name, const char *base, int depth,
@@ -110,6 +113,7 @@ enum {
   TYPE_COUNTED = 40,
   TYPE_OBJECT = 61,
   TYPE_ANY = 62,
+  TYPE_HELD = 63, /* a pointer that is never null: the object stands in place */
   TYPE_POINTER = 64,
   TYPE_STRING = 65,
   TYPE_ANY_POINTER = 69
@@ -126,7 +130,7 @@ static void compile_base(const struct mlaas_streamers *streamers, const char *na
 static void compile_object(const struct mlaas_streamer_element *element, struct step *step) {
   const char *type = element->type_name;
   step->kind = STEP_FRAME;
-  if (strcmp(type, "TObjArray") == 0)
+  if (strcmp(type, "TObjArray") == 0 || strcmp(type, "TObjArray*") == 0)
     step->kind = STEP_OBJECTS;
   else if (strcmp(type, "ROOT::TIOFeatures") == 0)
     step->kind = STEP_FEATURES;
@@ -155,13 +159,16 @@ static void compile_element(const struct mlaas_streamers *streamers, const struc
     step->size = size_of_type(type - TYPE_COUNTED);
   } else if (type == TYPE_STRING)
     step->kind = STEP_STRING;
-  else if (type == TYPE_OBJECT || type == TYPE_ANY)
+  else if (type == TYPE_OBJECT || type == TYPE_ANY || type == TYPE_HELD)
     compile_object(element, step);
   else if (type == TYPE_POINTER || type == TYPE_ANY_POINTER)
     step->kind = STEP_POINTER;
 }
 
-static bool is_wanted(const struct step *step) {
+static bool is_wanted(const struct mlaas_layouts *layouts, const struct step *step) {
+  bool is_link = step->member >= MLAAS_MEMBER_fTreeIndex && step->member <= MLAAS_MEMBER_fFiles;
+  if (is_link)
+    return layouts->links;
   return step->member != NO_MEMBER || step->kind == STEP_BASE || step->kind == STEP_TNAMED;
 }
 
@@ -177,7 +184,7 @@ static enum mlaas_status compile_info(struct mlaas_layouts *layouts, const struc
     /* before version 10 TBranch had 4-byte seeks in files below 2 GiB, whatever its description says */
     if (step->member == MLAAS_MEMBER_fBasketSeek && step->kind == STEP_COUNTED && info->version < 10)
       step->size = 4;
-    if (is_wanted(step))
+    if (is_wanted(layouts, step))
       layout->num_steps = i + 1; /* what follows the last wanted one is left by the frame's end */
   }
   return MLAAS_OK;

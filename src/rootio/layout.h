@@ -15,7 +15,8 @@
   X(fSplitLevel) X(fFirstEntry) X(fBaskets) X(fBasketBytes) X(fBasketEntry) X(fBasketSeek) X(fFileName)                \
   X(fClassName) X(fParentName) X(fClonesName) X(fCheckSum) X(fClassVersion) X(fID) X(fType) X(fStreamerType)           \
   X(fMaximum) X(fBranchCount) X(fBranchCount2) X(fContName) X(fVirtual)                                                \
-  X(fLen) X(fLenType) X(fOffset) X(fIsRange) X(fIsUnsigned) X(fLeafCount)
+  X(fLen) X(fLenType) X(fOffset) X(fIsRange) X(fIsUnsigned) X(fLeafCount)                                              \
+  X(fTreeIndex) X(fFriends) X(fTreeName) X(fTreeOffsetLen) X(fFiles)
 /* clang-format on */
 
 enum mlaas_member {
@@ -42,6 +43,9 @@ typedef enum mlaas_status mlaas_member_hook(void *context, enum mlaas_member mem
 /* Layouts are made once for each class and version and kept in the arena. NULL with `error` filled. */
 struct mlaas_layouts *mlaas_layouts_new(const struct mlaas_streamers *streamers, struct mlaas_arena *arena,
                                         struct mlaas_error *error);
+/* From now on the members that link a tree to others (fTreeIndex, fFriends, fFiles) are read too; they come last, and
+ * nobody else needs what stands in front of them. To be called before the first class is read. */
+void mlaas_layouts_want_links(struct mlaas_layouts *layouts);
 /* Reads one object of `class_name` with its frame, bases first. The cursor ends behind it. */
 enum mlaas_status mlaas_layout_read(struct mlaas_layouts *layouts, const char *class_name,
                                     struct mlaas_objects *objects, struct mlaas_value *values, mlaas_member_hook *hook,

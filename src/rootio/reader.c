@@ -1,4 +1,5 @@
 /* Readers: the public face of reading entry ranges. Must not know how baskets are decoded. */
+#include "rootio/join.h"
 #include "rootio/ntuple_read.h"
 
 #include "base/error.h"
@@ -20,6 +21,7 @@ struct mlaas_reader {
   struct share *shares;           /* by column */
   struct mlaas_kept_basket *kept; /* one for each column; NULL for an ntuple */
   struct mlaas_kept_page **pages; /* of an ntuple, for each column one for each feed; NULL for a tree */
+  struct mlaas_join_reader *join; /* of a table with friends: it does it all */
   struct mlaas_read_worker *workers;
   int num_workers;
 };
@@ -49,6 +51,7 @@ static void reset_worker(struct mlaas_read_worker *worker) {
 void mlaas_reader_close(struct mlaas_reader *reader) {
   if (!reader)
     return;
+  mlaas_join_reader_close(reader->join);
   drop_kept(reader);
   for (int i = 0; reader->workers && i < reader->num_workers; i++)
     reset_worker(&reader->workers[i]);
@@ -143,11 +146,13 @@ enum mlaas_status mlaas_reader_open(struct mlaas_table *table, const size_t *col
     return mlaas_fail(error, MLAAS_MEMORY, "no memory for a reader");
   made->table = mlaas_table_get(table);
   enum mlaas_status status = mlaas_table_choose(table, columns, num_columns, &made->columns, &made->num_columns, error);
-  if (status == MLAAS_OK)
+  if (status == MLAAS_OK && table->join)
+    status = mlaas_join_reader_open(table, made->columns, made->num_columns, &made->join, error);
+  if (status == MLAAS_OK && !table->join)
     status = find_shares(made, error);
-  if (status == MLAAS_OK)
+  if (status == MLAAS_OK && !table->join)
     status = make_workers(made, error);
-  if (status == MLAAS_OK)
+  if (status == MLAAS_OK && !table->join)
     status = make_kept(made, error);
   if (status != MLAAS_OK) {
     mlaas_reader_close(made);
@@ -304,6 +309,8 @@ enum mlaas_status mlaas_reader_read(struct mlaas_reader *reader, int64_t start, 
   if (start < 0 || stop < start || stop > reader->table->num_entries)
     return mlaas_fail(error, MLAAS_ARGUMENT, "entries %lld to %lld were asked for; table %s has %lld", (long long)start,
                       (long long)stop, reader->table->entry->path, (long long)reader->table->num_entries);
+  if (reader->join)
+    return mlaas_join_reader_read(reader->join, start, stop, array, error);
   enum mlaas_status status = read_once(reader, start, stop, false, array, error);
   if (status == MLAAS_LIMIT) { /* hold nothing that the result does not need, whatever it costs */
     drop_kept(reader);

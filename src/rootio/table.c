@@ -1,5 +1,5 @@
 /* A table: found in its file, opened, its columns listed and looked up. Must not know how values are decoded. */
-#include "rootio/table.h"
+#include "rootio/join.h"
 
 #include "base/error.h"
 #include "column/arrow.h"
@@ -21,6 +21,7 @@ void mlaas_table_close(struct mlaas_table *table) {
   if (!table || __atomic_sub_fetch(&table->count, 1, __ATOMIC_ACQ_REL) > 0)
     return;
   mlaas_side_files_close(table);
+  mlaas_join_free(table->join);
   mlaas_tree_reset(&table->tree);
   mlaas_ntuple_reset(&table->ntuple);
   mlaas_arena_reset(&table->arena);
@@ -192,6 +193,8 @@ int64_t mlaas_table_num_entries(const struct mlaas_table *table) { return table-
 
 const int64_t *mlaas_table_clusters(const struct mlaas_table *table, size_t *count) {
   static const int64_t whole[1] = {0};
+  if (table->join)
+    return mlaas_table_clusters(table->join->base, count);
   size_t known = table->entry->is_ntuple ? table->num_clusters : table->tree.num_clusters;
   if (table->num_entries > 0 && known > 0) {
     *count = known;
@@ -210,6 +213,10 @@ const char *mlaas_table_counter(const struct mlaas_branch_plan *plan) {
 void mlaas_table_column(const struct mlaas_table *table, size_t i, struct mlaas_column_info *info) {
   const struct mlaas_table_column *column = &table->columns[i];
   const struct mlaas_branch *branch = column->plan.branch;
+  if (table->join) {
+    mlaas_join_column(table, i, info);
+    return;
+  }
   if (column->field) {
     mlaas_table_field(table, i, info);
     return;
@@ -287,8 +294,10 @@ static enum mlaas_status fill_schema(const struct mlaas_table *table, const size
                                      struct mlaas_error *error) {
   for (int64_t i = 0; i < schema->n_children; i++) {
     const struct mlaas_table_column *column = &table->columns[columns[i]];
-    const char *counter = mlaas_table_counter(&column->plan);
+    const char *counter = column->friend_number ? column->counter : mlaas_table_counter(&column->plan);
     MLAAS_TRY(mlaas_node_schema(column->shown, column->name, schema->children[i], error));
+    if (column->friend_number)
+      schema->children[i]->flags |= ARROW_FLAG_NULLABLE;
     if (counter)
       MLAAS_TRY(mlaas_schema_annotate(schema->children[i], "mlaas.counter", counter, error));
   }

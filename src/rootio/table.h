@@ -45,6 +45,9 @@ struct mlaas_table_column {
   struct mlaas_branch_plan plan;        /* of a field: type_name, unsupported, root and num_buffers */
   const struct mlaas_field_plan *field; /* NULL for a branch */
   const struct mlaas_node *shown;       /* what comes out: the plan's root, of a member a part of it */
+  /* of a table with friends: */
+  size_t friend_number, origin; /* whose column it is (0: the table's own), and which one there */
+  const char *counter;          /* of a friend's column */
 };
 
 /* A file beside the table's own that holds baskets of some branches. */
@@ -70,6 +73,7 @@ struct mlaas_table {
   size_t num_sides;
   uint32_t *index; /* open hash of names: column + 1, 0 where free */
   size_t index_size;
+  struct mlaas_join *join; /* of a table with friends: all above but columns and index is empty */
   struct mlaas_arena arena;
 };
 

@@ -1,0 +1,45 @@
+/* A table with its friends: their columns as "alias.branch" beside its own. Matched by entry, or by the friend's index.
+ */
+#ifndef MLAAS_ROOTIO_JOIN_H
+#define MLAAS_ROOTIO_JOIN_H
+
+#include "rootio/links.h"
+#include "rootio/table.h"
+
+/* Where a number of the pair comes from that an index is asked for. */
+struct mlaas_join_key {
+  bool is_column;
+  size_t column; /* of the base */
+  int64_t number;
+};
+
+struct mlaas_join_friend {
+  const char *alias;
+  struct mlaas_table *table;
+  struct mlaas_links links;             /* the friend's own */
+  const struct mlaas_tree_index *index; /* NULL: row i belongs to entry i */
+  struct mlaas_join_key keys[2];
+  const char *fault; /* why its columns cannot be matched, else NULL */
+};
+
+struct mlaas_join {
+  struct mlaas_table *base;
+  struct mlaas_join_friend *friends;
+  size_t num_friends;
+};
+
+/* ---- for table.c ---- */
+
+void mlaas_join_free(struct mlaas_join *join); /* legal on NULL */
+void mlaas_join_column(const struct mlaas_table *table, size_t i, struct mlaas_column_info *info);
+
+/* ---- for reader.c ---- */
+
+struct mlaas_join_reader;
+enum mlaas_status mlaas_join_reader_open(struct mlaas_table *table, const size_t *columns, size_t num_columns,
+                                         struct mlaas_join_reader **reader, struct mlaas_error *error);
+void mlaas_join_reader_close(struct mlaas_join_reader *reader); /* legal on NULL */
+enum mlaas_status mlaas_join_reader_read(struct mlaas_join_reader *reader, int64_t start, int64_t stop,
+                                         struct ArrowArray *array, struct mlaas_error *error);
+
+#endif

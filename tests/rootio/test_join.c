@@ -1,0 +1,138 @@
+/* Tables with friends: allocations that fail, short reads, bytes that lie, and who holds what. Values are compared in
+ * tests/python/test_friends.py. */
+#include "base/memory.h"
+#include "source/source.h"
+
+#include <mlaas/file.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define MAIN TESTS_ROOT "/tests/data/friends-main.root"
+
+/* Opens "m" with its friends and reads all columns of all rows. */
+static enum mlaas_status read_all(struct mlaas_context *context, struct mlaas_error *error) {
+  struct mlaas_file *file = NULL;
+  struct mlaas_table *table = NULL, *joined = NULL;
+  struct mlaas_reader *reader = NULL;
+  enum mlaas_status status = mlaas_file_open(context, MAIN, &file, error);
+  if (status == MLAAS_OK)
+    status = mlaas_table_open(file, "m", &table, error);
+  if (status == MLAAS_OK)
+    status = mlaas_table_with_friends(table, &joined, error);
+  mlaas_file_close(file);
+  mlaas_table_close(table);
+  if (status == MLAAS_OK)
+    status = mlaas_reader_open(joined, NULL, 0, &reader, error);
+  mlaas_table_close(joined); /* the reader holds it */
+  for (int64_t start = 0; status == MLAAS_OK && start < 50; start += 25) {
+    struct ArrowArray array;
+    status = mlaas_reader_read(reader, start, start + 25, &array, error);
+    if (status == MLAAS_OK) {
+      assert_int_equal(array.length, 25);
+      array.release(&array);
+    }
+  }
+  mlaas_reader_close(reader);
+  return status;
+}
+
+static enum mlaas_status read_in_context(struct mlaas_error *error) {
+  struct mlaas_context_options options = {.size = sizeof options, .threads = 1};
+  struct mlaas_context *context;
+  assert_int_equal(mlaas_context_new(&options, &context, NULL), MLAAS_OK);
+  enum mlaas_status status = read_all(context, error);
+  mlaas_memory_fail(0, false);
+  mlaas_source_fail(0);
+  assert_int_equal(mlaas_context_memory_held(context), 0);
+  mlaas_context_put(context);
+  return status;
+}
+
+static void every_allocation_may_fail(void **state) {
+  (void)state;
+  long n = 1;
+  for (int successes = 0; successes < 20; n += n < 200 ? 1 : 13) { /* a few failures cost no more than a hint */
+    struct mlaas_error error;
+    struct mlaas_context_options options = {.size = sizeof options, .threads = 1};
+    struct mlaas_context *context;
+    assert_int_equal(mlaas_context_new(&options, &context, NULL), MLAAS_OK);
+    mlaas_memory_fail(n, false);
+    enum mlaas_status status = read_all(context, &error);
+    mlaas_memory_fail(0, false);
+    successes = status == MLAAS_OK ? successes + 1 : 0;
+    if (status != MLAAS_OK)
+      assert_true(status == MLAAS_MEMORY || status == MLAAS_UNSUPPORTED); /* a basket's own failure may name a branch */
+    assert_int_equal(mlaas_context_memory_held(context), 0);
+    mlaas_context_put(context);
+    assert_in_range(n, 1, 1000000);
+  }
+  assert_true(n > 100);
+}
+
+static void every_read_may_fail(void **state) {
+  (void)state;
+  enum mlaas_status status = MLAAS_IO;
+  for (long n = 1; status != MLAAS_OK; n++) {
+    struct mlaas_error error;
+    mlaas_source_fail(n);
+    status = read_in_context(&error);
+    if (status != MLAAS_OK)
+      assert_true(status == MLAAS_IO || status == MLAAS_FORMAT);
+    assert_in_range(n, 1, 10000);
+  }
+}
+
+static void links_are_told(void *context, const struct mlaas_link_info *link) {
+  int *count = context;
+  if (link->kind == MLAAS_LINK_FRIEND && strcmp(link->alias, "near") == 0) {
+    assert_string_equal(link->table, "short");
+    assert_string_equal(link->file, "friends-main.root");
+  }
+  ++*count;
+}
+
+static void tables_say_their_links_and_keep_their_columns(void **state) {
+  (void)state;
+  struct mlaas_context *context;
+  struct mlaas_file *file;
+  struct mlaas_table *table, *joined, *again;
+  struct mlaas_column_info info;
+  struct mlaas_error error;
+  size_t column;
+  int count = 0;
+  assert_int_equal(mlaas_context_new(NULL, &context, NULL), MLAAS_OK);
+  assert_int_equal(mlaas_file_open(context, MAIN, &file, &error), MLAAS_OK);
+  assert_int_equal(mlaas_table_open(file, "m", &table, &error), MLAAS_OK);
+  assert_int_equal(mlaas_table_links(table, links_are_told, &count, &error), MLAAS_OK);
+  assert_int_equal(count, 5);
+  assert_int_equal(mlaas_table_with_friends(table, &joined, &error), MLAAS_OK);
+  assert_int_equal(mlaas_table_find(joined, "near.u", &column, &error), MLAAS_OK);
+  mlaas_table_column(joined, column, &info);
+  assert_string_equal(info.name, "near.u");
+  assert_true(info.stored_bytes > 0);
+  assert_int_equal(mlaas_table_find(joined, "near.v", &column, &error), MLAAS_NOT_FOUND);
+  assert_int_equal(mlaas_table_with_friends(joined, &again, &error), MLAAS_OK); /* its own result */
+  assert_ptr_equal(joined, again);
+  mlaas_table_close(again);
+  mlaas_table_close(joined);
+  assert_int_equal(mlaas_table_find(table, "near.u", &column, &error), MLAAS_NOT_FOUND);
+  mlaas_table_close(table);
+  mlaas_file_close(file);
+  assert_int_equal(mlaas_context_memory_held(context), 0);
+  mlaas_context_put(context);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(tables_say_their_links_and_keep_their_columns),
+      cmocka_unit_test(every_allocation_may_fail),
+      cmocka_unit_test(every_read_may_fail),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
