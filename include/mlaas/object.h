@@ -129,7 +129,8 @@ struct mlaas_histogram {
   const struct mlaas_item *bin_entries; /* of a profile: ARRAY of num_bins, else NULL */
 };
 
-/* False if the object is no histogram, or one whose parts do not fit together. */
+/* False if the object is no histogram, or one whose parts do not fit together, or one whose entries are still in a
+ * buffer because ROOT had not chosen its bins when it was written (fBuffer begins with their number then). */
 MLAAS_API bool mlaas_object_histogram(const struct mlaas_object *object, struct mlaas_histogram *histogram);
 /* Content of a bin; of a profile, the mean (0 in an empty bin). */
 MLAAS_API double mlaas_histogram_value(const struct mlaas_histogram *histogram, int64_t bin);

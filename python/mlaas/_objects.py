@@ -307,6 +307,13 @@ class Histogram(Object):
 
     def _shaped(self, flat: np.ndarray, flow: bool) -> np.ndarray:
         """From ROOT's order, x fastest, to [x, y, z]."""
+        buffer = self._values.get("fBuffer")
+        if isinstance(buffer, np.ndarray) and buffer.size and buffer[0] > 0:
+            raise UnsupportedError(
+                f"{buffer[0]:g} entries of this {self._class_name} are still in its buffer: its bins were not chosen "
+                "when it was written. Look at the member fBuffer, or let ROOT write it again",
+                self._path,
+            )
         shaped = flat.reshape(self._full_shape()[::-1]).transpose()
         return shaped if flow else shaped[(slice(1, -1),) * self._dimensions]
 

@@ -43,11 +43,17 @@ static int dimensions_of(const struct mlaas_object *object) {
                                                            : 0;
 }
 
+/* Entries that wait in a buffer for ROOT to choose bins. */
+static bool has_pending(const struct mlaas_item *item) {
+  const struct mlaas_item *buffer = mlaas_item_find(item, "fBuffer");
+  return buffer && mlaas_item_number(buffer, 0) > 0;
+}
+
 bool mlaas_object_histogram(const struct mlaas_object *object, struct mlaas_histogram *histogram) {
   static const char *const names[] = {"fXaxis", "fYaxis", "fZaxis"};
   const struct mlaas_item *item = &object->item;
   *histogram = (struct mlaas_histogram){.dimensions = dimensions_of(object), .num_bins = 1};
-  if (!histogram->dimensions)
+  if (!histogram->dimensions || has_pending(item))
     return false;
   for (int i = 0; i < histogram->dimensions; i++)
     if (!read_axis(item, names[i], &histogram->axes[i]) ||

@@ -171,6 +171,7 @@ static void read_framed(struct mlaas_record *record, const char *class_name, str
     mlaas_item_set_unreadable(item, reason);
   else if (record->cursor.status == MLAAS_OK)
     mlaas_members_finish(&members, class_name, item);
+  mlaas_record_settle(record, item);
 }
 
 void mlaas_record_object(struct mlaas_record *record, const char *class_name, struct mlaas_item *item) {

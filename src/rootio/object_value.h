@@ -140,4 +140,9 @@ bool mlaas_record_known(struct mlaas_record *record, const char *class_name, str
 /* TObject's fUniqueID and fBits as members. */
 void mlaas_record_tobject(struct mlaas_record *record, struct mlaas_members *members, uint32_t *bits);
 
+/* ---- object_buffer.c ---- */
+
+/* Puts entries that a histogram keeps in a buffer into its bins, as ROOT does when it looks at them. */
+void mlaas_record_settle(struct mlaas_record *record, struct mlaas_item *item);
+
 #endif

@@ -31,6 +31,7 @@ def cells(h):
             for axis in (h.GetXaxis(), h.GetYaxis(), h.GetZaxis())[: h.GetDimension()]
         ],
         "sum": h.GetSumOfWeights(),
+        "mean": h.GetMean(),
     }
 
 
@@ -78,6 +79,30 @@ def histograms():
     p3 = ROOT.TProfile3D("profile3", "three axes", 2, 0, 2, 2, 0, 2, 2, 0, 2)
     random_fill(9, 60, lambda r: p3.Fill(r.Uniform(0, 2), r.Uniform(0, 2), r.Uniform(0, 2), r.Gaus()))
     made.append(p3)
+    return made + buffered()
+
+
+def buffered():
+    """Written before ROOT has put their entries into the bins."""
+    made = [
+        ROOT.TH1D("buffered", "with weights", 5, 0, 5),
+        ROOT.TH1C("buffered_char", "too many", 2, 0, 2),
+        ROOT.TH1F("buffered_variable", "variable bins", 3, array("d", [0, 1, 10, 100])),
+        ROOT.TH2I("buffered2", "two axes", 3, 0, 3, 2, 0, 2),
+        ROOT.TH3D("buffered3", "three axes", 3, 0, 3, 2, 0, 2, 2, 0, 1),
+    ]
+    for h in made:
+        h.SetBuffer(1000)
+    for x, w in ((0.5, 1), (-1, 1), (3.2, 2), (7, 0.5), (4.999, 1), (float("nan"), 1)):
+        made[0].Fill(x, w)
+    for _ in range(200):
+        made[1].Fill(0.5)
+    for x in (0, 0.5, 1, 9.99, 10, 50, 100, -1):
+        made[2].Fill(x)
+    for x, y in ((0.5, 0.5), (1, 1), (2, 9), (-2, 1)):
+        made[3].Fill(x, y)
+    for x, y, z, w in ((0.5, 0.5, 0.5, 2), (1, 1, 0.2, 1), (2, 9, 1, 1), (-2, 1, 0.1, 3)):
+        made[4].Fill(x, y, z, w)
     return made
 
 
@@ -308,6 +333,10 @@ def main(folder):
     for h in histograms():
         h.Write()
         truth["histograms"][h.GetName()] = cells(h)
+    unbinned = ROOT.TH1D("unbinned", "bins to be chosen", 5, 0, 0)
+    for x in (0.5, 1, 2, 2, 9):
+        unbinned.Fill(x)
+    unbinned.Write()
     for graph in graphs():
         graph.Write(graph.GetName() or "graph_empty")
     for name, each in scalars().items():

@@ -42,8 +42,17 @@ def test_bins_are_what_root_says(file, name):
     for axis, edges in zip(histogram.axes, wanted["edges"], strict=True):
         np.testing.assert_allclose(axis.edges(), edges, rtol=1e-15)
     assert histogram.sum() == pytest.approx(wanted["sum"], rel=1e-13)
+    if histogram["fTsumw"]:
+        assert histogram["fTsumwx"] / histogram["fTsumw"] == pytest.approx(wanted["mean"], rel=1e-13, nan_ok=True)
     inner = (slice(1, -1),) * len(histogram.axes)
     assert np.array_equal(histogram.values(), histogram.values(flow=True)[inner])
+
+
+def test_bins_that_were_not_chosen_are_not_guessed(file):
+    unbinned = file["unbinned"]
+    with pytest.raises(mlaas.UnsupportedError, match="5 entries .* buffer"):
+        unbinned.values()
+    assert list(unbinned["fBuffer"][:5]) == [5, 1, 0.5, 1, 1] and "TH1D" in repr(unbinned)
 
 
 def test_axes_are_in_the_order_x_y_z(file):
@@ -313,6 +322,8 @@ def compare(path, counts):
         if isinstance(wanted, uproot.model.UnknownClass):
             continue
         got = ours.read_object(name)
+        if isinstance(got, mlaas.Histogram) and np.any(np.asarray(got.member("fBuffer", ()))[:1]):
+            continue  # uproot leaves the bins empty while entries are in the buffer
         different = differences(got, wanted, "")
         if isinstance(got, mlaas.Histogram) and class_name.startswith(("TH", "TProfile")):
             different += histogram_differences(got, wanted)
