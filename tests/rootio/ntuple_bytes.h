@@ -64,6 +64,7 @@ struct ntuple_file {
   struct bytes bytes;
   uint64_t words[7]; /* of the anchor: seek, stored, size of header and footer, largest key */
   uint64_t header_hash;
+  size_t pages, pages_size; /* the page list added last */
 };
 
 static inline struct ntuple_file ntuple_file_new(void) {
@@ -86,6 +87,10 @@ static inline size_t ntuple_file_add(struct ntuple_file *file, unsigned type, co
   }
   if (type == 1)
     file->header_hash = hash;
+  if (type == 3) {
+    file->pages = at;
+    file->pages_size = size;
+  }
   return at;
 }
 
