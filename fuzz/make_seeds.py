@@ -1,6 +1,7 @@
 """Seeds for fuzz_open: files whose metadata are stored plainly, so that mutations reach the decoders behind the codecs.
 
-    python fuzz/make_seeds.py OUT FILE...     needs uproot; small files only
+    python fuzz/make_seeds.py OUT FILE...             needs uproot; small files only
+    python fuzz/make_seeds.py --records OUT FILE...   the payloads alone, for fuzz_streamer and fuzz_tree
 
 Appends each object's inflated record to the file and points its key, or the header, there.
 """
@@ -50,12 +51,46 @@ def rewrite(path: pathlib.Path) -> bytes:
     return bytes(data)
 
 
+def payloads(path: pathlib.Path) -> tuple[bytes, list[bytes]]:
+    """The streamer info, and the records of the trees."""
+    with uproot.open(path) as file:
+        trees = [file.key(name) for name, kind in file.classnames(cycle=True).items() if kind in ("TTree", "TNtuple")]
+        streamers = b""
+        if file.file.fSeekInfo:
+            start = file.file.fSeekInfo
+            chunk = file.file.source.chunk(start, start + file.file.fNbytesInfo)
+            cursor = uproot.source.cursor.Cursor(start)
+            key = uproot.reading.ReadOnlyKey(chunk, cursor, {}, file.file, file.file, read_strings=True)
+            streamers = bytes(key.get_uncompressed_chunk_cursor()[0].raw_data)
+        return streamers, [bytes(key.get_uncompressed_chunk_cursor()[0].raw_data) for key in trees]
+
+
+def write_records(out: pathlib.Path, path: pathlib.Path) -> None:
+    streamers, trees = payloads(path)
+    for target, name, data in [
+        ("fuzz_streamer", path.stem, streamers),
+        *(
+            ("fuzz_tree", f"{path.stem}-{i}", struct.pack("<I", len(streamers)) + streamers + tree)
+            for i, tree in enumerate(trees[:3])
+        ),
+    ]:
+        (out / target).mkdir(parents=True, exist_ok=True)
+        if 0 < len(data) < 150_000:
+            (out / target / name).write_bytes(data)
+
+
 def main() -> None:
-    out = pathlib.Path(sys.argv[1])
+    names = [name for name in sys.argv[1:] if name != "--records"]
+    out = pathlib.Path(names[0])
     out.mkdir(parents=True, exist_ok=True)
-    for name in sys.argv[2:]:
-        path = pathlib.Path(name)
-        (out / path.name).write_bytes(rewrite(path))
+    for path in map(pathlib.Path, names[1:]):
+        try:
+            if "--records" in sys.argv:
+                write_records(out, path)
+            else:
+                (out / path.name).write_bytes(rewrite(path))
+        except Exception as error:  # what uproot cannot open is no seed
+            print(f"{path}: {error}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -16,14 +16,27 @@ targets=("$@")
 if [ ${#targets[@]} = 0 ]; then
   for source in fuzz/fuzz_*.c; do targets+=("$(basename "$source" .c)"); done
 fi
+# Seeds that can be made of the fixtures need not lie in the repository.
+made=build-fuzz/made
+if [ ! -d "$made" ]; then
+  .venv/bin/python fuzz/make_seeds.py --records "$made" tests/data/*.root || true
+  .venv/bin/python fuzz/make_seeds.py "$made/fuzz_file" tests/data/*.root || true
+  mkdir -p "$made/fuzz_container" && cp tests/data/*.root fuzz/seeds/fuzz_open/*.root "$made/fuzz_container"
+fi
 failed=0
 for target in "${targets[@]}"; do
   mkdir -p "build-fuzz/corpus/$target" build-fuzz/finds
   seeds=()
-  [ ! -d "fuzz/seeds/$target" ] || seeds+=("fuzz/seeds/$target")
+  for folder in "fuzz/seeds/$target" "$made/$target"; do
+    [ ! -d "$folder" ] || seeds+=("$folder")
+  done
+  words=()
+  case $target in
+  fuzz_open | fuzz_container | fuzz_streamer | fuzz_tree | fuzz_file | fuzz_object) words=(-dict=fuzz/root.dict) ;;
+  esac
   echo "fuzz: $target for $seconds s"
   if ! "build-fuzz/fuzz/$target" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -max_len=200000 \
-    -print_final_stats=1 -artifact_prefix="build-fuzz/finds/$target-" \
+    -print_final_stats=1 -artifact_prefix="build-fuzz/finds/$target-" "${words[@]}" \
     "build-fuzz/corpus/$target" "${seeds[@]}" >"build-fuzz/$target.log" 2>&1; then
     failed=$((failed + 1))
     echo "fuzz: $target FAILED; the input is in build-fuzz/finds"
