@@ -147,7 +147,8 @@ static PyObject *buffer_of(PyObject *owner, const struct ArrowArray *array, cons
   if (strcmp(format, "b") == 0)
     return span(owner, data, "B", 1, (rows + 7) / 8);
   bool large = strcmp(format, "+L") == 0 || strcmp(format, "U") == 0 || strcmp(format, "Z") == 0;
-  if (large || strcmp(format, "+l") == 0 || strcmp(format, "u") == 0 || strcmp(format, "z") == 0)
+  if (large || strcmp(format, "+l") == 0 || strcmp(format, "+m") == 0 || strcmp(format, "u") == 0 ||
+      strcmp(format, "z") == 0)
     return i == 2 ? span(owner, data, "B", 1, last_offset(array, large))
                   : span(owner, data, large ? "q" : "i", large ? 8 : 4, rows + 1);
   for (size_t k = 0; k < sizeof primitives / sizeof *primitives; k++)

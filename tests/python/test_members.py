@@ -108,3 +108,25 @@ def test_members_are_branches_of_a_data_set():
     assert np.array_equal(x[:, 0], wanted)
     for row, values in zip(x, lists):
         assert np.array_equal(row[1:], (values + [0, 0, 0])[:3])
+
+
+@pytest.mark.parametrize("name", FIXTURES)
+def test_arrays_of_nested_columns(name):
+    "What arrays() gives is what Arrow has, for maps, options and structs too."
+    import awkward as ak
+
+    file = mlaas.open(path_of(name))
+    for path in file.tables:
+        table = file[path]
+        for column in table.columns:
+            wanted = pa.table(table.select([column])).column(0).to_pylist()
+            got = table.arrays([column], library="ak")[column]
+            assert same(plain(wanted), plain(ak.to_list(got))), column
+            assert len(table.arrays([column], library="pd")) == len(wanted)
+
+
+def plain(value):
+    "Structs and pairs as lists, however a library shows them."
+    if isinstance(value, dict):
+        value = list(value.values())
+    return list(map(plain, value)) if isinstance(value, (list, tuple)) else value
