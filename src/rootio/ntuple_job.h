@@ -1,5 +1,5 @@
 /* What the files share that read an ntuple: ntuple_read.c (which pages), ntuple_work.c (their bytes), ntuple_take.c
- * (their values), ntuple_spread.c (what is missing).
+ * (their values), ntuple_objects.c (streamed ones), ntuple_spread.c (what is missing).
  */
 #ifndef MLAAS_ROOTIO_NTUPLE_JOB_H
 #define MLAAS_ROOTIO_NTUPLE_JOB_H
@@ -68,6 +68,10 @@ enum mlaas_status mlaas_take(const struct mlaas_fields_job *job, struct mlaas_pa
 void mlaas_take_zeros(const struct mlaas_fields_job *job, struct mlaas_page_use *use);
 /* Joins what the uses of a feed with rows below it say, and finds its spans. Errors: FORMAT. */
 enum mlaas_status mlaas_take_finish(struct mlaas_fields_job *job, size_t field, size_t feed, struct mlaas_error *error);
+
+/* Streamed objects, whose bytes have been read, into the buffers of their nodes. Errors: FORMAT, UNSUPPORTED. */
+enum mlaas_status mlaas_objects_decode(const struct mlaas_fields_job *job, const struct mlaas_field_read *read,
+                                       const struct mlaas_field_object *object, struct mlaas_error *error);
 
 /* Gives missing rows their place, below `rows` rows of `node`. */
 void mlaas_spread(const struct mlaas_node *node, int64_t rows, struct mlaas_block *blocks);

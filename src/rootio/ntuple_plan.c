@@ -2,6 +2,7 @@
 #include "rootio/ntuple_plan.h"
 
 #include "base/error.h"
+#include "rootio/class_node.h"
 
 #include <string.h>
 
@@ -9,6 +10,7 @@ enum { MOST_PER_ROW = INT32_MAX };
 
 struct maker {
   const struct mlaas_ntuple *ntuple;
+  const struct mlaas_streamers *streamers;
   struct mlaas_arena *arena;
   struct mlaas_field_plan *plan;
   size_t room; /* for feeds */
@@ -373,6 +375,68 @@ static enum mlaas_status plan_variant(struct maker *maker, uint32_t id, const st
   return MLAAS_OK;
 }
 
+/* ---- streamed fields ---- */
+
+/* The class by the name, version and checksum that the field has; NULL with the plan refused or an error. */
+static struct mlaas_node *class_of(struct maker *maker, const struct mlaas_ntuple_field *field,
+                                   enum mlaas_status *status) {
+  struct mlaas_node_maker nodes;
+  int32_t version = field->type_version > INT16_MAX ? 0 : (int32_t)field->type_version;
+  mlaas_node_maker_init(&nodes, maker->streamers, maker->arena, maker->error);
+  struct mlaas_node *node =
+      mlaas_class_node(&nodes, field->type_name, version ? version : -1, version ? 0 : field->type_checksum);
+  *status = node ? MLAAS_OK : nodes.status;
+  if (!node && nodes.status == MLAAS_OK)
+    *status = refuse(maker, field, nodes.unsupported);
+  return node;
+}
+
+static enum mlaas_status add_object(struct maker *maker, const struct mlaas_field_object *object) {
+  struct mlaas_field_plan *plan = maker->plan;
+  struct mlaas_field_object *objects =
+      mlaas_arena_alloc(maker->arena, plan->num_objects + 1, sizeof *objects, maker->error);
+  if (!objects)
+    return maker->error->status;
+  for (size_t i = 0; i < plan->num_objects; i++)
+    objects[i] = plan->objects[i];
+  objects[plan->num_objects++] = *object;
+  plan->objects = objects;
+  return MLAAS_OK;
+}
+
+/* True below an option or an alternative: rows would have to move apart after the objects have been decoded. */
+static bool is_optional(const struct maker *maker, const struct place *place) {
+  if (place->parent == MLAAS_FEED_ENTRIES)
+    return false;
+  enum mlaas_feed_kind kind = maker->plan->feeds[place->parent].kind;
+  return kind == MLAAS_FEED_THERE || kind == MLAAS_FEED_SWITCH;
+}
+
+static enum mlaas_status plan_streamed(struct maker *maker, uint32_t id, const struct place *place,
+                                       struct mlaas_node *node) {
+  enum { MOST_OBJECTS = 1000 };
+  const struct mlaas_ntuple_field *field = &maker->ntuple->fields[id];
+  enum mlaas_status status = MLAAS_OK;
+  if (!all_columns(maker, field, 2, 0, is_index) || !all_columns(maker, field, 2, 1, is_byte))
+    return refuse(maker, field, "streamed objects that are not stored as an index and bytes");
+  if (is_optional(maker, place) || maker->plan->num_objects == MOST_OBJECTS)
+    return refuse(maker, field, "streamed objects in an option or a variant are not read");
+  struct mlaas_node *shown = class_of(maker, field, &status);
+  struct mlaas_node *walked = shown ? class_of(maker, field, &status) : NULL;
+  struct mlaas_node *bytes = mlaas_arena_alloc(maker->arena, 1, sizeof *bytes, maker->error);
+  if (!walked || !bytes)
+    return status == MLAAS_OK && !maker->plan->unsupported ? maker->error->status : status;
+  *node = *shown;
+  node->name = "";
+  *bytes = (struct mlaas_node){.kind = MLAAS_NODE_TEXT, .name = "", .format = "u"};
+  struct mlaas_branch_plan walk = {.layout = MLAAS_LAYOUT_WALK, .root = walked};
+  walk.num_buffers = mlaas_node_number(walked, 0);
+  MLAAS_TRY(add_object(maker, &(struct mlaas_field_object){maker->plan->num_feeds, node, walk}));
+  MLAAS_TRY(add_feed(maker, MLAAS_FEED_ENDS, id, 0, place, bytes));
+  struct place inside = below(maker, place, 0);
+  return add_feed(maker, MLAAS_FEED_VALUES, id, 1, &inside, bytes);
+}
+
 /* Fills *node for the field, and the feeds of all that is below. */
 static enum mlaas_status plan_field(struct maker *maker, uint32_t id, const struct place *place,
                                     struct mlaas_node *node) {
@@ -393,13 +457,25 @@ static enum mlaas_status plan_field(struct maker *maker, uint32_t id, const stru
   case MLAAS_NTUPLE_VARIANT:
     return plan_variant(maker, id, place, node);
   default:
-    return refuse(maker, field, "streamed objects are not read yet");
+    return plan_streamed(maker, id, place, node);
   }
 }
 
-enum mlaas_status mlaas_field_plan_make(const struct mlaas_ntuple *ntuple, uint32_t field, struct mlaas_arena *arena,
-                                        struct mlaas_field_plan *plan, struct mlaas_error *error) {
-  struct maker maker = {.ntuple = ntuple, .arena = arena, .plan = plan, .error = error};
+/* Numbers for the buffers of nodes, and behind them for the bytes of objects. */
+static void number_buffers(struct mlaas_field_plan *plan) {
+  plan->num_buffers = mlaas_node_number(plan->root, 0);
+  for (size_t i = 0; i < plan->num_objects; i++)
+    plan->num_buffers = mlaas_node_number(plan->feeds[plan->objects[i].feed].node, plan->num_buffers);
+  for (size_t i = 0; i < plan->num_feeds; i++) {
+    struct mlaas_field_feed *feed = &plan->feeds[i];
+    feed->buffer = feed->node->buffer + (feed->node->kind == MLAAS_NODE_TEXT && feed->kind == MLAAS_FEED_VALUES);
+  }
+}
+
+enum mlaas_status mlaas_field_plan_make(const struct mlaas_ntuple *ntuple, const struct mlaas_streamers *streamers,
+                                        uint32_t field, struct mlaas_arena *arena, struct mlaas_field_plan *plan,
+                                        struct mlaas_error *error) {
+  struct maker maker = {.ntuple = ntuple, .streamers = streamers, .arena = arena, .plan = plan, .error = error};
   struct place top = {.parent = MLAAS_FEED_ENTRIES, .per = 1};
   *plan = (struct mlaas_field_plan){.field = field, .unsupported = ntuple->fields[field].unsupported};
   struct mlaas_node *root = mlaas_arena_alloc(arena, 1, sizeof *root, error);
@@ -413,10 +489,6 @@ enum mlaas_status mlaas_field_plan_make(const struct mlaas_ntuple *ntuple, uint3
     return MLAAS_OK;
   }
   plan->root = root;
-  plan->num_buffers = mlaas_node_number(root, 0);
-  for (size_t i = 0; i < plan->num_feeds; i++) {
-    struct mlaas_field_feed *feed = &plan->feeds[i];
-    feed->buffer = feed->node->buffer + (feed->node->kind == MLAAS_NODE_TEXT && feed->kind == MLAAS_FEED_VALUES);
-  }
+  number_buffers(plan);
   return MLAAS_OK;
 }

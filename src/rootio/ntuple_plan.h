@@ -3,7 +3,7 @@
 #ifndef MLAAS_ROOTIO_NTUPLE_PLAN_H
 #define MLAAS_ROOTIO_NTUPLE_PLAN_H
 
-#include "rootio/node.h"
+#include "rootio/branch_plan.h"
 #include "rootio/ntuple.h"
 
 enum mlaas_feed_kind {
@@ -29,6 +29,14 @@ struct mlaas_field_feed {
   int level;               /* how many feeds are above */
 };
 
+/* Objects that the writer left as ROOT streams them: their bytes are read as texts are, into two buffers behind those
+ * of the nodes, and decoded when all are there. */
+struct mlaas_field_object {
+  size_t feed;                   /* of their ends; that of their bytes is the next one */
+  const struct mlaas_node *node; /* its buffers follow each other */
+  struct mlaas_branch_plan walk; /* the same nodes once more, numbered from 0 */
+};
+
 struct mlaas_field_plan {
   uint32_t field;
   const char *unsupported; /* then all below is zero */
@@ -37,11 +45,15 @@ struct mlaas_field_plan {
   struct mlaas_field_feed *feeds; /* parents first */
   size_t num_feeds;
   int num_levels;
+  struct mlaas_field_object *objects;
+  size_t num_objects;
 };
 
-/* Fills `plan` for a top-level field, from `arena`. Errors: MEMORY, LIMIT; what cannot be read is no error. */
-enum mlaas_status mlaas_field_plan_make(const struct mlaas_ntuple *ntuple, uint32_t field, struct mlaas_arena *arena,
-                                        struct mlaas_field_plan *plan, struct mlaas_error *error);
+/* Fills `plan` for a top-level field, from `arena`; classes are looked up in `streamers`. Errors: MEMORY, LIMIT; what
+ * cannot be read is no error. */
+enum mlaas_status mlaas_field_plan_make(const struct mlaas_ntuple *ntuple, const struct mlaas_streamers *streamers,
+                                        uint32_t field, struct mlaas_arena *arena, struct mlaas_field_plan *plan,
+                                        struct mlaas_error *error);
 
 /* A plan that reads no more of `plan` than `shown`, which shows some of its buffers (see members.h); their numbers
  * stay. Errors: MEMORY, LIMIT. */

@@ -104,10 +104,10 @@ static int64_t room_for(const struct mlaas_field_read *read, const struct mlaas_
 static enum mlaas_status new_block(const struct mlaas_fields_job *job, struct mlaas_field_read *read,
                                    const struct mlaas_node *node, size_t buffer, int64_t rows,
                                    struct mlaas_error *error) {
-  int64_t count = rows + mlaas_node_is_offsets(node, buffer);
-  MLAAS_TRY(
-      mlaas_block_new(job->budget, count * (int64_t)mlaas_node_element(node, buffer), &read->blocks[buffer], error));
-  if (mlaas_node_is_offsets(node, buffer))
+  bool offsets = mlaas_node_is_offsets(node, buffer);
+  int64_t bytes = (rows + offsets) * (int64_t)mlaas_node_element(node, buffer);
+  MLAAS_TRY(mlaas_block_new(job->budget, bytes, &read->blocks[buffer], error));
+  if (offsets)
     *(int32_t *)read->blocks[buffer].data = 0;
   return MLAAS_OK;
 }
@@ -330,10 +330,17 @@ static enum mlaas_status run_level(struct mlaas_fields_job *job, int level, stru
   return MLAAS_OK;
 }
 
-static enum mlaas_status spread_field(void *context, size_t item, int thread, struct mlaas_error *error) {
+/* What needs all pages of a field: objects out of their bytes, and a place for what is missing. */
+static enum mlaas_status finish_field(void *context, size_t item, int thread, struct mlaas_error *error) {
   const struct mlaas_fields_job *job = context;
-  (void)thread, (void)error;
-  mlaas_spread(job->fields[item].plan->root, job->stop - job->start, job->fields[item].blocks);
+  const struct mlaas_field_read *read = &job->fields[item];
+  (void)thread;
+  for (size_t i = 0; i < read->plan->num_objects; i++) {
+    enum mlaas_status status = mlaas_objects_decode(job, read, &read->plan->objects[i], error);
+    if (status != MLAAS_OK)
+      return fail_field(job, item, status, error);
+  }
+  mlaas_spread(read->plan->root, job->stop - job->start, read->blocks);
   return MLAAS_OK;
 }
 
@@ -352,7 +359,7 @@ static enum mlaas_status run_levels(struct mlaas_fields_job *job, struct mlaas_e
     MLAAS_TRY(run_level(job, level, error));
   for (int level = 0; level < num_levels; level++)
     MLAAS_TRY(visit_level(job, level, check_lists, error));
-  return mlaas_pool_run(job->pool, job->num_fields, spread_field, job, error);
+  return mlaas_pool_run(job->pool, job->num_fields, finish_field, job, error);
 }
 
 enum mlaas_status mlaas_fields_job_run(struct mlaas_fields_job *job, struct mlaas_error *error) {

@@ -169,6 +169,25 @@ enum mlaas_status mlaas_streamers_read(struct mlaas_container *container, struct
   return mlaas_fail_in(error, reading.cursor.status, "streamer info");
 }
 
+enum mlaas_status mlaas_streamers_parse(const uint8_t *bytes, int64_t size, struct mlaas_arena *arena,
+                                        struct mlaas_streamers *streamers, struct mlaas_error *error) {
+  struct mlaas_error ignored;
+  struct mlaas_pointer list;
+  struct reading reading = {.arena = arena, .error = error ? error : &ignored};
+  *streamers = (struct mlaas_streamers){0};
+  mlaas_cursor_init(&reading.cursor, bytes, size, -1, reading.error);
+  mlaas_objects_init(&reading.objects, &reading.cursor, 0, arena->budget);
+  if (mlaas_objects_begin(&reading.objects, &list) == MLAAS_OK && list.kind == MLAAS_POINTER_NEW &&
+      strcmp(list.class_name, "TList") == 0)
+    read_list(&reading, streamers);
+  mlaas_objects_reset(&reading.objects);
+  if (reading.cursor.status != MLAAS_OK)
+    *streamers = (struct mlaas_streamers){0};
+  if (streamers->num_infos)
+    qsort(streamers->infos, streamers->num_infos, sizeof *streamers->infos, compare_infos);
+  return mlaas_fail_in(error, reading.cursor.status, "streamer info");
+}
+
 /* The first info that is not below (name, version). */
 static size_t lower_bound(const struct mlaas_streamers *streamers, const char *name, int32_t version) {
   size_t low = 0, high = streamers->num_infos;

@@ -35,6 +35,9 @@ struct mlaas_streamers {
  * (listOfRules) are skipped. */
 enum mlaas_status mlaas_streamers_read(struct mlaas_container *container, struct mlaas_streamers *streamers,
                                        struct mlaas_error *error);
+/* The same from a list that stands elsewhere, behind its class tag; names go to `arena`. */
+enum mlaas_status mlaas_streamers_parse(const uint8_t *bytes, int64_t size, struct mlaas_arena *arena,
+                                        struct mlaas_streamers *streamers, struct mlaas_error *error);
 /* By name and version; version <= 0: by checksum; both unknown (-1, 0): the highest version. NULL if not there. */
 const struct mlaas_streamer_info *mlaas_streamers_find(const struct mlaas_streamers *streamers, const char *name,
                                                        int32_t version, uint32_t checksum);

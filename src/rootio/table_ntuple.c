@@ -59,12 +59,13 @@ void mlaas_table_field(const struct mlaas_table *table, size_t i, struct mlaas_c
   add_field(&table->ntuple, column->field->field, mlaas_budget_limit(table->arena.budget, MLAAS_CEILING_NESTING), info);
 }
 
-static enum mlaas_status plan_field(struct mlaas_table *table, uint32_t id, struct mlaas_error *error) {
+static enum mlaas_status plan_field(struct mlaas_table *table, uint32_t id, const struct mlaas_streamers *streamers,
+                                    struct mlaas_error *error) {
   const struct mlaas_ntuple_field *field = &table->ntuple.fields[id];
   struct mlaas_field_plan *plan = mlaas_arena_alloc(&table->arena, 1, sizeof *plan, error);
   if (!plan)
     return error->status;
-  MLAAS_TRY(mlaas_field_plan_make(&table->ntuple, id, &table->arena, plan, error));
+  MLAAS_TRY(mlaas_field_plan_make(&table->ntuple, streamers, id, &table->arena, plan, error));
   mlaas_table_add(table, &(struct mlaas_table_column){.name = field->name,
                                                       .plan = {.has_data = true,
                                                                .unsupported = plan->unsupported,
@@ -75,18 +76,32 @@ static enum mlaas_status plan_field(struct mlaas_table *table, uint32_t id, stru
   return MLAAS_OK;
 }
 
+/* Where streamed classes are described: in the file's list, else in the ntuple's own, which is there only for them. */
+static enum mlaas_status find_streamers(struct mlaas_table *table, struct mlaas_streamers *streamers,
+                                        struct mlaas_error *error) {
+  const struct mlaas_ntuple *ntuple = &table->ntuple;
+  *streamers = table->file->streamers;
+  for (size_t i = 0; i < ntuple->num_fields && ntuple->streamers; i++)
+    if (ntuple->fields[i].role == MLAAS_NTUPLE_STREAMED &&
+        !mlaas_streamers_find(streamers, ntuple->fields[i].type_name, -1, 0))
+      return mlaas_streamers_parse(ntuple->streamers, ntuple->streamers_size, &table->arena, streamers, error);
+  return MLAAS_OK;
+}
+
 enum mlaas_status mlaas_table_open_ntuple(struct mlaas_table *table, struct mlaas_error *error) {
   struct mlaas_ntuple *ntuple = &table->ntuple;
+  struct mlaas_streamers streamers;
   size_t top = 0;
   MLAAS_TRY(mlaas_ntuple_read(&table->file->container, table->entry->key, ntuple, error));
   table->num_entries = ntuple->entries;
   table->title = table->entry->key->title[0] ? table->entry->key->title : ntuple->description;
   MLAAS_TRY(list_clusters(table, error));
+  MLAAS_TRY(find_streamers(table, &streamers, error));
   for (size_t i = 0; i < ntuple->num_fields; i++)
     top += ntuple->fields[i].parent == i;
   MLAAS_TRY(mlaas_table_make_room(table, top, error));
   for (size_t i = 0; i < ntuple->num_fields; i++)
     if (ntuple->fields[i].parent == i)
-      MLAAS_TRY(plan_field(table, (uint32_t)i, error));
+      MLAAS_TRY(plan_field(table, (uint32_t)i, &streamers, error));
   return MLAAS_OK;
 }

@@ -42,6 +42,13 @@ def test_same_as_uproot(name):
     assert len(table.columns) >= 4 and not table.unsupported
 
 
+def test_streamed_objects_are_structs():
+    table = mlaas.open(os.path.join(DATA, "ntuple-classes.root"))["nt"]
+    rows = pylist(table, "streamed")
+    assert [row["a"] for row in rows] == list(range(12)) and not table.unsupported
+    assert pylist(table, "streamed", 3, 5) == rows[3:5]
+
+
 def arrays(rows=700, seed=3):
     rng = np.random.default_rng(seed)
     jets, tracks = rng.integers(0, 5, rows), rng.integers(0, 30, rows)

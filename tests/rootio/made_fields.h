@@ -33,6 +33,7 @@ struct made {
   struct mlaas_file_table entry;
   struct mlaas_table table;
   struct mlaas_arena arena;
+  struct mlaas_streamers streamers;
   struct mlaas_field_plan plan;
   struct mlaas_kept_page kept[MOST];
   struct mlaas_read_worker worker;
@@ -140,7 +141,9 @@ static inline enum mlaas_status read_range(struct made *made, int64_t start, int
                                  .stop = stop,
                                  .lean = made->lean};
   if (!made->plan.root)
-    assert_int_equal(mlaas_field_plan_make(&made->table.ntuple, 0, &made->arena, &made->plan, &made->error), MLAAS_OK);
+    assert_int_equal(
+        mlaas_field_plan_make(&made->table.ntuple, &made->streamers, 0, &made->arena, &made->plan, &made->error),
+        MLAAS_OK);
   assert_null(made->plan.unsupported);
   if (!made->file.container.source)
     assert_int_equal(mlaas_source_from_memory(made->bytes, made->size, &made->file.container.source, &made->error),
@@ -284,7 +287,8 @@ static inline void assert_fails(struct made *made, enum mlaas_status wanted, con
 
 static inline void assert_refused(struct made *made, const char *word) {
   struct mlaas_field_plan plan;
-  assert_int_equal(mlaas_field_plan_make(&made->table.ntuple, 0, &made->arena, &plan, &made->error), MLAAS_OK);
+  assert_int_equal(mlaas_field_plan_make(&made->table.ntuple, &made->streamers, 0, &made->arena, &plan, &made->error),
+                   MLAAS_OK);
   assert_non_null(plan.unsupported);
   assert_non_null(strstr(plan.unsupported, word));
   assert_null(plan.root);

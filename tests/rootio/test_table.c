@@ -120,23 +120,6 @@ static void an_ntuple_lists_its_fields_and_clusters(void **state) {
   close_file(&opened);
 }
 
-static void a_streamed_field_is_refused_and_the_rest_is_there(void **state) {
-  (void)state;
-  struct opened opened;
-  struct mlaas_table *table;
-  struct mlaas_reader *reader;
-  size_t column;
-  open_file(&opened, DATA "ntuple-classes.root");
-  assert_int_equal(mlaas_table_open(opened.file, NULL, &table, &opened.error), MLAAS_OK);
-  assert_int_equal(mlaas_table_find(table, "streamed", &column, &opened.error), MLAAS_OK);
-  assert_int_equal(mlaas_reader_open(table, &column, 1, &reader, &opened.error), MLAAS_UNSUPPORTED);
-  assert_non_null(strstr(opened.error.message, "streamed"));
-  assert_int_equal(mlaas_reader_open(table, NULL, 0, &reader, &opened.error), MLAAS_OK);
-  mlaas_reader_close(reader);
-  mlaas_table_close(table);
-  close_file(&opened);
-}
-
 static void an_empty_tree_has_no_rows_and_no_clusters(void **state) {
   (void)state;
   struct opened opened;
@@ -169,7 +152,6 @@ int main(void) {
       cmocka_unit_test(what_is_not_there_is_suggested),
       cmocka_unit_test(a_counted_column_names_its_counter),
       cmocka_unit_test(an_ntuple_lists_its_fields_and_clusters),
-      cmocka_unit_test(a_streamed_field_is_refused_and_the_rest_is_there),
       cmocka_unit_test(an_empty_tree_has_no_rows_and_no_clusters),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
