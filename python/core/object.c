@@ -4,6 +4,7 @@
 #include "core.h"
 
 #include <mlaas/object.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { MOST_DEPTH = 400 };
@@ -127,7 +128,31 @@ static PyObject *convert(struct walk *walk, const struct mlaas_item *item) {
   return value;
 }
 
-static void capsule_close(PyObject *capsule) { mlaas_object_close(PyCapsule_GetPointer(capsule, "mlaas_object")); }
+/* Holds an object in the library, for arrays that outlive everything else. */
+struct held {
+  struct mlaas_object *object;
+  pid_t owner;
+};
+
+static void capsule_close(PyObject *capsule) {
+  struct held *held = PyCapsule_GetPointer(capsule, "mlaas_object");
+  if (held->owner == getpid())
+    mlaas_object_close(held->object);
+  free(held);
+}
+
+/* Takes the object over. */
+static PyObject *hold(struct mlaas_object *object) {
+  struct held *held = malloc(sizeof *held);
+  if (held)
+    *held = (struct held){object, getpid()};
+  PyObject *capsule = held ? PyCapsule_New(held, "mlaas_object", capsule_close) : PyErr_NoMemory();
+  if (!capsule) {
+    free(held);
+    mlaas_object_close(object);
+  }
+  return capsule;
+}
 
 PyObject *core_object_read(PyObject *module, PyObject *arguments) {
   (void)module;
@@ -146,11 +171,9 @@ PyObject *core_object_read(PyObject *module, PyObject *arguments) {
   Py_END_ALLOW_THREADS Py_DECREF(bytes);
   if (status != MLAAS_OK)
     return core_raise(&error);
-  struct walk walk = {.owner = PyCapsule_New(object, "mlaas_object", capsule_close), .make = function};
-  if (!walk.owner) {
-    mlaas_object_close(object);
+  struct walk walk = {.owner = hold(object), .make = function};
+  if (!walk.owner)
     return NULL;
-  }
   walk.made = PyDict_New();
   PyObject *value = walk.made ? convert(&walk, mlaas_object_item(object)) : NULL;
   struct mlaas_object_info info;

@@ -251,6 +251,19 @@ def test_arrays_outlive_the_file_and_are_counted():
         assert not held
 
 
+def test_a_forked_child_reads_objects_again(file):
+    before = file["h2"].values()
+    child = os.fork()
+    if child == 0:
+        try:
+            equal = np.array_equal(file["h2"].values(), before)
+            del before
+            os._exit(0 if equal else 1)
+        except BaseException:
+            os._exit(2)
+    assert os.waitpid(child, 0)[1] == 0 and before.sum() > 0
+
+
 def test_pickles(file):
     twin = pickle.loads(pickle.dumps(file["h2"]))
     assert np.array_equal(twin.values(flow=True), file["h2"].values(flow=True)) and twin.path == "h2;1"

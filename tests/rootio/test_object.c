@@ -311,6 +311,173 @@ static void references_to_what_encloses_them_have_no_target(void **state) {
   forget(&decoded);
 }
 
+/* ---- forms of members, by hand ---- */
+
+#define NUMBER(called, code)                                                                                           \
+  { .kind = "TStreamerBasicType", .name = called, .title = "", .type_name = "number", .type = code }
+#define STL(called, type_of, length)                                                                                   \
+  {                                                                                                                    \
+    .kind = "TStreamerSTL", .name = called, .title = "", .type_name = type_of, .type = 500, .array_length = length,    \
+    .stl_type = 1, .content_type = 61                                                                                  \
+  }
+
+/* Decodes an object of version 1 that has this one element. */
+static enum mlaas_status decode_member(struct decoded *decoded, struct mlaas_streamer_element *element,
+                                       const char *bytes, size_t size) {
+  static struct mlaas_streamer_element base[] = {NUMBER("a", 3), NUMBER("b", 2)};
+  static struct mlaas_streamer_element derived[] = {
+      {.kind = "TStreamerBase", .name = "Base", .title = "", .type_name = "BASE", .type = 0, .base_version = 1},
+      NUMBER("c", 1)};
+  struct mlaas_streamer_info described[] = {
+      {"Base", 1, 1, base, 2}, {"Derived", 0xabcd, 1, derived, 2}, {"One", 1, 1, element, 1}, {"Zero", 5, 0, base, 1}};
+  const struct mlaas_streamers streamers = {described, 4};
+  uint8_t object[256] = {0x40, 0, 0, (uint8_t)(size + 2), 0, 1};
+  memcpy(object + 6, bytes, size);
+  *decoded = (struct decoded){.budget = mlaas_budget_new(1 << 20)};
+  mlaas_arena_init(&decoded->arena, decoded->budget);
+  return mlaas_object_decode(&streamers, 51000, "One", object, (int64_t)size + 6, 0, &decoded->arena, &decoded->item,
+                             &decoded->error);
+}
+
+#define DECODE_MEMBER(decoded, element, bytes)                                                                         \
+  assert_int_equal(decode_member(decoded, element, bytes, sizeof(bytes) - 1), MLAAS_OK)
+
+static const struct mlaas_item *item_of(const struct decoded *decoded, const char *name, int64_t i) {
+  const struct mlaas_item *list = mlaas_item_find(&decoded->item, name);
+  assert_non_null(list);
+  if (list->kind == MLAAS_ITEM_UNREADABLE)
+    fail_msg("%s", list->as.reason);
+  assert_true(list->kind == MLAAS_ITEM_LIST || list->kind == MLAAS_ITEM_MAP);
+  assert_true(i < (list->kind == MLAAS_ITEM_MAP ? 2 : 1) * list->count);
+  return &list->as.items[i];
+}
+
+static void member_wise_bases_are_columns(void **state) {
+  (void)state;
+  struct decoded decoded;
+  struct mlaas_streamer_element element = STL("v", "vector<Derived>", 0);
+  /* frame, version of the class, 2 items: both a, both b, both c */
+  DECODE_MEMBER(&decoded, &element, "\x40\0\0\x16\x40\x0a\0\1\0\0\0\2\0\0\0\1\0\0\0\2\0\3\0\4\5\6");
+  assert_true(number(item_of(&decoded, "v", 0), "a") == 1 && number(item_of(&decoded, "v", 1), "a") == 2);
+  assert_true(number(item_of(&decoded, "v", 0), "b") == 3 && number(item_of(&decoded, "v", 1), "c") == 6);
+  forget(&decoded);
+  /* the same, described by its checksum */
+  DECODE_MEMBER(&decoded, &element, "\x40\0\0\x13\x40\x0a\0\0\0\0\xab\xcd\0\0\0\1\0\0\0\1\0\3\5");
+  assert_true(number(item_of(&decoded, "v", 0), "c") == 5);
+  forget(&decoded);
+  /* before version 8 of the frame nothing said which version */
+  DECODE_MEMBER(&decoded, &element, "\x40\0\0\x0d\x40\x07\0\0\0\1\0\0\0\1\0\3\5");
+  assert_true(number(item_of(&decoded, "v", 0), "b") == 3);
+  forget(&decoded);
+  /* item by item: each with frames of its own, its base's too */
+  DECODE_MEMBER(&decoded, &element, "\x40\0\0\x19\0\x0a\0\0\0\1\x40\0\0\x0f\0\1\x40\0\0\x08\0\1\0\0\0\1\0\3\5");
+  assert_true(number(item_of(&decoded, "v", 0), "a") == 1 && number(item_of(&decoded, "v", 0), "c") == 5);
+  forget(&decoded);
+}
+
+static void arrays_of_collections_share_a_frame(void **state) {
+  (void)state;
+  struct decoded decoded;
+  struct mlaas_streamer_element element = STL("v", "vector<short>", 2);
+  DECODE_MEMBER(&decoded, &element, "\x40\0\0\x0e\0\x0a\0\0\0\2\0\1\0\2\0\0\0\0");
+  assert_int_equal(item_of(&decoded, "v", 0)->count, 2);
+  assert_int_equal(item_of(&decoded, "v", 1)->count, 0);
+  assert_true(mlaas_item_number(item_of(&decoded, "v", 0), 1) == 2);
+  forget(&decoded);
+}
+
+static void pairs_need_no_description(void **state) {
+  (void)state;
+  struct decoded decoded;
+  struct mlaas_streamer_element element = STL("m", "map<short,vector<short> >", 0);
+  /* both keys, then both values in a frame of their own */
+  DECODE_MEMBER(&decoded, &element,
+                "\x40\0\0\x20\x40\x0a\0\0\0\0\0\7\0\0\0\2\0\1\0\2"
+                "\x40\0\0\x0c\0\x0a\0\0\0\1\0\x09\0\0\0\0");
+  assert_true(mlaas_item_number(item_of(&decoded, "m", 2), 0) == 2);
+  assert_true(mlaas_item_number(item_of(&decoded, "m", 1), 0) == 9);
+  assert_int_equal(item_of(&decoded, "m", 3)->count, 0);
+  forget(&decoded);
+  /* an empty one has no columns */
+  DECODE_MEMBER(&decoded, &element, "\x40\0\0\x0c\x40\x0a\0\0\0\0\0\7\0\0\0\0");
+  assert_int_equal(mlaas_item_find(&decoded.item, "m")->count, 0);
+  forget(&decoded);
+}
+
+static void classes_that_are_collections_say_of_what(void **state) {
+  (void)state;
+  struct decoded decoded;
+  struct mlaas_streamer_element element = STL("This", "MyVector", 0);
+  element.title = "<Base> Used to call the proper TStreamerInfo case";
+  DECODE_MEMBER(&decoded, &element, "\x40\0\0\x0e\x40\x0a\0\1\0\0\0\1\0\0\0\1\0\3");
+  assert_true(number(item_of(&decoded, "This", 0), "b") == 3);
+  forget(&decoded);
+  element.title = "Used to call the proper TStreamerInfo case";
+  DECODE_MEMBER(&decoded, &element, "\x40\0\0\x0e\x40\x0a\0\1\0\0\0\1\0\0\0\1\0\3");
+  assert_int_equal(mlaas_item_find(&decoded.item, "This")->kind, MLAAS_ITEM_UNREADABLE);
+  forget(&decoded);
+}
+
+static void loops_and_custom_members(void **state) {
+  (void)state;
+  struct decoded decoded;
+  struct mlaas_streamer_element elements[] = {
+      NUMBER("n", 6),
+      {.kind = "TStreamerLoop", .name = "l", .title = "", .type_name = "TString**", .type = 501, .count_name = "n"}};
+  struct mlaas_streamer_info described[] = {{"Loop", 1, 1, elements, 2}};
+  const struct mlaas_streamers streamers = {described, 1};
+  decoded = (struct decoded){.budget = mlaas_budget_new(1 << 20)};
+  mlaas_arena_init(&decoded.arena, decoded.budget);
+  /* up to 5.15/08 what pointers point to stood there without class tags */
+  assert_int_equal(mlaas_object_decode(&streamers, 51508, "Loop", "\x40\0\0\x10\0\1\0\0\0\2\x40\0\0\6\0\5\1a\1b", 20, 0,
+                                       &decoded.arena, &decoded.item, &decoded.error),
+                   MLAAS_OK);
+  assert_string_equal(item_of(&decoded, "l", 1)->as.text, "b");
+  forget(&decoded);
+  struct mlaas_streamer_element custom = {
+      .kind = "TStreamerObjectAny", .name = "x", .title = "", .type_name = "Custom", .type = 500};
+  DECODE_MEMBER(&decoded, &custom, "\x40\0\0\4\0\1??");
+  assert_int_equal(mlaas_item_find(&decoded.item, "x")->kind, MLAAS_ITEM_UNREADABLE);
+  forget(&decoded);
+}
+
+static void versions_of_zero(void **state) {
+  (void)state;
+  struct decoded decoded;
+  struct mlaas_streamer_element zero = {
+      .kind = "TStreamerObjectAny", .name = "x", .title = "", .type_name = "Zero", .type = 62};
+  /* a class that has version 0 itself: no checksum follows */
+  DECODE_MEMBER(&decoded, &zero, "\x40\0\0\6\0\0\0\0\0\x08");
+  assert_true(number(&decoded.item, "x.a") == 8);
+  forget(&decoded);
+  struct mlaas_streamer_element foreign = zero;
+  foreign.type_name = "const Derived";
+  DECODE_MEMBER(&decoded, &foreign, "\x40\0\0\x13\0\0\0\0\xab\xcd\x40\0\0\x08\0\1\0\0\0\1\0\3\5");
+  assert_true(number(&decoded.item, "x.c") == 5);
+  forget(&decoded);
+  DECODE_MEMBER(&decoded, &foreign, "\x40\0\0\x13\0\0\0\0\xab\xce\x40\0\0\x08\0\1\0\0\0\1\0\3\5");
+  assert_non_null(strstr(mlaas_item_find(&decoded.item, "x")->as.reason, "checksum 0000abce"));
+  forget(&decoded);
+}
+
+static void names_may_be_spelled_in_ways(void **state) {
+  (void)state;
+  struct mlaas_streamer_element x = NUMBER("x", 3);
+  struct mlaas_streamer_info described[] = {{"My<vector<int>,double>", 1, 1, &x, 1}};
+  const struct mlaas_streamers streamers = {described, 1};
+  static const char *const names[] = {"My<vector<int>,double>", "My<std::vector<Int_t>, Double_t>",
+                                      "My<vector<int> ,double >"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    struct decoded decoded = {.budget = mlaas_budget_new(1 << 20)};
+    mlaas_arena_init(&decoded.arena, decoded.budget);
+    assert_int_equal(mlaas_object_decode(&streamers, 60000, names[i], "\x40\0\0\6\0\1\0\0\0\7", 10, 0, &decoded.arena,
+                                         &decoded.item, &decoded.error),
+                     MLAAS_OK);
+    assert_true(number(&decoded.item, "x") == 7);
+    forget(&decoded);
+  }
+}
+
 /* ---- everything broken, everything missing ---- */
 
 /* Goes to every item, as a caller would. */
@@ -399,6 +566,13 @@ int main(void) {
       cmocka_unit_test(nesting_has_a_limit),
       cmocka_unit_test(items_without_bytes_have_a_ceiling),
       cmocka_unit_test(references_to_what_encloses_them_have_no_target),
+      cmocka_unit_test(member_wise_bases_are_columns),
+      cmocka_unit_test(arrays_of_collections_share_a_frame),
+      cmocka_unit_test(pairs_need_no_description),
+      cmocka_unit_test(classes_that_are_collections_say_of_what),
+      cmocka_unit_test(loops_and_custom_members),
+      cmocka_unit_test(versions_of_zero),
+      cmocka_unit_test(names_may_be_spelled_in_ways),
       cmocka_unit_test(damaged_objects_are_survived),
       cmocka_unit_test(failing_allocations_leave_nothing),
   };
