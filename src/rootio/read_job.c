@@ -9,7 +9,7 @@
 #include <limits.h>
 #include <string.h>
 
-enum { HEAD_BYTES = 512, HEADS_AT_ONCE = 1024 };
+enum { HEAD_BYTES = 512, HEADS_AT_ONCE = 32 };
 
 /* ---- which baskets ---- */
 
@@ -144,55 +144,67 @@ static bool needs_head(const struct mlaas_read_job *job, const struct mlaas_read
   return job->columns[part->column].plan->layout == MLAAS_LAYOUT_LIST && !part->piece.blocks;
 }
 
+/* Some of the parts whose headers are wanted: the work of one thread. */
 struct heads {
-  struct mlaas_range *ranges;
+  struct mlaas_read_job *job;
   struct mlaas_read_part **parts;
-  uint8_t *bytes;
   size_t count;
 };
 
-static enum mlaas_status flush_heads(const struct mlaas_read_job *job, struct heads *heads, struct mlaas_error *error) {
-  if (heads->count == 0)
-    return MLAAS_OK;
-  enum mlaas_status status =
-      mlaas_source_read_many(source_of(job, heads->parts[0]), heads->ranges, heads->count, error);
+/* Reads the headers of parts[0 .. count), all of one file. */
+static enum mlaas_status read_some(const struct mlaas_read_job *job, struct mlaas_read_part **parts, size_t count,
+                                   struct mlaas_error *error) {
+  uint8_t bytes[HEADS_AT_ONCE][HEAD_BYTES];
+  struct mlaas_range ranges[HEADS_AT_ONCE];
+  for (size_t i = 0; i < count; i++) {
+    const struct mlaas_basket_ref *ref = &branch_of(job, parts[i])->baskets[parts[i]->basket];
+    ranges[i] = (struct mlaas_range){ref->seek, ref->num_bytes < HEAD_BYTES ? ref->num_bytes : HEAD_BYTES, bytes[i]};
+  }
+  enum mlaas_status status = mlaas_source_read_many(source_of(job, parts[0]), ranges, count, error);
   if (status != MLAAS_OK)
-    return mlaas_read_where(job, heads->parts[0], status, error);
-  for (size_t i = 0; i < heads->count; i++)
-    MLAAS_TRY(decode_head(job, heads->parts[i], heads->ranges[i].data, heads->ranges[i].length, error));
-  heads->count = 0;
+    return mlaas_read_where(job, parts[0], status, error);
+  for (size_t i = 0; i < count; i++)
+    MLAAS_TRY(decode_head(job, parts[i], bytes[i], ranges[i].length, error));
   return MLAAS_OK;
 }
 
-static enum mlaas_status add_head(const struct mlaas_read_job *job, struct heads *heads, struct mlaas_read_part *part,
-                                  struct mlaas_error *error) {
-  const struct mlaas_basket_ref *ref = &branch_of(job, part)->baskets[part->basket];
-  if (ref->embedded)
-    return decode_head(job, part, NULL, 0, error);
-  if (heads->count > 0 && source_of(job, heads->parts[0]) != source_of(job, part))
-    MLAAS_TRY(flush_heads(job, heads, error));
-  int64_t length = ref->num_bytes < HEAD_BYTES ? ref->num_bytes : HEAD_BYTES;
-  heads->ranges[heads->count] = (struct mlaas_range){ref->seek, length, heads->bytes + heads->count * HEAD_BYTES};
-  heads->parts[heads->count++] = part;
-  return heads->count == HEADS_AT_ONCE ? flush_heads(job, heads, error) : MLAAS_OK;
+static bool is_embedded(const struct mlaas_read_job *job, const struct mlaas_read_part *part) {
+  return branch_of(job, part)->baskets[part->basket].embedded != NULL;
+}
+
+static enum mlaas_status work_on_heads(void *context, size_t item, int thread, struct mlaas_error *error) {
+  const struct heads *heads = context;
+  const struct mlaas_read_job *job = heads->job;
+  struct mlaas_read_part **parts = heads->parts + item * HEADS_AT_ONCE;
+  size_t left = heads->count - item * HEADS_AT_ONCE, count = left < HEADS_AT_ONCE ? left : HEADS_AT_ONCE;
+  (void)thread;
+  for (size_t i = 0; i < count;) {
+    size_t first = i++;
+    if (is_embedded(job, parts[first])) {
+      MLAAS_TRY(decode_head(job, parts[first], NULL, 0, error));
+      continue;
+    }
+    while (i < count && !is_embedded(job, parts[i]) && source_of(job, parts[i]) == source_of(job, parts[first]))
+      i++;
+    MLAAS_TRY(read_some(job, parts + first, i - first, error));
+  }
+  return MLAAS_OK;
 }
 
 enum mlaas_status mlaas_read_heads(struct mlaas_read_job *job, struct mlaas_error *error) {
+  struct heads heads = {.job = job};
   size_t count = 0;
   for (size_t i = 0; i < job->num_parts; i++)
     count += needs_head(job, &job->parts[i]);
   if (count == 0)
     return MLAAS_OK;
-  count = count < HEADS_AT_ONCE ? count : HEADS_AT_ONCE;
-  struct heads heads = {.ranges = mlaas_arena_alloc(&job->arena, count, sizeof *heads.ranges, error),
-                        .parts = mlaas_arena_alloc(&job->arena, count, sizeof(void *), error),
-                        .bytes = mlaas_arena_alloc(&job->arena, count, HEAD_BYTES, error)};
-  if (!heads.ranges || !heads.parts || !heads.bytes)
+  heads.parts = mlaas_arena_alloc(&job->arena, count, sizeof(void *), error);
+  if (!heads.parts)
     return error->status;
   for (size_t i = 0; i < job->num_parts; i++)
     if (needs_head(job, &job->parts[i]))
-      MLAAS_TRY(add_head(job, &heads, &job->parts[i], error));
-  return flush_heads(job, &heads, error);
+      heads.parts[heads.count++] = &job->parts[i];
+  return mlaas_pool_run(job->pool, (count + HEADS_AT_ONCE - 1) / HEADS_AT_ONCE, work_on_heads, &heads, error);
 }
 
 /* ---- room ---- */
@@ -276,16 +288,35 @@ static enum mlaas_status make_room(struct mlaas_read_job *job, struct mlaas_erro
 
 /* ---- all ---- */
 
-static enum mlaas_status place_column(void *context, size_t item, int thread, struct mlaas_error *error) {
-  const struct mlaas_read_job *job = context;
-  const struct mlaas_read_column *column = &job->columns[item];
+struct placing {
+  const struct mlaas_read_job *job;
+  const struct mlaas_read_part **parts;
+};
+
+static enum mlaas_status place_part(void *context, size_t item, int thread, struct mlaas_error *error) {
+  const struct placing *placing = context;
+  const struct mlaas_read_part *part = placing->parts[item];
+  const struct mlaas_read_column *column = &placing->job->columns[part->column];
   (void)thread, (void)error;
-  for (size_t i = 0; i < column->num_parts; i++) {
-    const struct mlaas_read_part *part = &job->parts[column->first_part + i];
-    if (part->piece.blocks)
-      mlaas_piece_place(column->plan->root, &part->piece, part->start, part->stop, part->bases, column->blocks);
-  }
+  mlaas_piece_place(column->plan->root, &part->piece, part->start, part->stop, part->bases, column->blocks);
   return MLAAS_OK;
+}
+
+/* What was decoded on its own goes into its column. */
+static enum mlaas_status place_pieces(struct mlaas_read_job *job, struct mlaas_error *error) {
+  size_t count = 0;
+  for (size_t i = 0; i < job->num_parts; i++)
+    count += job->parts[i].piece.blocks != NULL;
+  if (count == 0)
+    return MLAAS_OK;
+  struct placing placing = {job, mlaas_arena_alloc(&job->arena, count, sizeof(void *), error)};
+  if (!placing.parts)
+    return error->status;
+  count = 0;
+  for (size_t i = 0; i < job->num_parts; i++)
+    if (job->parts[i].piece.blocks)
+      placing.parts[count++] = &job->parts[i];
+  return mlaas_pool_run(job->pool, count, place_part, &placing, error);
 }
 
 static enum mlaas_status run_steps(struct mlaas_read_job *job, struct mlaas_error *error) {
@@ -298,7 +329,7 @@ static enum mlaas_status run_steps(struct mlaas_read_job *job, struct mlaas_erro
   MLAAS_TRY(mlaas_read_baskets(job, MLAAS_READ_WHOLE, error));
   if (job->lean)
     MLAAS_TRY(mlaas_read_baskets(job, MLAAS_READ_AGAIN, error));
-  return mlaas_pool_run(job->pool, job->num_columns, place_column, job, error);
+  return place_pieces(job, error);
 }
 
 enum mlaas_status mlaas_read_job_run(struct mlaas_read_job *job, struct mlaas_error *error) {
