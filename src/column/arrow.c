@@ -5,24 +5,14 @@
 
 #include <string.h>
 
-/* Everything an array owns beside its children's own things. */
+/* Everything an array owns beside its children's own things, in one piece of memory: wide tables have thousands. */
 struct array_owned {
-  struct mlaas_block *blocks;
   size_t num_blocks;
-  const void **buffers;
+  struct mlaas_block *blocks;
   struct ArrowArray *children;
   struct ArrowArray **pointers;
+  const void **buffers;
 };
-
-static void free_owned(struct array_owned *owned) {
-  if (!owned)
-    return;
-  mlaas_free(owned->blocks);
-  mlaas_free(owned->buffers);
-  mlaas_free(owned->children);
-  mlaas_free(owned->pointers);
-  mlaas_free(owned);
-}
 
 static void release_array(struct ArrowArray *array) {
   struct array_owned *owned = array->private_data;
@@ -30,7 +20,7 @@ static void release_array(struct ArrowArray *array) {
     mlaas_array_release(array->children[i]); /* a moved child has no release any more */
   for (size_t i = 0; i < owned->num_blocks; i++)
     mlaas_block_reset(&owned->blocks[i]);
-  free_owned(owned);
+  mlaas_free(owned);
   *array = (struct ArrowArray){0};
 }
 
@@ -39,24 +29,30 @@ void mlaas_array_release(struct ArrowArray *array) {
     array->release(array);
 }
 
-/* One more than there are blocks: the validity buffer comes first, NULL as long as nothing is missing. */
-static bool own_buffers(struct array_owned *owned, size_t num_blocks, size_t num_children) {
-  owned->buffers = mlaas_alloc((num_blocks + 1) * sizeof *owned->buffers);
-  owned->blocks = mlaas_alloc((num_blocks + 1) * sizeof *owned->blocks);
-  owned->children = mlaas_alloc((num_children + 1) * sizeof *owned->children);
-  owned->pointers = mlaas_alloc((num_children + 1) * sizeof *owned->pointers);
-  return owned->buffers && owned->blocks && owned->children && owned->pointers;
+/* Room for one block and buffer more than there are: the validity comes first, NULL as long as nothing is missing. */
+static struct array_owned *new_owned(size_t num_blocks, size_t num_children) {
+  enum { FEW = 1 << 24 }; /* no sum of these sizes is too large for a size_t */
+  struct array_owned *owned = NULL;
+  const size_t each_block = sizeof *owned->blocks + sizeof *owned->buffers;
+  const size_t each_child = sizeof *owned->children + sizeof *owned->pointers;
+  if (num_blocks < FEW && num_children < FEW)
+    owned = mlaas_alloc(sizeof *owned + (num_blocks + 1) * each_block + num_children * each_child);
+  if (!owned)
+    return NULL;
+  owned->blocks = (struct mlaas_block *)(owned + 1);
+  owned->children = (struct ArrowArray *)(owned->blocks + num_blocks + 1);
+  owned->pointers = (struct ArrowArray **)(owned->children + num_children);
+  owned->buffers = (const void **)(owned->pointers + num_children);
+  return owned;
 }
 
 enum mlaas_status mlaas_array_init(struct ArrowArray *array, int64_t length, struct mlaas_block *blocks,
                                    size_t num_blocks, size_t num_children, struct mlaas_error *error) {
   *array = (struct ArrowArray){0};
-  struct array_owned *owned = mlaas_alloc(sizeof *owned);
-  if (!owned || !own_buffers(owned, num_blocks, num_children)) {
-    free_owned(owned);
+  struct array_owned *owned = new_owned(num_blocks, num_children);
+  if (!owned)
     return mlaas_fail(error, MLAAS_MEMORY, "no memory for an array of %zu buffers and %zu children", num_blocks,
                       num_children);
-  }
   owned->num_blocks = num_blocks;
   for (size_t i = 0; i < num_blocks; i++) {
     owned->blocks[i] = blocks[i];

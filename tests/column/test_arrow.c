@@ -97,7 +97,7 @@ static void every_allocation_may_fail(void **state) {
     mlaas_schema_release(&schema);
     mlaas_array_release(&array);
     if (status == MLAAS_OK) {
-      assert_true(n > 8);
+      assert_true(n > 5);
       return;
     }
     assert_int_equal(status, MLAAS_MEMORY);
