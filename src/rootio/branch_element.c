@@ -1,5 +1,5 @@
-/* Plans of TBranchElements, from the branch's record and the streamer info: members, objects, standard collections.
- * What is not certain is refused. Must not know any basket's bytes.
+/* Plans of TBranchElements and TBranchObjects, from the branch's record and the streamer info: members, objects,
+ * standard collections. What is not certain is refused. Must not know any basket's bytes.
  */
 #include "rootio/branch_maker.h"
 
@@ -167,6 +167,22 @@ static enum mlaas_status plan_whole(struct mlaas_branch_maker *maker, const char
     return mlaas_maker_refuse(maker, "a number where an object was expected");
   if (node && branch->type >= 0)
     node->object = NULL;
+  return plan_node(maker, &nodes, node);
+}
+
+/* An object with its frame, and perhaps the name of its class in front. */
+enum mlaas_status mlaas_maker_object(struct mlaas_branch_maker *maker) {
+  const struct mlaas_branch *branch = maker->branch;
+  struct mlaas_node_maker nodes;
+  if (branch->num_leaves != 1 || branch->leaves[0]->kind != MLAAS_LEAF_OBJECT)
+    return mlaas_maker_refuse(maker, "its record has no leaf of an object");
+  const struct mlaas_leaf *leaf = branch->leaves[0];
+  maker->plan->type_name = *leaf->title ? leaf->title : branch->element_class;
+  mlaas_node_maker_init(&nodes, maker->streamers, maker->arena, maker->error);
+  nodes.clones = maker->clones;
+  struct mlaas_node *node = mlaas_class_node(&nodes, maker->plan->type_name, -1, 0);
+  if (node && leaf->is_virtual)
+    node->title = maker->plan->type_name;
   return plan_node(maker, &nodes, node);
 }
 

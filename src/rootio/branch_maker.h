@@ -53,6 +53,8 @@ enum mlaas_status mlaas_maker_finish(struct mlaas_branch_maker *maker, struct ml
 enum mlaas_status mlaas_maker_rest(struct mlaas_branch_maker *maker, struct mlaas_node *item, int32_t header_bytes,
                                    const struct mlaas_branch *counter);
 
+/* Plans a TBranchObject. */
+enum mlaas_status mlaas_maker_object(struct mlaas_branch_maker *maker);
 /* Plans a TBranchElement. */
 enum mlaas_status mlaas_maker_element(struct mlaas_branch_maker *maker);
 

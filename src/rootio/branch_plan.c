@@ -4,7 +4,6 @@
 #include "rootio/branch_maker.h"
 
 #include "base/error.h"
-#include "rootio/class_node.h"
 
 #include <string.h>
 
@@ -160,26 +159,6 @@ static enum mlaas_status plan_leaves(struct mlaas_branch_maker *maker) {
   return maker->plan->unsupported ? MLAAS_OK : mlaas_maker_finish(maker, root, 0);
 }
 
-/* ---- objects ---- */
-
-/* TBranchObject: an object with its frame, and perhaps the name of its class in front. */
-static enum mlaas_status plan_object(struct mlaas_branch_maker *maker) {
-  const struct mlaas_branch *branch = maker->branch;
-  struct mlaas_node_maker nodes;
-  if (branch->num_leaves != 1 || branch->leaves[0]->kind != MLAAS_LEAF_OBJECT)
-    return mlaas_maker_refuse(maker, "its record has no leaf of an object");
-  const char *name = *branch->leaves[0]->title ? branch->leaves[0]->title : branch->element_class;
-  maker->plan->type_name = name;
-  mlaas_node_maker_init(&nodes, maker->streamers, maker->arena, maker->error);
-  struct mlaas_node *node = mlaas_class_node(&nodes, name, -1, 0);
-  if (!node)
-    return nodes.status != MLAAS_OK ? nodes.status : mlaas_maker_refuse(maker, nodes.unsupported);
-  if (node->kind == MLAAS_NODE_SKIP || !node->object)
-    return mlaas_maker_refuse(maker, "the classes of its objects are not known beforehand");
-  node->titled = branch->leaves[0]->is_virtual;
-  return mlaas_maker_finish(maker, node, -1);
-}
-
 /* ---- all ---- */
 
 /* True where the branch was switched off while the tree was filled. */
@@ -254,7 +233,7 @@ static enum mlaas_status plan_any(struct mlaas_branch_maker *maker) {
   if (branch->is_element)
     return mlaas_maker_element(maker);
   if (strcmp(branch->class_name, "TBranchObject") == 0)
-    return plan_object(maker);
+    return mlaas_maker_object(maker);
   if (strcmp(branch->class_name, "TBranch") != 0) {
     const char *why =
         mlaas_arena_format(maker->arena, maker->error, "branches of class %s are not read yet", branch->class_name);

@@ -309,9 +309,9 @@ static enum mlaas_status take_title(struct mlaas_walk *walk, const struct mlaas_
   MLAAS_WALK_NEED(walk, length + 1);
   const char *name = (const char *)walk->at;
   walk->at += length + 1;
-  if (name[length] != '\0' || strcmp(name, root->object->name) != 0)
+  if (name[length] != '\0' || strcmp(name, root->title) != 0)
     return mlaas_fail(walk->error, MLAAS_UNSUPPORTED, "an object of class %.*s, where the branch is one of %s",
-                      (int)strnlen(name, (size_t)length), name, root->object->name);
+                      (int)strnlen(name, (size_t)length), name, root->title);
   return MLAAS_OK;
 }
 
@@ -322,7 +322,7 @@ static enum mlaas_status walk_entry(struct mlaas_walk *walk, const struct mlaas_
     const int32_t *ends = walk->piece->blocks[root->buffer].data;
     return put_end(walk, root->buffer, ends[walk->piece->used[root->buffer] - 1]);
   }
-  if (root->titled)
+  if (root->title)
     MLAAS_TRY(take_title(walk, root));
   return mlaas_walk_nodes(walk, root, 1);
 }

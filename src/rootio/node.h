@@ -92,9 +92,9 @@ struct mlaas_node {
                                               OPTION: a pointer to it, with class tag */
   const struct mlaas_node *counter;        /* EXTENT_MEMBER: a value of the same struct */
   int32_t per_count;                       /* EXTENT_MEMBER: lists that share one count */
-  bool titled;                             /* the whole entry: name of the class in front, its length before it */
-  bool flagged;                            /* EXTENT_MEMBER, EXTENT_GIVEN: a byte in front says whether there are any */
-  bool triangle;                           /* EXTENT_MEMBER: n (n + 1) / 2 of them */
+  const char *title; /* of a whole entry: length and name of this class stand in front; NULL where not */
+  bool flagged;      /* EXTENT_MEMBER, EXTENT_GIVEN: a byte in front says whether there are any */
+  bool triangle;     /* EXTENT_MEMBER: n (n + 1) / 2 of them */
   bool bare;         /* STRUCT: a map's entry; but in columns its members have no frames for rows that stand together */
   bool may_be_empty; /* LIST: old writers left out the whole entry */
   enum mlaas_skip skip;
