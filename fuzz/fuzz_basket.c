@@ -117,7 +117,7 @@ static void decode(const struct target *target, const struct mlaas_basket *baske
   struct mlaas_error error;
   if (mlaas_block_new(budget, 0, &scratch, &error) != MLAAS_OK)
     return;
-  struct mlaas_counts given = {counts, basket->entries};
+  struct mlaas_counts given = {.values = counts, .count = basket->entries};
   if (mlaas_decode_piece(&target->plan, basket, counts ? &given : NULL, budget, &scratch, &piece, &error) == MLAAS_OK) {
     place_rows(target, &piece);
     mlaas_piece_reset(&piece);

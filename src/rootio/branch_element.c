@@ -11,7 +11,7 @@
 
 enum { ARRAY = 20, COUNTED = 40, OBJECT = 60 }; /* offsets of ROOT's codes */
 enum { CODE_TEXT = 7, CODE_TSTRING = 65 };
-enum { TYPE_CLONES = 3, TYPE_COLLECTION = 4, TYPE_CLONES_MEMBER = 31, TYPE_COLLECTION_MEMBER = 41 };
+enum { TYPE_BASE = 1, TYPE_CLONES = 3, TYPE_COLLECTION = 4, TYPE_CLONES_MEMBER = 31, TYPE_COLLECTION_MEMBER = 41 };
 
 /* The member's own name: behind the last dot, without dimensions. */
 static bool is_member_name(const char *branch, const char *member) {
@@ -130,7 +130,7 @@ static enum mlaas_status plan_node(struct mlaas_branch_maker *maker, const struc
   node->name = "";
   node->inlined = false;
   if (in_collection(maker->branch))
-    return mlaas_maker_rest(maker, node, -1, NULL);
+    return mlaas_maker_rest(maker, node, -1, maker->plan->counter);
   bool plain = node->kind == MLAAS_NODE_LIST && node->extent == MLAAS_EXTENT_COUNT && node->framed &&
                !node->may_be_empty && mlaas_node_inner(node->children, &per)->kind == MLAAS_NODE_VALUE;
   return mlaas_maker_finish(maker, node, plain ? 10 : node->kind == MLAAS_NODE_LIST ? -1 : 0);
@@ -143,6 +143,12 @@ static enum mlaas_status plan_object(struct mlaas_branch_maker *maker, const str
   nodes.clones = maker->clones;
   bool base = strcmp(element->kind, "TStreamerBase") == 0;
   maker->plan->type_name = base ? element->name : element->type_name;
+  if (element->count_name && *element->count_name && strcmp(element->kind, "TStreamerLoop") == 0) {
+    if (in_collection(maker->branch)) /* those that exist have streamers of their own, which only their bytes tell */
+      return mlaas_maker_refuse(maker, "arrays of objects in the objects of a collection are not read");
+    maker->plan->counter = mlaas_tree_sibling(maker->tree, maker->branch, element->count_name);
+    nodes.outside = maker->plan->counts_given = maker->plan->counter != NULL;
+  }
   if (base && strcmp(element->name, "TObject") == 0) /* else it is left out, here it is all there is */
     return plan_node(maker, &nodes, mlaas_class_node(&nodes, "TObject", -1, 0));
   return plan_node(maker, &nodes, mlaas_element_node(&nodes, element, NULL, 0));
@@ -218,6 +224,10 @@ enum mlaas_status mlaas_maker_element(struct mlaas_branch_maker *maker) {
   const struct mlaas_branch *branch = maker->branch;
   if (branch->type == TYPE_CLONES || branch->type == TYPE_COLLECTION)
     return plan_count(maker);
+  if (branch->num_leaves == 0 && branch->type == TYPE_BASE) {
+    const struct mlaas_streamer_element *base = find_element(maker);
+    return base ? plan_object(maker, base) : mlaas_maker_refuse(maker, "its class is not in the streamer info");
+  }
   if (branch->num_leaves != 1)
     return mlaas_maker_refuse(maker, "its record has no leaf");
   int32_t code = branch->leaves[0]->type;

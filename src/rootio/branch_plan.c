@@ -199,20 +199,18 @@ static enum mlaas_status check_baskets(struct mlaas_branch_maker *maker) {
   return MLAAS_OK;
 }
 
-/* A base class without members has a branch of its own in files before ROOT 6.02: its frame, and nothing to read. */
-static bool is_empty_base(const struct mlaas_branch *branch, const struct mlaas_streamers *streamers) {
-  if (!branch->is_element || branch->type != 1 || branch->num_leaves > 0 || branch->id < 0)
-    return false;
-  const struct mlaas_streamer_info *info =
-      mlaas_streamers_find(streamers, branch->element_class, branch->class_version, branch->checksum);
-  if (!info || (size_t)branch->id >= info->num_elements)
-    return false;
-  const struct mlaas_streamer_info *base = mlaas_streamers_find(streamers, info->elements[branch->id].name, -1, 0);
-  return base && base->num_elements == 0;
+/* Nesting is that of classes, which has its limit. */
+static bool holds_nothing(const struct mlaas_node *node) {
+  if (node->kind == MLAAS_NODE_SKIP)
+    return true;
+  for (size_t i = 0; i < node->num_children; i++)
+    if (!holds_nothing(&node->children[i]))
+      return false;
+  return node->kind == MLAAS_NODE_STRUCT;
 }
 
 /* A branch that only holds others together. */
-static bool is_parent_only(const struct mlaas_branch *branch, const struct mlaas_streamers *streamers) {
+static bool is_parent_only(const struct mlaas_branch *branch) {
   if (branch->type == TYPE_CLONES || branch->type == TYPE_COLLECTION)
     return false;
   if (branch->num_children > 0)
@@ -220,7 +218,13 @@ static bool is_parent_only(const struct mlaas_branch *branch, const struct mlaas
   if (!branch->is_element)
     return false;
   bool inner = branch->type == 1 || branch->type == 2 || branch->id == -2;
-  return (inner && branch->num_baskets == 0) || is_empty_base(branch, streamers);
+  return inner && branch->num_baskets == 0;
+}
+
+/* A base class without members has a branch of its own in files before ROOT 6.02: frames with nothing inside. */
+static bool is_empty_base(const struct mlaas_branch_plan *plan) {
+  return plan->branch->type == 1 && plan->branch->is_element && !plan->unsupported && plan->root &&
+         holds_nothing(plan->root);
 }
 
 static enum mlaas_status plan_any(struct mlaas_branch_maker *maker) {
@@ -270,13 +274,14 @@ enum mlaas_status mlaas_branch_plan_again(const struct mlaas_branch *branch, con
   struct mlaas_error local;
   struct mlaas_branch_maker maker = {branch, streamers, tree, arena, plan, error ? error : &local, clones};
   *plan = (struct mlaas_branch_plan){.branch = branch, .type_name = ""};
-  if (is_parent_only(branch, streamers))
+  if (is_parent_only(branch))
     return MLAAS_OK;
   plan->has_data = true;
   if (plan_any(&maker) != MLAAS_OK)
     return maker.error->status;
   if (!plan->unsupported && is_absent(branch, tree->entries) && make_absent(&maker) != MLAAS_OK)
     return maker.error->status;
+  plan->has_data = !is_empty_base(plan);
   if (!plan->type_name)
     plan->type_name = "";
   return MLAAS_OK;

@@ -255,8 +255,11 @@ static const struct mlaas_node *find_counter(const struct mlaas_node *members, s
 
 /* Lists as long as a member in front says. */
 static struct mlaas_node *counted_list(struct mlaas_node_maker *maker, const struct mlaas_streamer_element *element,
-                                       const struct mlaas_node *before, size_t num_before, struct mlaas_node *child) {
+                                       const struct mlaas_node *before, size_t num_before, bool outside,
+                                       struct mlaas_node *child) {
   const struct mlaas_node *counter = find_counter(before, num_before, element->count_name);
+  if (outside)
+    return child ? mlaas_node_new_list(maker, MLAAS_EXTENT_GIVEN, child) : NULL;
   if (!counter)
     return mlaas_node_refuse_class(maker, "the counter of member", element->name, "is missing");
   struct mlaas_node *list = child ? mlaas_node_new_list(maker, MLAAS_EXTENT_MEMBER, child) : NULL;
@@ -270,7 +273,7 @@ static struct mlaas_node *counted_values(struct mlaas_node_maker *maker, const s
   if (element->array_length > 1)
     return mlaas_node_refuse_class(maker, "counted arrays of arrays like", element->name, "are not read");
   struct mlaas_node *value = value_node(maker, element, element->type - COUNTED);
-  struct mlaas_node *list = value ? counted_list(maker, element, before, num_before, value) : NULL;
+  struct mlaas_node *list = value ? counted_list(maker, element, before, num_before, false, value) : NULL;
   if (list)
     list->flagged = true;
   return list;
@@ -280,13 +283,17 @@ static struct mlaas_node *counted_values(struct mlaas_node_maker *maker, const s
 static struct mlaas_node *loop_node(struct mlaas_node_maker *maker, const struct mlaas_streamer_element *element,
                                     const struct mlaas_node *before, size_t num_before) {
   char *name = pointed_to(maker, element->type_name);
+  bool outside = maker->outside;
+  maker->outside = false;
   if (!name)
     return NULL;
   struct mlaas_node *item =
       strstr(element->type_name, "**") ? mlaas_pointer_node(maker, name) : mlaas_class_node(maker, name, -1, 0);
-  struct mlaas_node *list = item ? counted_list(maker, element, before, num_before, item) : NULL;
+  struct mlaas_node *list = item ? counted_list(maker, element, before, num_before, outside, item) : NULL;
   if (!list)
     return NULL;
+  if (outside && element->array_length > 1)
+    return mlaas_node_refuse_class(maker, "counted arrays of arrays like", element->name, "are not read");
   list->framed = true;
   if (element->array_length > 1)
     list->per_count = element->array_length;

@@ -42,6 +42,7 @@ int32_t mlaas_lists_strip(const struct mlaas_branch_plan *plan, const struct mla
 struct mlaas_counts {
   const int32_t *values; /* -1: what is there is no length */
   int64_t count;
+  const int32_t *ends; /* how many there are up to each entry's end; NULL: one for each entry */
 };
 
 /* A basket decoded into memory of its own: by buffer number, offsets beginning with 0. */

@@ -96,6 +96,11 @@ static enum mlaas_status walk_rows(struct mlaas_walk *walk, const struct mlaas_n
 static enum mlaas_status rows_to_end(struct mlaas_walk *walk, const struct mlaas_node *node,
                                      const struct mlaas_walk_frame *frame, int64_t *count) {
   int64_t stored = mlaas_node_stored(node), left = walk->end - walk->at;
+  if (node->kind == MLAAS_NODE_LIST && node->extent == MLAAS_EXTENT_GIVEN && walk->counts && walk->counts->ends) {
+    const int32_t *ends = walk->counts->ends;
+    *count = ends[walk->index] - (walk->index > 0 ? ends[walk->index - 1] : 0);
+    return walk_rows(walk, node, *count, frame);
+  }
   if (stored > 0) {
     *count = left / stored;
     return walk_rows(walk, node, *count, frame);
@@ -372,6 +377,7 @@ enum mlaas_status mlaas_decode_walk(const struct mlaas_branch_plan *plan, const 
       walk.end = basket->data + end;
     }
     walk.entry = walk.at;
+    walk.index = i;
     MLAAS_TRY(walk_entry(&walk, plan->root));
     if (bounded && walk.at != walk.end)
       return mlaas_fail(error, MLAAS_FORMAT, "entry %d of the basket has %lld bytes left over", i,

@@ -85,18 +85,23 @@ static enum mlaas_status give_counts(struct mlaas_read_job *job, struct mlaas_re
     column++;
   const struct mlaas_node *values = values_of(plan, job->depth);
   int64_t first = part->entry - column->start, last = first + part->entries;
-  if (values != plan->root) {
-    const int32_t *offsets = column->blocks[plan->root->buffer].data;
-    first = offsets[first];
-    last = offsets[last];
-  }
   struct mlaas_counts *counts = mlaas_arena_alloc(&job->arena, 1, sizeof *counts, error);
+  int32_t *ends = NULL;
+  if (values != plan->root) {
+    const int32_t *offsets = (const int32_t *)column->blocks[plan->root->buffer].data + first;
+    if (!(ends = mlaas_arena_alloc(&job->arena, (size_t)part->entries, sizeof *ends, error)))
+      return error->status;
+    for (int32_t i = 0; i < part->entries; i++)
+      ends[i] = offsets[i + 1] - offsets[0];
+    first = offsets[0];
+    last = offsets[part->entries];
+  }
   int32_t *numbers = mlaas_arena_alloc(&job->arena, (size_t)(last - first), sizeof *numbers, error);
   if (!counts || !numbers)
     return error->status;
   for (int64_t i = first; i < last; i++)
     numbers[i - first] = as_count(column->blocks[values->buffer].data, values->format[0], i);
-  *counts = (struct mlaas_counts){numbers, last - first};
+  *counts = (struct mlaas_counts){numbers, last - first, ends};
   part->counts = counts;
   return MLAAS_OK;
 }

@@ -6,7 +6,11 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-enum { COUNTED = 40, MOST_COUNTED = 60 };
+enum { COUNTED = 40, MOST_COUNTED = 60, LOOP = 501, LOOPS = 521 };
+
+static bool is_counted(int32_t type) {
+  return (type > COUNTED && type < MOST_COUNTED) || type == LOOP || type == LOOPS;
+}
 
 /* A member's name, without dimensions and the dot of a whole object. */
 static size_t length_of(const char *name) {
@@ -56,7 +60,7 @@ static struct mlaas_branch **slot_of(const struct mlaas_tree *tree, const struct
 static bool has_counted(const struct mlaas_tree *tree) {
   for (size_t i = 0; i < tree->num_all; i++)
     for (size_t k = 0; k < tree->all[i]->num_leaves; k++)
-      if (tree->all[i]->leaves[k]->type > COUNTED && tree->all[i]->leaves[k]->type < MOST_COUNTED)
+      if (is_counted(tree->all[i]->leaves[k]->type))
         return true;
   return false;
 }

@@ -13,6 +13,7 @@ struct mlaas_walk {
   const uint8_t *data;     /* of the basket, from which references count, with `key_len` */
   const uint8_t *entry;    /* where this one begins */
   bool displaced;          /* references do not point to where things are now */
+  int32_t index;           /* of the entry */
   const struct mlaas_counts *counts; /* from another branch; NULL where nobody gave any */
   int32_t key_len;
   int references; /* being followed */

@@ -15,7 +15,7 @@ static enum mlaas_status decode(struct decoded *decoded, const struct mlaas_bran
                                 const struct mlaas_basket *basket, const int32_t *counts) {
   *decoded = (struct decoded){.budget = mlaas_budget_new(1 << 20)};
   assert_int_equal(mlaas_block_new(decoded->budget, 0, &decoded->scratch, NULL), MLAAS_OK);
-  struct mlaas_counts given = {counts, basket->entries};
+  struct mlaas_counts given = {.values = counts, .count = basket->entries};
   return mlaas_decode_piece(plan, basket, counts ? &given : NULL, decoded->budget, &decoded->scratch, &decoded->piece,
                             &decoded->error);
 }
