@@ -86,16 +86,17 @@ def conform(*arguments):
 @pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists(CONFORM), reason="../shared/tools and ../shared/corpus are not there")
 @pytest.mark.parametrize(
-    "only", ["groot", "oxyroot", "uproot-sample-6", "uproot-HZZ", "nanoAOD", "issue38", "evnt-tree-full"]
+    "only",
+    ["groot", "oxyroot", "uproot-sample-6.2", "nanoAOD", "evnt-tree", "issue327", "EDM", "cloning", "alice_ESDs"],
 )
 def test_corpus(only):
-    assert " 0 different" in conform(os.path.join(SHARED, "corpus"), "--only", only, "--min", "75")
+    assert " 0 different" in conform(os.path.join(SHARED, "corpus"), "--only", only, "--min", "95")
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists(CONFORM), reason="../shared/tools and ../shared/corpus are not there")
 def test_made_files():
-    assert " 0 silent" in conform(os.path.join(SHARED, "corpus", "made"), "--exclude", "wide-10000", "--min", "65")
+    assert " 0 silent" in conform(os.path.join(SHARED, "corpus", "made"), "--exclude", "wide-10000", "--min", "99.5")
 
 
 @pytest.mark.parametrize("name", ["autoflush", "clusters-merged", "tntuple", "vectors-nested", "leaf-lists"])
