@@ -9,6 +9,7 @@ static const struct mlaas_option options[] = {
      .help = "Show this tree or ntuple only, such as dir/tree or dir/tree;1"},
     {.name = "brief", .help = "Show the tables without their branches"},
     {.name = "tree", .help = "Draw directories, tables, branches and members as a tree"},
+    {.name = "histograms", .help = "List histograms, graphs and other objects with their numbers and a sketch"},
     {.name = "verify",
      .help = "Read everything, compare every checksum and say what is broken and where; the exit code says so too"},
     {.name = "diff",
@@ -36,7 +37,9 @@ static enum mlaas_status inspect_file(struct mlaas_context *context, const char 
   struct mlaas_file *file = NULL;
   MLAAS_TRY(mlaas_file_open(context, url, &file, error));
   enum mlaas_status status = MLAAS_OK;
-  if (files)
+  if (mlaas_arguments_flag(arguments, "histograms"))
+    mlaas_inspect_objects(file, files);
+  else if (files)
     status = mlaas_inspect_json(file, path, brief, files, error);
   else if (mlaas_arguments_flag(arguments, "tree"))
     status = mlaas_inspect_tree(file, path, brief, error);
@@ -58,7 +61,8 @@ static enum mlaas_status inspect_files(struct mlaas_context *context, const stru
   if (status == MLAAS_OK && files) {
     json_t *page = json_object();
     json_object_set(page, "files", files);
-    status = mlaas_inspect_print(page, "mlaas-inspect", error);
+    status = mlaas_inspect_print(
+        page, mlaas_arguments_flag(arguments, "histograms") ? "mlaas-objects" : "mlaas-inspect", error);
   }
   json_decref(files);
   return status;
@@ -66,7 +70,7 @@ static enum mlaas_status inspect_files(struct mlaas_context *context, const stru
 
 /* One view at a time. */
 static enum mlaas_status check_view(const struct mlaas_arguments *arguments, struct mlaas_error *error) {
-  static const char *const views[] = {"tree", "diff", "verify"};
+  static const char *const views[] = {"tree", "histograms", "diff", "verify"};
   const char *chosen = NULL;
   for (size_t i = 0; i < sizeof views / sizeof *views; i++) {
     if (!mlaas_arguments_flag(arguments, views[i]))
@@ -106,6 +110,7 @@ const struct mlaas_command mlaas_command_inspect = {
     .examples = "  mlaas inspect events.root\n"
                 "  mlaas inspect --brief *.root\n"
                 "  mlaas inspect --tree events.root\n"
+                "  mlaas inspect --histograms cutflow.root\n"
                 "  mlaas inspect --verify *.root\n"
                 "  mlaas inspect --diff old.root new.root\n"
                 "  mlaas inspect --json --table boostedAk8/events events.root\n",

@@ -23,6 +23,8 @@ enum mlaas_status mlaas_inspect_page(struct mlaas_file *file, const char *path, 
 enum mlaas_status mlaas_inspect_json(struct mlaas_file *file, const char *path, bool brief, json_t *files,
                                      struct mlaas_error *error);
 enum mlaas_status mlaas_inspect_tree(struct mlaas_file *file, const char *path, bool brief, struct mlaas_error *error);
+/* Lists what is no table; into `files` where that is not NULL. */
+void mlaas_inspect_objects(struct mlaas_file *file, json_t *files);
 
 /* Reads all of the files; the exit code is that of the first finding's status. */
 enum mlaas_status mlaas_inspect_verify(struct mlaas_context *context, const struct mlaas_arguments *arguments,

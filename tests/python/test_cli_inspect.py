@@ -197,3 +197,45 @@ def test_diff_sees_another_compression(tmp_path):
             file.mktree("t", {"x": "float32"}).extend({"x": np.zeros(1000, "float32")})
     done = run("inspect", "--diff", tmp_path / "a.root", tmp_path / "b.root")
     assert "  ~ x  compression: zlib 1 -> ZSTD 5\n" in done.stdout
+
+
+def test_histograms_are_listed_with_numbers_and_a_sketch(tmp_path):
+    path = tmp_path / "h.root"
+    counts, edges = np.array([0.0, 1, 2, 8]), np.array([0.0, 1, 2, 3, 4])
+    with uproot.recreate(path) as file:
+        file["plots/h"] = counts, edges
+        file["two"] = np.histogram2d(np.arange(10.0), np.arange(10.0), (5, 3))
+        file["note"] = "hello"
+        file.mktree("t", {"x": "int32"})
+    done = run("inspect", "--histograms", path, env=UTF8)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.split("\n")
+    at = next(i for i, line in enumerate(lines) if line.startswith("  plots/h;1  TH1D"))
+    assert lines[at + 1].startswith("    4 bins from 0 to 4; ") and ", sum 11, mean 3.13636" in lines[at + 1]
+    assert lines[at + 2] == "     ▂▃█"
+    assert "    x: 5 bins from 0 to 9, y: 3 bins from 0 to 9; " in done.stdout
+    assert '  note;1  TObjString\n    "hello"\n' in done.stdout.replace(' "Collectable string class"', "")
+    plain = run("inspect", "--histograms", path, env=ASCII).stdout
+    assert plain.isascii() and "\n     :-@\n" in plain
+    page = json.loads(run("inspect", "--histograms", "--json", path).stdout)
+    assert (page["format"], page["version"]) == ("mlaas-objects", 1)
+    objects = {made["path"]: made for made in page["files"][0]["objects"]}
+    assert set(objects) == {"plots/h;1", "two;1", "note;1"}
+    histogram = objects["plots/h;1"]["histogram"]
+    assert histogram["sum"] == 11 and histogram["axes"] == [{"title": "", "bins": 4, "low": 0, "high": 4}]
+    assert objects["note;1"]["histogram"] is None and objects["note;1"]["summary"] == '"hello"'
+    assert "holds tables only" in run("inspect", "--histograms", SAMPLE).stdout
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="needs ../shared/corpus")
+def test_histograms_of_root_agree_with_uproot():
+    path = SHARED / "corpus/scikit-hep-testdata/uproot-hepdata-example.root"
+    page = json.loads(run("inspect", "--histograms", "--json", path).stdout)
+    theirs = uproot.open(path)
+    for made in page["files"][0]["objects"]:
+        h = theirs[made["path"]]
+        assert made["class"] == h.classname and made["histogram"]["entries"] == h.member("fEntries")
+        assert [axis["bins"] for axis in made["histogram"]["axes"]] == [len(axis) for axis in h.axes]
+        if made["class"] == "TH1F":
+            assert made["histogram"]["sum"] == pytest.approx(h.values().sum())
+            assert made["histogram"]["mean"] == pytest.approx(h.member("fTsumwx") / h.member("fTsumw"))
