@@ -112,8 +112,8 @@ PyObject *core_name(PyObject *text);
 
 extern PyTypeObject *core_buffer_type, *core_array_type, *core_file_type, *core_table_type, *core_stream_type;
 extern PyTypeObject *core_recipe_type, *core_specs_type, *core_dataset_type, *core_loader_type, *core_batch_type;
-extern PyTypeObject *core_model_type;
-extern PyType_Spec core_model_spec;
+extern PyTypeObject *core_model_type, *core_chain_type, *core_chain_rows_type;
+extern PyType_Spec core_model_spec, core_chain_spec, core_chain_rows_spec;
 extern PyType_Spec core_buffer_spec, core_array_spec, core_file_spec, core_table_spec, core_stream_spec;
 extern PyType_Spec core_recipe_spec, core_specs_spec, core_dataset_spec, core_loader_spec, core_batch_spec;
 

@@ -18,6 +18,7 @@ except ImportError as error:
     ) from error
 
 from ._arrays import Jagged
+from ._chain import Chain, chain
 from ._core import __version__
 from ._dataset import Dataset, specs
 from ._errors import (
@@ -53,6 +54,7 @@ __all__ = [
     "Batch",
     "Bundle",
     "CancelledError",
+    "Chain",
     "ChecksumError",
     "Dataset",
     "Efficiency",
@@ -85,6 +87,7 @@ __all__ = [
     "UnsupportedError",
     "Verification",
     "__version__",
+    "chain",
     "load",
     "open",
     "param_table",

@@ -51,29 +51,36 @@ void mlaas_join_free(struct mlaas_join *join) {
   mlaas_free(join);
 }
 
-/* The places where a friend's file may be: beside the table's own file by its whole name and by the last part of it,
- * and as it is named. The first that exists is taken. */
-static enum mlaas_status open_file(struct mlaas_table *joined, const char *name, struct mlaas_file **file,
-                                   struct mlaas_error *error) {
-  const char *own = mlaas_source_url(joined->file->container.source), *slash = strrchr(own, '/');
-  const char *last = strrchr(name, '/');
+/* The places where a file may be: beside the one that names it, by its whole name and by the last part of that, and as
+ * it is named. */
+enum mlaas_status mlaas_join_place(const struct mlaas_file *file, const char *name, struct mlaas_arena *arena,
+                                   const char **url, struct mlaas_error *error) {
+  const char *own = mlaas_source_url(file->container.source), *slash = strrchr(own, '/'), *last = strrchr(name, '/');
   int folder = slash ? (int)(slash + 1 - own) : 0;
   bool absolute = name[0] == '/' || strstr(name, "://");
-  const char *beside = mlaas_arena_format(&joined->arena, error, "%.*s%s", folder, own, name);
-  const char *moved = mlaas_arena_format(&joined->arena, error, "%.*s%s", folder, own, last ? last + 1 : name);
-  if (!beside || !moved)
+  const char *named = mlaas_arena_strndup(arena, name, strlen(name), error);
+  const char *beside = mlaas_arena_format(arena, error, "%.*s%s", folder, own, name);
+  const char *moved = mlaas_arena_format(arena, error, "%.*s%s", folder, own, last ? last + 1 : name);
+  if (!named || !beside || !moved)
     return error->status;
-  const char *places[] = {absolute ? name : beside, absolute ? moved : name, moved};
-  enum mlaas_status status = MLAAS_NOT_FOUND;
-  struct mlaas_error first;
-  for (size_t i = 0; i < sizeof places / sizeof *places && status == MLAAS_NOT_FOUND; i++) {
-    status = mlaas_file_open(joined->file->context, places[i], file, error);
-    if (i == 0 && status != MLAAS_OK)
-      first = *error;
+  const char *places[] = {absolute ? named : beside, absolute ? moved : named, moved};
+  *url = places[0];
+  for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+    struct mlaas_source *source = NULL;
+    if (mlaas_source_open(places[i], &source, NULL) != MLAAS_OK)
+      continue;
+    mlaas_source_put(source);
+    *url = places[i];
+    break;
   }
-  if (status == MLAAS_NOT_FOUND)
-    *error = first;
-  return status;
+  return MLAAS_OK;
+}
+
+static enum mlaas_status open_file(struct mlaas_table *joined, const char *name, struct mlaas_file **file,
+                                   struct mlaas_error *error) {
+  const char *url = NULL;
+  MLAAS_TRY(mlaas_join_place(joined->file, name, &joined->arena, &url, error));
+  return mlaas_file_open(joined->file->context, url, file, error);
 }
 
 /* A number, or a column of the base that holds one. False for an expression. */

@@ -33,6 +33,12 @@ struct mlaas_join {
 void mlaas_join_free(struct mlaas_join *join); /* legal on NULL */
 void mlaas_join_column(const struct mlaas_table *table, size_t i, struct mlaas_column_info *info);
 
+/* ---- for chain.c ---- */
+
+/* Where a file that `file` names is: the first of its places that can be opened, else the first. Text of the arena. */
+enum mlaas_status mlaas_join_place(const struct mlaas_file *file, const char *name, struct mlaas_arena *arena,
+                                   const char **url, struct mlaas_error *error);
+
 /* ---- for reader.c ---- */
 
 struct mlaas_join_reader;

@@ -1,8 +1,9 @@
-/* Tables with friends: allocations that fail, short reads, bytes that lie, and who holds what. Values are compared in
- * tests/python/test_friends.py. */
+/* Tables with friends, and chains: allocations that fail, short reads, bytes that lie, and who holds what. Values are
+ * compared in tests/python/test_friends.py. */
 #include "base/memory.h"
 #include "source/source.h"
 
+#include <mlaas/chain.h>
 #include <mlaas/file.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -128,11 +129,91 @@ static void tables_say_their_links_and_keep_their_columns(void **state) {
   mlaas_context_put(context);
 }
 
+/* ---- chains ---- */
+
+#define PART TESTS_ROOT "/tests/data/clusters-merged.root"
+
+static enum mlaas_status read_chain(struct mlaas_context *context, int64_t *rows, struct mlaas_error *error) {
+  const struct mlaas_chain_file files[] = {{PART, "t"}, {PART, NULL}, {PART, "t;1"}};
+  struct mlaas_chain *chain = NULL;
+  struct mlaas_chain_reader *reader = NULL;
+  enum mlaas_status status = mlaas_chain_open(context, files, 3, &chain, error);
+  if (status == MLAAS_OK)
+    status = mlaas_chain_reader_open(chain, NULL, 0, 0, &reader, error);
+  mlaas_chain_close(chain); /* the reader holds it */
+  *rows = 0;
+  for (bool more = true; status == MLAAS_OK && more;) {
+    struct ArrowArray array;
+    status = mlaas_chain_reader_next(reader, &array, error);
+    more = status == MLAAS_OK && array.release;
+    *rows += more ? array.length : 0;
+    if (more)
+      array.release(&array);
+  }
+  mlaas_chain_reader_close(reader);
+  return status;
+}
+
+static void chains_read_all_files_whatever_allocation_fails(void **state) {
+  (void)state;
+  int64_t rows = 0;
+  long n = 1;
+  for (int successes = 0; successes < 20; n += n < 100 ? 1 : 13) {
+    struct mlaas_error error;
+    struct mlaas_context_options options = {.size = sizeof options, .threads = 1};
+    struct mlaas_context *context;
+    assert_int_equal(mlaas_context_new(&options, &context, NULL), MLAAS_OK);
+    mlaas_memory_fail(n, false);
+    enum mlaas_status status = read_chain(context, &rows, &error);
+    mlaas_memory_fail(0, false);
+    successes = status == MLAAS_OK ? successes + 1 : 0;
+    if (status == MLAAS_OK)
+      assert_int_equal(rows, 3 * 71);
+    else
+      assert_int_equal(status, MLAAS_MEMORY);
+    assert_int_equal(mlaas_context_memory_held(context), 0);
+    mlaas_context_put(context);
+    assert_in_range(n, 1, 1000000);
+  }
+}
+
+static void streams_of_chains_hold_what_they_need(void **state) {
+  (void)state;
+  const struct mlaas_chain_file files[] = {{PART, "t"}, {"/nowhere/at.all", "t"}};
+  struct mlaas_context *context;
+  struct mlaas_chain *chain;
+  struct mlaas_error error;
+  struct ArrowArrayStream stream;
+  struct ArrowSchema schema;
+  struct ArrowArray array;
+  size_t column = 0;
+  assert_int_equal(mlaas_context_new(NULL, &context, NULL), MLAAS_OK);
+  assert_int_equal(mlaas_chain_open(context, files, 0, &chain, &error), MLAAS_ARGUMENT);
+  assert_int_equal(mlaas_chain_open(context, files, 2, &chain, &error), MLAAS_OK);
+  assert_int_equal(mlaas_chain_stream(chain, &column, 1, 50, &stream, &error), MLAAS_OK);
+  mlaas_chain_close(chain);
+  assert_int_equal(stream.get_schema(&stream, &schema), 0);
+  assert_int_equal(schema.n_children, 1);
+  schema.release(&schema);
+  for (int64_t expected = 50; expected > 0; expected = expected == 50 ? 21 : 0) {
+    assert_int_equal(stream.get_next(&stream, &array), 0);
+    assert_int_equal(array.length, expected);
+    array.release(&array);
+  }
+  assert_int_not_equal(stream.get_next(&stream, &array), 0);
+  assert_non_null(strstr(stream.get_last_error(&stream), "/nowhere/at.all"));
+  stream.release(&stream);
+  assert_int_equal(mlaas_context_memory_held(context), 0);
+  mlaas_context_put(context);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(tables_say_their_links_and_keep_their_columns),
       cmocka_unit_test(every_allocation_may_fail),
       cmocka_unit_test(every_read_may_fail),
+      cmocka_unit_test(chains_read_all_files_whatever_allocation_fails),
+      cmocka_unit_test(streams_of_chains_hold_what_they_need),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

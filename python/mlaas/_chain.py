@@ -1,0 +1,154 @@
+"""Many files with the same table, read as one: what mlaas.chain gives."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from . import _core
+from ._arrays import collect
+from ._errors import ArgumentError, NotFoundError
+from ._file import File
+from ._units import Limits, parse_bytes, parse_limits
+
+if TYPE_CHECKING:
+    import pyarrow
+
+
+class Chain:
+    """Rows of many files, one file after another; see mlaas.chain. Any Arrow library takes it: ``pyarrow.table(c)``."""
+
+    def __init__(self, make: Any, columns: Sequence[str] | None = None) -> None:
+        self._make = make  # (files, memory, threads, limits), or (file, path) of a TChain
+        self._process = 0
+        self._core: Any = None
+        self._open()
+        self._columns = None if columns is None else list(columns)
+        if columns is not None:
+            self._core.schema(self._columns)  # names the nearest of one that is not there
+
+    def _open(self) -> Any:
+        if self._process != os.getpid():
+            make = self._make
+            self._core = _core.Chain(make[0]._open(), make[1]) if len(make) == 2 else _core.Chain(*make)
+            self._process = os.getpid()
+        return self._core
+
+    @property
+    def files(self) -> list[tuple[str, str | None]]:
+        """(path, table) of each; None: the file's only table."""
+        return self._open().files()
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the readable columns of the first file; of a view, those that were selected."""
+        if self._columns is not None:
+            return list(self._columns)
+        return [name for name, reason in self._open().columns() if reason is None]
+
+    @property
+    def unsupported(self) -> dict[str, str]:
+        """The columns of the first file that cannot be read, and why."""
+        return {name: reason for name, reason in self._open().columns() if reason is not None}
+
+    def __len__(self) -> int:
+        """Entries of all files: opens each of them."""
+        return self._open().count()
+
+    @property
+    def schema(self) -> pyarrow.Schema:
+        """The pyarrow.Schema of ``columns``. Without pyarrow use ``__arrow_c_schema__``."""
+        import pyarrow
+
+        return pyarrow.schema(self)
+
+    def select(self, columns: Sequence[str]) -> Chain:
+        """A view of some columns. Raises NotFoundError (with the nearest name), UnsupportedError."""
+        if isinstance(columns, str):
+            raise ArgumentError(f"a list of column names was expected, not the text {columns!r}; write [{columns!r}]")
+        return Chain(self._make, columns)
+
+    def batches(self, size: int | None = None) -> Iterator[pyarrow.RecordBatch]:
+        """Iterates over the rows in Arrow batches of at most ``size`` entries (None: whole clusters, cut to fit the
+        memory ceiling); none crosses the end of a file. Raises SchemaError, naming the file, where one lacks a column
+        or has another type for it. pyarrow.RecordBatch where pyarrow is installed, else objects with
+        ``__arrow_c_array__``."""
+        if size is not None and size <= 0:
+            raise ArgumentError(f"batches of {size} rows were asked for; the size must be positive")
+        return self._batches(size or 0)
+
+    def _batches(self, size: int) -> Iterator[Any]:
+        try:
+            from pyarrow import record_batch
+        except ImportError:
+
+            def record_batch(array: Any) -> Any:
+                return array
+
+        for array in self._open().batches(self._columns, size):
+            yield record_batch(array)
+
+    def arrays(self, names: Sequence[str] | None = None, library: str = "np") -> Any:
+        """Reads columns of all files into memory of your own; as Table.arrays."""
+        if library not in ("np", "ak", "pd"):
+            raise ArgumentError(f"library {library!r} is not known; use one of 'np', 'ak', 'pd'")
+        view = self if names is None else self.select(names)
+        return collect(view._open().batches(view._columns, 0), library)
+
+    def __arrow_c_schema__(self) -> object:
+        return self._open().schema(self._columns)
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """The Arrow PyCapsule protocol: a stream of whole clusters."""
+        return self._open().stream(self._columns)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Chain, (self._make, self._columns)
+
+    def __repr__(self) -> str:
+        files = self.files
+        more = f" ... {files[-1][0]!r}" if len(files) > 1 else ""
+        return f"<mlaas.Chain of {len(files)} file{'s' * (len(files) != 1)}: {files[0][0]!r}{more}>"
+
+
+def _expand(path: str) -> list[str]:
+    """A name with * or ? in its order, or the name itself."""
+    if not glob.has_magic(path) or os.path.exists(path):
+        return [path]
+    found = sorted(glob.glob(path))
+    if not found:
+        raise NotFoundError("no file has such a name", path)
+    return found
+
+
+def chain(
+    files: str | os.PathLike[str] | File | Sequence[str | os.PathLike[str]],
+    table: str | None = None,
+    memory: int | str | None = None,
+    threads: int | None = None,
+    limits: Limits | None = None,
+) -> Chain:
+    """Many files with the same table as one: ``mlaas.chain("data/*.root", "events")``.
+
+    ``files`` is a list of paths or one, with ``*`` and ``?`` in them, or an open File that holds a TChain (then
+    ``table`` is the chain's path, and its files are looked for beside it). ``table`` is the path of the tree or ntuple
+    in each file (None: its only one). Only one file is open at a time. ``memory``, ``threads`` and ``limits`` as in
+    mlaas.open.
+    Raises what opening the first file and its table raises.
+    """
+    if isinstance(files, File):
+        return Chain((files, table or _only_chain(files)))
+    names = [files] if isinstance(files, str | os.PathLike) else list(files)
+    paths = [path for name in names for path in _expand(os.fsdecode(name))]
+    if not paths:
+        raise ArgumentError("a chain needs a file")
+    return Chain(([(path, table) for path in paths], parse_bytes(memory), int(threads or 0), parse_limits(limits)))
+
+
+def _only_chain(file: File) -> str:
+    found = [path for path, class_name in file._open().tables() if class_name == "TChain"]
+    if len({path.rpartition(";")[0] for path in found}) != 1:
+        raise ArgumentError(f"the file has {len(found)} chains; name one", file.path)
+    return found[0]
