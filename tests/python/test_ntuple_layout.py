@@ -1,4 +1,4 @@
-"""RNTuples that other readers do not read: envelopes in several records, and files that ROOT merged wrongly."""
+"""RNTuples that other readers misread: envelopes in several records, wrong merges, changing representations."""
 
 from __future__ import annotations
 
@@ -36,3 +36,22 @@ def test_a_wrong_merge_spoils_the_late_fields_only():
         assert "elements" in reason
         with pytest.raises(mlaas.UnsupportedError, match=name):
             values(table, name)
+
+
+def test_each_cluster_in_its_own_representation():
+    """Split, plain and half-precision clusters of one field: uproot 5.7 decodes all of them like the first."""
+    table = mlaas.open(os.path.join(DATA, "ntuple-representations.root"))["nt"]
+    assert values(table, "px") == [i * 0.5 for i in range(31)]
+    assert values(table, "s") == [str(i) for i in range(31)]
+    assert values(table, "v") == [[i] * (i % 4) for i in range(31)]
+    assert values(table, "sz") == [i % 4 for i in range(31)]
+    alternatives = [list(row.values()) for row in values(table, "va")]
+    assert alternatives == [[i, None] if i % 2 else [None, i * 1.5] for i in range(31)]
+
+
+def test_a_late_field_in_two_representations():
+    """From entry 8 on as Real32, from 12 on as Real16; strings in an array, late as well."""
+    table = mlaas.open(os.path.join(DATA, "ntuple-representations-late.root"))["nt"]
+    assert values(table, "x") == list(range(17))
+    assert values(table, "px") == [0.0] * 8 + [float(i) for i in range(8, 17)]
+    assert values(table, "av") == [["", ""]] * 8 + [["", "z"]] * 9
