@@ -3,11 +3,37 @@
 
 #include "base/error.h"
 
+/* Objects are decoded whole, from bytes of their own, so one that holds `last` needs those. */
+static void mark_objects(const struct mlaas_field_plan *plan, size_t last, bool *needed) {
+  for (size_t i = 0; i < plan->num_objects; i++) {
+    const struct mlaas_field_object *object = &plan->objects[i];
+    if (last >= object->node->buffer && last < object->node->buffer + object->walk.num_buffers)
+      needed[object->feed] = needed[object->feed + 1] = true;
+  }
+}
+
+/* The objects whose feeds are needed, with the places of those now. */
+static enum mlaas_status keep_objects(const struct mlaas_field_plan *plan, const bool *needed, const int *places,
+                                      struct mlaas_arena *arena, struct mlaas_field_plan *part,
+                                      struct mlaas_error *error) {
+  part->num_objects = 0;
+  part->objects = mlaas_arena_alloc(arena, plan->num_objects + 1, sizeof *part->objects, error);
+  if (!part->objects)
+    return error->status;
+  for (size_t i = 0; i < plan->num_objects; i++)
+    if (needed[plan->objects[i].feed]) {
+      part->objects[part->num_objects] = plan->objects[i];
+      part->objects[part->num_objects++].feed = (size_t)places[plan->objects[i].feed];
+    }
+  return MLAAS_OK;
+}
+
 /* Marks what fills the values at the end of `shown`, then all that counts their rows: lists, options, variants. */
 static void mark_shown(const struct mlaas_field_plan *plan, const struct mlaas_node *shown, bool *needed) {
   while (shown->num_children > 0)
     shown = shown->children;
   size_t last = shown->buffer + (shown->kind == MLAAS_NODE_TEXT);
+  mark_objects(plan, last, needed);
   for (size_t i = plan->num_feeds; i-- > 0;) { /* parents come first */
     const struct mlaas_field_feed *feed = &plan->feeds[i];
     needed[i] |= feed->buffer >= shown->buffer && feed->buffer <= last;
@@ -41,5 +67,5 @@ enum mlaas_status mlaas_field_plan_project(const struct mlaas_field_plan *plan, 
       part->num_levels = feed->level + 1;
     places[i] = (int)part->num_feeds++;
   }
-  return MLAAS_OK;
+  return keep_objects(plan, needed, places, arena, part, error);
 }

@@ -47,6 +47,8 @@ def test_streamed_objects_are_structs():
     rows = pylist(table, "streamed")
     assert [row["a"] for row in rows] == list(range(12)) and not table.unsupported
     assert pylist(table, "streamed", 3, 5) == rows[3:5]
+    assert pylist(table, "streamed.b") == [row["b"] for row in rows]
+    assert pylist(table, "derived.pts.x") == [[point["x"] for point in row["pts"]] for row in pylist(table, "derived")]
 
 
 def arrays(rows=700, seed=3):
