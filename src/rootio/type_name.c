@@ -38,7 +38,7 @@ static const struct basic basics[] = {
     {19, 4, "f", {"Float16_t"}},
 };
 
-enum { NUM_BASICS = sizeof basics / sizeof basics[0], DOUBLE32 = 9, FLAGS = 15, BOOL = 18, FLOAT16 = 19 };
+enum { NUM_BASICS = sizeof basics / sizeof basics[0], INT = 3, DOUBLE32 = 9, FLAGS = 15, BOOL = 18, FLOAT16 = 19 };
 
 bool mlaas_scalar_of_code(int32_t code, struct mlaas_scalar *value, const char **format) {
   const struct basic *basic = NULL;
@@ -300,9 +300,9 @@ static struct mlaas_node *parse_class(struct parser *parser) {
   }
   if (*parser->at == '*')
     return mlaas_pointer_node(maker, name);
-  /* an enumeration has no streamer info */
+  /* an enumeration has no streamer info; written as an int, also where a shorter one is named */
   if (mlaas_scalar_of_code(content, &value, &format) && !mlaas_node_find_info(maker, name, -1, 0))
-    return new_value(parser, content);
+    return new_value(parser, value.width > 4 ? content : INT);
   return mlaas_class_node(maker, name, -1, 0);
 }
 
