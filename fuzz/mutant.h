@@ -75,6 +75,7 @@ struct mutant_value {
 struct mutant_reading {
   struct mutant_value *values;
   size_t count, room;
+  bool sound; /* says mlaas_file_verify, and nothing was beyond it */
 };
 
 /* Opens the bytes as a file and reads all of it. */

@@ -2,6 +2,7 @@
 #include "mutant.h"
 
 #include <mlaas/object.h>
+#include <mlaas/verify.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
@@ -172,6 +173,7 @@ void mutant_read(struct mlaas_context *context, const void *data, size_t size, s
   struct mlaas_error error;
   XXH3_state_t *hash = XXH3_createState();
   reading->count = 0;
+  reading->sound = false;
   if (!hash || mlaas_source_from_memory(data, size, &source, &error) != MLAAS_OK)
     abort();
   if (mlaas_file_from_source(context, source, &file, &error) != MLAAS_OK) {
@@ -187,6 +189,9 @@ void mutant_read(struct mlaas_context *context, const void *data, size_t size, s
       mlaas_file_object(file, i, &info);
       read_object(file, info.path, hash, reading);
     }
+    struct mlaas_verify_report report = {.size = sizeof report};
+    reading->sound = mlaas_file_verify(file, NULL, &report, &error) == MLAAS_OK && report.status == MLAAS_OK &&
+                     report.unsupported == 0;
     mlaas_file_close(file);
   }
   XXH3_freeState(hash);

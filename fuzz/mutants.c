@@ -138,6 +138,8 @@ static void count(struct job *job, uint64_t index, enum verdict verdict) {
     snprintf(text, sizeof text, "%s values under a checksum", verdicts[verdict]);
     report(job, index, text);
   }
+  if (job->mutant.covered && verdict == REFUSED && job->baseline.sound && job->reading.sound)
+    report(job, index, "verify finds nothing where reading does");
 }
 
 static void check_memory(struct job *job, uint64_t index) {

@@ -21,7 +21,9 @@ made=build-fuzz/made
 if [ ! -d "$made" ]; then
   .venv/bin/python fuzz/make_seeds.py --records "$made" tests/data/*.root || true
   .venv/bin/python fuzz/make_seeds.py "$made/fuzz_file" tests/data/*.root || true
-  mkdir -p "$made/fuzz_container" && cp tests/data/*.root fuzz/seeds/fuzz_open/*.root "$made/fuzz_container"
+  mkdir -p "$made/fuzz_container/plain"
+  cp tests/data/*.root "$made/fuzz_container"
+  cp fuzz/seeds/fuzz_open/*.root "$made/fuzz_container/plain"
 fi
 failed=0
 for target in "${targets[@]}"; do
