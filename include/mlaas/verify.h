@@ -1,6 +1,6 @@
 /* Is a file sound? Reads all of it: the payload behind every key, every basket of every branch and every page of every
- * ntuple, also those whose values nobody here can decode, compares every checksum, and decodes every column that can
- * be. What is broken is told by a callback, finding by finding, and does not stop the rest.
+ * ntuple, also those whose values nobody here can decode, compares every checksum, and decodes every column and
+ * object that can be. What is broken is told by a callback, finding by finding, and does not stop the rest.
  *
  *     static void say(void *context, const struct mlaas_finding *finding) { puts(finding->message); }
  *     ...

@@ -24,10 +24,10 @@ class Chain:
         self._make = make  # (files, memory, threads, limits), or (file, path) of a TChain
         self._process = 0
         self._core: Any = None
-        self._open()
+        core = self._open()
         self._columns = None if columns is None else list(columns)
         if columns is not None:
-            self._core.schema(self._columns)  # names the nearest of one that is not there
+            core.schema(self._columns)  # names the nearest of one that is not there
 
     def _open(self) -> Any:
         if self._process != os.getpid():

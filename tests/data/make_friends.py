@@ -1,4 +1,4 @@
-"""Writes friends-main.root and friends-index.root with ROOT (6.40): run it in this folder, with ROOT in Python."""
+"""Writes friends-main.root, friends-index.root and friends-plain.root with ROOT (6.40): run it in this folder, with ROOT in Python."""
 
 import os
 
@@ -63,5 +63,18 @@ void make() {
 }
 """)
 ROOT.make()
+ROOT.gInterpreter.Declare("""
+void make_plain() {
+  TFile f("friends-plain.root", "RECREATE", "", 0);
+  int run, q; long long event;
+  TTree i("i", "by run and event"); i.Branch("run", &run); i.Branch("event", &event); i.Branch("q", &q);
+  for (int k = 11; k >= 0; k--) { run = k / 4; event = k; q = k * k; i.Fill(); }
+  i.BuildIndex("run", "event"); i.Write();
+  TTree t("m", "has a friend"); t.Branch("run", &run); t.Branch("event", &event);
+  for (int k = 0; k < 12; k++) { run = k / 4; event = k; t.Fill(); }
+  t.AddFriend(&i, "near"); t.Write();
+}
+""")
+ROOT.make_plain()
 
 os.remove("gone.root")  # so that a friend is lost

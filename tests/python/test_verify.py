@@ -76,6 +76,19 @@ def test_one_table_and_what_is_no_file(tmp_path):
     assert first.part == "file" and first.status == "FORMAT"
 
 
+def test_an_object_that_contradicts_itself_is_found(tmp_path):
+    path = tmp_path / "h.root"
+    with uproot.recreate(path, compression=None) as file:
+        file["h"] = np.histogram(np.arange(100.0), 40)
+    assert mlaas.verify(path).ok
+    key = uproot.open(path).key("h")
+    data = bytearray(path.read_bytes())
+    data[key.fSeekKey + key.fKeylen + 2] ^= 0x7F  # the length that the object gives itself
+    path.write_bytes(data)
+    done = mlaas.verify(path)
+    assert [(f.part, f.path, f.status) for f in done.findings] == [("object", "h;1", "FORMAT")]
+
+
 def test_progress_is_told_and_may_stop():
     told = []
     assert mlaas.verify(CLUSTERS, progress=lambda *bytes: told.append(bytes))

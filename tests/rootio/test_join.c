@@ -1,7 +1,7 @@
 /* Tables with friends, and chains: allocations that fail, short reads, bytes that lie, and who holds what. Values are
  * compared in tests/python/test_friends.py. */
 #include "base/memory.h"
-#include "source/source.h"
+#include "rootio/table.h"
 
 #include <mlaas/chain.h>
 #include <mlaas/file.h>
@@ -129,6 +129,95 @@ static void tables_say_their_links_and_keep_their_columns(void **state) {
   mlaas_context_put(context);
 }
 
+/* ---- records that lie ---- */
+
+static uint8_t *load(const char *path, size_t *size) {
+  FILE *in = fopen(path, "rb");
+  assert_non_null(in);
+  uint8_t *bytes = malloc(1 << 16);
+  *size = fread(bytes, 1, 1 << 16, in);
+  fclose(in);
+  return bytes;
+}
+
+/* Joins "m" of these bytes with its friend and reads all. */
+static enum mlaas_status join_bytes(struct mlaas_context *context, const uint8_t *bytes, size_t size,
+                                    struct mlaas_error *error) {
+  struct mlaas_source *source;
+  struct mlaas_file *file = NULL;
+  struct mlaas_table *table = NULL, *joined = NULL;
+  struct mlaas_reader *reader = NULL;
+  struct ArrowArray array;
+  assert_int_equal(mlaas_source_from_memory(bytes, size, &source, NULL), MLAAS_OK);
+  enum mlaas_status status = mlaas_file_from_source(context, source, &file, error);
+  if (status == MLAAS_OK)
+    status = mlaas_table_open(file, "m", &table, error);
+  if (status == MLAAS_OK)
+    status = mlaas_table_with_friends(table, &joined, error);
+  if (status == MLAAS_OK)
+    status = mlaas_reader_open(joined, NULL, 0, &reader, error);
+  if (status == MLAAS_OK && mlaas_table_num_entries(joined) < 1000)
+    status = mlaas_reader_read(reader, 0, mlaas_table_num_entries(joined), &array, error);
+  if (status == MLAAS_OK && mlaas_table_num_entries(joined) < 1000)
+    array.release(&array);
+  mlaas_reader_close(reader);
+  mlaas_table_close(joined);
+  mlaas_table_close(table);
+  mlaas_file_close(file);
+  return status;
+}
+
+static void records_that_lie_do_no_harm(void **state) {
+  (void)state;
+  size_t size;
+  uint8_t *bytes = load(TESTS_ROOT "/tests/data/friends-plain.root", &size);
+  struct mlaas_context_options options = {.size = sizeof options, .memory = 16 << 20, .threads = 1};
+  struct mlaas_context *context;
+  struct mlaas_error error;
+  assert_int_equal(mlaas_context_new(&options, &context, NULL), MLAAS_OK);
+  assert_int_equal(join_bytes(context, bytes, size, &error), MLAAS_OK);
+  static const uint8_t changes[] = {0xff, 0x01, 0x40};
+  size_t refused = 0, last = size < 8000 ? size : 8000;
+  for (size_t i = 100; i < last; i++) {
+    uint8_t kept = bytes[i];
+    bytes[i] ^= changes[i % 3];
+    refused += join_bytes(context, bytes, size, &error) != MLAAS_OK;
+    bytes[i] = kept;
+    assert_int_equal(mlaas_context_memory_held(context), 0);
+  }
+  assert_true(refused > 100);
+  mlaas_context_put(context);
+  free(bytes);
+}
+
+/* The friend's index is "run", "event", 12, then three arrays. */
+static void indices_are_checked(void **state) {
+  (void)state;
+  static const uint8_t front[] = {3, 'r', 'u', 'n', 5, 'e', 'v', 'e', 'n', 't', 0, 0, 0, 0, 0, 0, 0, 12};
+  size_t size, at = 0;
+  uint8_t *bytes = load(TESTS_ROOT "/tests/data/friends-plain.root", &size);
+  struct mlaas_context *context;
+  struct mlaas_error error;
+  while (at + sizeof front < size && memcmp(bytes + at, front, sizeof front) != 0)
+    at++;
+  assert_true(at + sizeof front < size);
+  uint8_t *count = bytes + at + 10, *values = bytes + at + sizeof front;
+  assert_int_equal(mlaas_context_new(NULL, &context, NULL), MLAAS_OK);
+  count[0] = 0x7f;
+  assert_int_equal(join_bytes(context, bytes, size, &error), MLAAS_FORMAT);
+  assert_non_null(strstr(error.message, "does not fit"));
+  count[0] = 0;
+  values[7] = 9; /* the first pair's major: larger than all */
+  assert_int_equal(join_bytes(context, bytes, size, &error), MLAAS_FORMAT);
+  assert_non_null(strstr(error.message, "smaller than the one before"));
+  values[7] = 0;
+  values[2 * 12 * 8 + 1] = 0x70; /* the first entry: far behind the end, so there is none */
+  assert_int_equal(join_bytes(context, bytes, size, &error), MLAAS_OK);
+  assert_int_equal(mlaas_context_memory_held(context), 0);
+  mlaas_context_put(context);
+  free(bytes);
+}
+
 /* ---- chains ---- */
 
 #define PART TESTS_ROOT "/tests/data/clusters-merged.root"
@@ -212,6 +301,8 @@ int main(void) {
       cmocka_unit_test(tables_say_their_links_and_keep_their_columns),
       cmocka_unit_test(every_allocation_may_fail),
       cmocka_unit_test(every_read_may_fail),
+      cmocka_unit_test(records_that_lie_do_no_harm),
+      cmocka_unit_test(indices_are_checked),
       cmocka_unit_test(chains_read_all_files_whatever_allocation_fails),
       cmocka_unit_test(streams_of_chains_hold_what_they_need),
   };
