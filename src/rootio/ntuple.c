@@ -57,6 +57,16 @@ void mlaas_ntuple_leave(struct mlaas_cursor *cursor, int64_t end) {
   mlaas_cursor_leave(cursor, &frame);
 }
 
+enum mlaas_status mlaas_ntuple_text(struct mlaas_ntuple_build *build, struct mlaas_cursor *cursor, const char **text) {
+  int64_t length = (int64_t)mlaas_ntuple_little(cursor, 4);
+  const uint8_t *bytes = mlaas_cursor_bytes(cursor, length);
+  *text = "";
+  if (!bytes || !length)
+    return cursor->status;
+  *text = mlaas_arena_strndup(&build->ntuple->arena, (const char *)bytes, (size_t)length, build->error);
+  return *text ? MLAAS_OK : build->error->status;
+}
+
 /* A negative front is minus (the kind, in the top byte, and the size of the locator itself, in the two lowest). */
 struct mlaas_ntuple_locator mlaas_ntuple_locate(struct mlaas_cursor *cursor) {
   enum { LARGE = 1, LARGE_BYTES = 20 };
@@ -246,25 +256,13 @@ static void read_features(struct mlaas_cursor *cursor) {
   } while (word >> 63 && cursor->status == MLAAS_OK);
 }
 
-static const char *read_text(struct mlaas_ntuple_build *build, struct mlaas_cursor *cursor) {
-  int64_t length = (int64_t)mlaas_ntuple_little(cursor, 4);
-  const uint8_t *bytes = mlaas_cursor_bytes(cursor, length);
-  if (!bytes)
-    return NULL;
-  const char *copy = mlaas_arena_strndup(&build->ntuple->arena, (const char *)bytes, (size_t)length, build->error);
-  if (!copy)
-    cursor->status = build->error->status;
-  return copy;
-}
-
 static enum mlaas_status read_all(struct mlaas_ntuple_build *build, struct mlaas_cursor *header,
                                   struct mlaas_cursor *footer) {
   struct mlaas_ntuple *ntuple = build->ntuple;
   read_features(header);
-  ntuple->name = read_text(build, header);
-  ntuple->description = read_text(build, header);
-  ntuple->writer = read_text(build, header);
-  MLAAS_TRY(header->status);
+  MLAAS_TRY(mlaas_ntuple_text(build, header, &ntuple->name));
+  MLAAS_TRY(mlaas_ntuple_text(build, header, &ntuple->description));
+  MLAAS_TRY(mlaas_ntuple_text(build, header, &ntuple->writer));
   read_features(footer);
   if (mlaas_ntuple_little(footer, 8) != build->header_hash)
     mlaas_cursor_fail(footer, MLAAS_CHECKSUM, "the RNTuple's footer belongs to another header");

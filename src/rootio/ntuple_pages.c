@@ -17,9 +17,6 @@ enum {
 
 static const int64_t absent = -1; /* in range->first until it is counted: the page list does not have this column */
 
-#define REFUSE(build, field, ...)                                                                                      \
-  mlaas_ntuple_refuse(build, field, mlaas_arena_format(&(build)->ntuple->arena, (build)->error, __VA_ARGS__))
-
 /* ---- pages ---- */
 
 /* What cannot be read as a page makes its field unreadable; what contradicts itself is a damaged file. */
@@ -32,12 +29,12 @@ static enum mlaas_status check_page(struct mlaas_ntuple_build *build, uint32_t i
   int64_t size = (elements * column->bits + 7) / 8;
   int least, most;
   if (!locator->known)
-    return REFUSE(build, column->field, "field %s has a page with a locator of an unknown kind", name);
+    return mlaas_ntuple_refuse(build, column->field, "field %s has a page with a locator of an unknown kind", name);
   if (locator->seek > end || locator->stored > end - locator->seek || behind > end - locator->seek - locator->stored)
     return mlaas_cursor_fail(cursor, MLAAS_FORMAT, "a page of %llu bytes at %llu, of column %u, lies outside the file",
                              (unsigned long long)locator->stored, (unsigned long long)locator->seek, id);
   if (size > INT32_MAX || (build->max_key_size && locator->stored + behind > build->max_key_size))
-    return REFUSE(build, column->field, "field %s has a page of %lld bytes", name, (long long)size);
+    return mlaas_ntuple_refuse(build, column->field, "field %s has a page of %lld bytes", name, (long long)size);
   if (mlaas_ntuple_bits(column->type, &least, &most) && locator->stored > (uint64_t)size)
     return mlaas_cursor_fail(cursor, MLAAS_FORMAT, "a page of column %u has %llu bytes for %lld elements of %u bits",
                              id, (unsigned long long)locator->stored, (long long)elements, column->bits);
@@ -226,9 +223,9 @@ struct tally {
 /* A column that contradicts itself spoils its field: writers are known that merge late columns wrongly. */
 static enum mlaas_status refuse_range(const struct tally *tally, uint32_t id, const char *what, int64_t found,
                                       int64_t due) {
-  return REFUSE(tally->build, tally->build->ntuple->columns[id].field,
-                "column %u in cluster %zu has %s %lld where %lld is due", id, tally->number, what, (long long)found,
-                (long long)due);
+  return mlaas_ntuple_refuse(tally->build, tally->build->ntuple->columns[id].field,
+                             "column %u in cluster %zu has %s %lld where %lld is due", id, tally->number, what,
+                             (long long)found, (long long)due);
 }
 
 /* Elements that a deferred column does not have are zeros in front of the pages. */
@@ -279,8 +276,9 @@ static size_t chosen_representation(const struct tally *tally, const struct mlaa
 static enum mlaas_status count_field(const struct tally *tally, const struct mlaas_ntuple_field *field) {
   size_t chosen = chosen_representation(tally, field);
   if (chosen == SIZE_MAX)
-    return REFUSE(tally->build, tally->build->ntuple->columns[field->columns[0]].field,
-                  "cluster %zu has not exactly one representation of field %s", tally->number, field->name);
+    return mlaas_ntuple_refuse(tally->build, tally->build->ntuple->columns[field->columns[0]].field,
+                               "cluster %zu has not exactly one representation of field %s", tally->number,
+                               field->name);
   for (size_t i = 0; i < field->num_columns; i++) {
     struct mlaas_ntuple_range *range = &tally->cluster->ranges[field->columns[i]];
     if (i / field->columns_each == chosen && range->suppressed)

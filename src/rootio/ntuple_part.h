@@ -42,6 +42,8 @@ uint64_t mlaas_ntuple_little(struct mlaas_cursor *cursor, int size);
 int64_t mlaas_ntuple_enter(struct mlaas_cursor *cursor, uint32_t *items, int64_t least);
 /* Moves to a frame's end, skipping what a newer format may have added. Being beyond it is a failure. */
 void mlaas_ntuple_leave(struct mlaas_cursor *cursor, int64_t end);
+/* A text as the format spells it, copied; an empty one is "". */
+enum mlaas_status mlaas_ntuple_text(struct mlaas_ntuple_build *build, struct mlaas_cursor *cursor, const char **text);
 struct mlaas_ntuple_locator mlaas_ntuple_locate(struct mlaas_cursor *cursor);
 /* Reads, inflates and verifies an envelope; the cursor is put behind its front. The block is the caller's. */
 enum mlaas_status mlaas_ntuple_envelope(struct mlaas_ntuple_build *build, int type,
@@ -53,8 +55,10 @@ enum mlaas_status mlaas_ntuple_envelope(struct mlaas_ntuple_build *build, int ty
 /* The four lists at both cursors: the header's, and the extension's of the footer (NULL where it is empty). */
 enum mlaas_status mlaas_ntuple_schema(struct mlaas_ntuple_build *build, struct mlaas_cursor *header,
                                       struct mlaas_cursor *extension);
-/* The top-level field above `field` cannot be read; the first reason is kept. */
-enum mlaas_status mlaas_ntuple_refuse(struct mlaas_ntuple_build *build, uint32_t field, const char *reason);
+/* The top-level field above `field` cannot be read, for a reason as of printf; the first one is kept. Errors: LIMIT,
+ * MEMORY. */
+enum mlaas_status mlaas_ntuple_refuse(struct mlaas_ntuple_build *build, uint32_t field, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 /* Bits of an element as the column's type allows them; false for an unknown type. */
 bool mlaas_ntuple_bits(unsigned type, int *least, int *most);
 /* Once all is known: what projects a refused field is refused. */

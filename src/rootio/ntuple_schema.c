@@ -5,6 +5,8 @@
 #include "rootio/ntuple_part.h"
 
 #include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { FIELDS, COLUMNS, ALIASES, EXTRAS, NUM_LISTS };
@@ -25,17 +27,19 @@ struct schema {
   struct list lists[2][NUM_LISTS]; /* header, extension */
 };
 
-enum mlaas_status mlaas_ntuple_refuse(struct mlaas_ntuple_build *build, uint32_t field, const char *reason) {
+enum mlaas_status mlaas_ntuple_refuse(struct mlaas_ntuple_build *build, uint32_t field, const char *format, ...) {
+  enum { LONGEST = 400 };
   struct mlaas_ntuple_field *top = &build->ntuple->fields[build->top[field]];
-  if (!reason)
-    return build->error->status; /* there was no memory for it */
-  if (!top->unsupported)
-    top->unsupported = reason;
-  return MLAAS_OK;
+  char reason[LONGEST];
+  if (top->unsupported)
+    return MLAAS_OK;
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(reason, sizeof reason, format, arguments);
+  va_end(arguments);
+  top->unsupported = mlaas_arena_strndup(&build->ntuple->arena, reason, strlen(reason), build->error);
+  return top->unsupported ? MLAAS_OK : build->error->status;
 }
-
-#define REFUSE(build, field, ...)                                                                                      \
-  mlaas_ntuple_refuse(build, field, mlaas_arena_format(&(build)->ntuple->arena, (build)->error, __VA_ARGS__))
 
 static void find_lists(struct mlaas_cursor *cursor, struct list *lists) {
   for (int i = 0; i < NUM_LISTS; i++) {
@@ -71,16 +75,6 @@ static size_t count_items(const struct schema *schema, int kind) {
 
 /* ---- fields ---- */
 
-static enum mlaas_status read_text(struct schema *schema, struct mlaas_cursor *cursor, const char **text) {
-  int64_t length = (int64_t)mlaas_ntuple_little(cursor, 4);
-  const uint8_t *bytes = mlaas_cursor_bytes(cursor, length);
-  *text = "";
-  if (!bytes || !length)
-    return cursor->status;
-  *text = mlaas_arena_strndup(&schema->build->ntuple->arena, (const char *)bytes, (size_t)length, schema->build->error);
-  return *text ? MLAAS_OK : schema->build->error->status;
-}
-
 static enum mlaas_status read_tail(struct mlaas_ntuple_field *field, struct mlaas_cursor *cursor, unsigned flags,
                                    const char **fault) {
   if (flags & REPETITIVE) {
@@ -103,10 +97,10 @@ static enum mlaas_status read_field(struct schema *schema, struct mlaas_cursor *
   field->parent = (uint32_t)mlaas_ntuple_little(cursor, 4);
   unsigned role = (unsigned)mlaas_ntuple_little(cursor, 2), flags = (unsigned)mlaas_ntuple_little(cursor, 2);
   field->source = -1;
-  MLAAS_TRY(read_text(schema, cursor, &field->name));
-  MLAAS_TRY(read_text(schema, cursor, &field->type_name));
-  MLAAS_TRY(read_text(schema, cursor, &field->type_alias));
-  MLAAS_TRY(read_text(schema, cursor, &field->description));
+  MLAAS_TRY(mlaas_ntuple_text(schema->build, cursor, &field->name));
+  MLAAS_TRY(mlaas_ntuple_text(schema->build, cursor, &field->type_name));
+  MLAAS_TRY(mlaas_ntuple_text(schema->build, cursor, &field->type_alias));
+  MLAAS_TRY(mlaas_ntuple_text(schema->build, cursor, &field->description));
   MLAAS_TRY(read_tail(field, cursor, flags, fault));
   size_t count = schema->build->ntuple->num_fields;
   if (field->parent >= count)
@@ -193,9 +187,9 @@ static enum mlaas_status read_fields(struct schema *schema) {
   for (uint32_t i = 0; i < count; i++) {
     const char *name = ntuple->fields[i].name;
     if (build->faults[i] && build->top[i] == i)
-      MLAAS_TRY(mlaas_ntuple_refuse(build, i, build->faults[i]));
+      MLAAS_TRY(mlaas_ntuple_refuse(build, i, "%s", build->faults[i]));
     else if (build->faults[i])
-      MLAAS_TRY(REFUSE(build, i, "field %s in it: %s", name, build->faults[i]));
+      MLAAS_TRY(mlaas_ntuple_refuse(build, i, "field %s in it: %s", name, build->faults[i]));
   }
   return MLAAS_OK;
 }
@@ -255,14 +249,15 @@ static enum mlaas_status check_column(struct mlaas_ntuple_build *build, const st
   const char *name = build->ntuple->fields[column->field].name;
   int least, most;
   if (!mlaas_ntuple_bits(type, &least, &most))
-    return REFUSE(build, column->field, "field %s has a column of type 0x%02x, which is not known", name, type);
+    return mlaas_ntuple_refuse(build, column->field, "field %s has a column of type 0x%02x, which is not known", name,
+                               type);
   if (column->bits < least || column->bits > most)
-    return REFUSE(build, column->field, "field %s has a column of type 0x%02x with %u bits an element", name, type,
-                  column->bits);
+    return mlaas_ntuple_refuse(build, column->field, "field %s has a column of type 0x%02x with %u bits an element",
+                               name, type, column->bits);
   if (type == MLAAS_NTUPLE_REAL32_QUANT &&
       !(isfinite(column->minimum) && isfinite(column->maximum) && column->minimum < column->maximum))
-    return REFUSE(build, column->field, "field %s has numbers between %g and %g in its column", name, column->minimum,
-                  column->maximum);
+    return mlaas_ntuple_refuse(build, column->field, "field %s has numbers between %g and %g in its column", name,
+                               column->minimum, column->maximum);
   return MLAAS_OK;
 }
 
@@ -335,7 +330,8 @@ static enum mlaas_status split_representations(struct mlaas_ntuple_build *build,
   bool fits = field->num_columns == 0 || (each && field->num_columns % each == 0);
   for (size_t i = 0; fits && i < field->num_columns; i++)
     fits = columns[field->columns[i]].representation == i / each;
-  return fits ? MLAAS_OK : REFUSE(build, id, "field %s has representations that do not match", field->name);
+  return fits ? MLAAS_OK
+              : mlaas_ntuple_refuse(build, id, "field %s has representations that do not match", field->name);
 }
 
 /* Room for all lists, by the counts; the counts begin again. */
@@ -395,7 +391,7 @@ static enum mlaas_status count_elements(struct mlaas_ntuple_build *build, uint32
   if (!overflows)
     return MLAAS_OK;
   count->fixed = false;
-  return REFUSE(build, id, "field %s has more elements in an entry than can be counted", fields[id].name);
+  return mlaas_ntuple_refuse(build, id, "field %s has more elements in an entry than can be counted", fields[id].name);
 }
 
 static enum mlaas_status count_all_elements(struct mlaas_ntuple_build *build) {
@@ -410,7 +406,7 @@ static enum mlaas_status count_all_elements(struct mlaas_ntuple_build *build) {
       count->fixed = first.fixed && k % field->columns_each == 0;
       count->each = first.each;
       if (!count->fixed && ntuple->columns[field->columns[k]].first_element)
-        MLAAS_TRY(REFUSE(build, i, "field %s has a deferred column within a collection", field->name));
+        MLAAS_TRY(mlaas_ntuple_refuse(build, i, "field %s has a deferred column within a collection", field->name));
     }
   }
   return MLAAS_OK;
@@ -479,10 +475,11 @@ enum mlaas_status mlaas_ntuple_schema_finish(struct mlaas_ntuple_build *build) {
       continue;
     uint32_t source = (uint32_t)fields[i].source, top = build->top[source];
     if (fields[source].source >= 0)
-      MLAAS_TRY(REFUSE(build, i, "field %s shows field %s, which shows another one itself", fields[i].name,
-                       fields[source].name));
+      MLAAS_TRY(mlaas_ntuple_refuse(build, i, "field %s shows field %s, which shows another one itself", fields[i].name,
+                                    fields[source].name));
     else if (fields[top].unsupported && fields[top].source < 0)
-      MLAAS_TRY(REFUSE(build, i, "it shows field %s, and there %s", fields[top].name, fields[top].unsupported));
+      MLAAS_TRY(
+          mlaas_ntuple_refuse(build, i, "it shows field %s, and there %s", fields[top].name, fields[top].unsupported));
   }
   return MLAAS_OK;
 }
