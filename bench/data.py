@@ -19,7 +19,8 @@ CLUSTER = 10_000
 CODECS = {"zlib": uproot.ZLIB(1), "lz4": uproot.LZ4(4), "zstd": uproot.ZSTD(5)}
 MAKER = os.path.join(os.path.dirname(__file__), "..", "..", "shared", "peers", "make_bench_data.py")
 BY_ROOT = ["bench_jagged_cnt_zlib.root", "bench_jagged_vec_zlib.root", "bench_jagged_vec_lz4.root",
-           "bench_jagged_vec_zstd.root", "bench_flat.root", "bench_flat_lz4.root"]
+           "bench_jagged_vec_zstd.root", "bench_flat.root", "bench_flat_lz4.root", "bench_jagged_rntuple_zlib.root",
+           "bench_jagged_rntuple_lz4.root", "bench_jagged_rntuple_zstd.root", "bench_flat_rntuple_zstd.root"]
 SHAPES = {"nano_zstd.root": ("nano", 505, 10_000), "xaod_zlib.root": ("xaod", 101, 5_000),
           "nested_zlib.root": ("nested", 101, 50_000), "nested_lz4.root": ("nested", 404, 50_000)}
 CORPUS = os.path.join(os.path.dirname(__file__), "..", "..", "shared", "corpus", "scikit-hep-testdata")

@@ -1,4 +1,4 @@
-"""What others need to read all columns of a tree: rivals.py FILE uproot|setbranch|treereader|rdataframe.
+"""What others need to read all columns of a tree: rivals.py FILE uproot|setbranch|treereader|rdataframe|views.
 
 Prints one line of JSON with the CPU seconds of opening and reading, imports and compilers outside the clock. The three
 of ROOT are C++ made for the file's branches and compiled; every number in numbers, lists and lists of lists is summed,
@@ -12,6 +12,7 @@ import time
 import root_build
 
 MODES = ["setbranch", "treereader", "rdataframe"]
+NTUPLE_MODES = ["views"]
 LETTERS = {"F": "float", "D": "double", "I": "int", "i": "unsigned", "L": "long long", "S": "short", "B": "char",
            "O": "bool", "b": "unsigned char", "s": "unsigned short", "l": "unsigned long long"}
 LEAVES = {"TLeaf" + letter: c for letter, c in LETTERS.items()}
@@ -19,6 +20,9 @@ LEAVES = {"TLeaf" + letter: c for letter, c in LETTERS.items()}
 FRONT = r"""
 #include "shapes.hpp"
 #include <ROOT/RDataFrame.hxx>
+#include <ROOT/RNTuple.hxx>
+#include <ROOT/RNTupleReader.hxx>
+#include <ROOT/RNTupleView.hxx>
 #include <TFile.h>
 #include <TTree.h>
 #include <TTreeReader.h>
@@ -104,7 +108,27 @@ def rdataframe(tree, columns):
     return "\n".join(lines) + "\nn = *count; for (auto &one : sums) s += *one;"
 
 
+def views(name, fields):
+    lines = ['std::unique_ptr<TFile> file(TFile::Open(av[1]));',
+             f'auto reader = ROOT::RNTupleReader::Open(*file->Get<ROOT::RNTuple>("{name}"));']
+    lines += [f'auto v{i} = reader->GetView<{kind}>("{field}");' for i, (field, kind) in enumerate(fields)]
+    sums = [f"s += total(v{i}(e));" for i in range(len(fields))]
+    return "\n".join(lines) + "\nfor (auto e : reader->GetEntryRange()) { n++;\n" + "\n".join(sums) + "}"
+
+
+def ntuple_of(path):
+    """Name and (name, C++ type) of each top field."""
+    import uproot
+    with uproot.open(path) as file:
+        name = next(name for name, kind in file.classnames().items() if kind == "ROOT::RNTuple")
+        return name.split(";")[0], [(field.name, field.typename) for field in file[name].fields]
+
+
 def run_root(path, mode):
+    if mode in NTUPLE_MODES:
+        tree, fields = ntuple_of(path)
+        subprocess.run([root_build.build(mode, FRONT + views(tree, fields) + BACK), path, tree, mode], check=True)
+        return
     tree, columns = tree_of(path)
     body = {"setbranch": setbranch, "treereader": treereader, "rdataframe": rdataframe}[mode](tree, columns)
     program = root_build.build(mode, FRONT + body + BACK)
@@ -117,7 +141,7 @@ def run_uproot(path):
     uproot.open(path)
     begun, left_out = time.process_time(), []
     with uproot.open(path) as file:
-        tree = next(file[name] for name, kind in file.classnames().items() if kind == "TTree")
+        tree = next(file[name] for name, kind in file.classnames().items() if kind in ("TTree", "ROOT::RNTuple"))
         try:
             tree.arrays()
         except (NotImplementedError, ValueError, uproot.DeserializationError):

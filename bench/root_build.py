@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 
-LIBRARIES = "Core RIO Net Hist Tree TreePlayer MathCore Thread ROOTVecOps ROOTDataFrame Imt".split()
+LIBRARIES = "Core RIO Net Hist Tree TreePlayer MathCore Thread ROOTVecOps ROOTDataFrame ROOTNTuple Imt".split()
 HERE = os.path.dirname(os.path.abspath(__file__))
 FOLDER = os.path.join(os.path.dirname(HERE), "build", "bench-root")
 
