@@ -113,8 +113,8 @@ def bench_rivals(files, reading, rounds):
 
 def bench_batch(files, reading, rounds):
     batcher, limit = program("bench_batch"), program("bench_fill_limit")
-    for name in [n for n in files if (codec_of(n) == "zlib" or n == "bench_jagged_rntuple_zstd.root") and n in reading and
-                 n.startswith(CODEC_TARGETS)]:
+    measured = [n for n in files if codec_of(n) == "zlib" or n == "bench_jagged_rntuple_zstd.root"]
+    for name in [n for n in measured if n in reading and n.startswith(CODEC_TARGETS)]:
         flat = name.startswith(("b_", "bench_flat"))
         shape = ["29", "0", "1"] if flat else ["22", "52", "10"]
         taken, fills = {"specs": [], "batches": []}, []
