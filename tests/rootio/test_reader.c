@@ -28,7 +28,8 @@ static const char *const files[] = {DATA "vectors-nested.root",
                                     DATA "ntuple-late.root",
                                     DATA "ntuple-small-pages.root",
                                     DATA "ntuple-clusters.root",
-                                    DATA "ntuple-projected.root"};
+                                    DATA "ntuple-projected.root",
+                                    DATA "ntuple-nested.root"};
 enum { NUM_FILES = sizeof files / sizeof *files };
 
 struct opened {
