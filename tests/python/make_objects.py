@@ -92,7 +92,7 @@ def buffered():
         ROOT.TH3D("buffered3", "three axes", 3, 0, 3, 2, 0, 2, 2, 0, 1),
     ]
     for h in made:
-        h.SetBuffer(1000)
+        h.SetBuffer(210)
     for x, w in ((0.5, 1), (-1, 1), (3.2, 2), (7, 0.5), (4.999, 1), (float("nan"), 1)):
         made[0].Fill(x, w)
     for _ in range(200):
@@ -310,6 +310,7 @@ def write_seeds(folder):
     made.update(scalars())
     groups = {
         "histograms": lambda out: [made[name].Write() for name in ("cutflow", "weighted", "h2")],
+        "buffered": lambda out: [made[name].Write() for name in ("buffered", "buffered2")],
         "profiles": lambda out: made["profile2"].Write(),
         "graphs": lambda out: made["graph_asymm"].Write(),
         "efficiency": lambda out: made["efficiency"].Write(),
