@@ -4,6 +4,7 @@
 #include "rootio/ntuple_job.h"
 
 #include "base/error.h"
+#include "rootio/ntuple_page.h"
 
 #include <string.h>
 
@@ -189,9 +190,11 @@ static enum mlaas_status add_use(struct mlaas_fields_job *job, const struct mlaa
     made->values = kept->values;
     made->keep = made->kept = true;
     *kept = (struct mlaas_kept_page){0};
-  } else {
-    made->keep = is_wanted_later(job, plan, use, elements);
+    return MLAAS_OK;
   }
+  int64_t bytes = use->page->elements * (int64_t)mlaas_ntuple_page_width(use->column);
+  made->keep = bytes <= job->room && is_wanted_later(job, plan, use, elements);
+  job->room -= made->keep ? bytes : 0;
   return MLAAS_OK;
 }
 
@@ -347,6 +350,7 @@ static enum mlaas_status finish_field(void *context, size_t item, int thread, st
 static enum mlaas_status run_levels(struct mlaas_fields_job *job, struct mlaas_error *error) {
   int num_levels = 0;
   choose_clusters(job);
+  job->room = mlaas_budget_ceiling(job->budget) / 4 * 3 - mlaas_budget_held(job->budget);
   for (size_t i = 0; i < job->num_fields; i++) {
     struct mlaas_field_read *read = &job->fields[i];
     read->feeds = mlaas_arena_alloc(&job->arena, read->plan->num_feeds, sizeof *read->feeds, error);

@@ -32,6 +32,7 @@ struct mlaas_fields_job {
   bool trust; /* checksums of pages are not compared */
   /* ---- its own ---- */
   size_t first_cluster, num_clusters;
+  int64_t room;                /* bytes of pages that may still be kept: a ceiling is for what was asked for */
   struct mlaas_page_use *uses; /* of the level at hand */
   size_t num_uses;
   struct mlaas_arena arena;
