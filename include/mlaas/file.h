@@ -114,7 +114,8 @@ MLAAS_API MLAAS_NODISCARD enum mlaas_status mlaas_table_links(struct mlaas_table
                                                               void *context, struct mlaas_error *error);
 /* The table with the columns of its friends as "alias.branch" behind its own; to be closed like any other. A friend's
  * rows are found by its index where it has one and `table` has the columns that it is made of, else row i is entry i.
- * Rows that a friend does not have are null (where TTree keeps the values of the row before). Files of friends are
+ * Rows that a friend does not have are null (where TTree keeps the values of the row before); columns of
+ * friends that are matched by entry and have all of them are not nullable. Files of friends are
  * looked for beside the table's file, then where they are named. Friends of friends are not followed. A table without
  * friends is its own result. Errors: NOT_FOUND (a friend's file or table), and those of opening a table. */
 MLAAS_API MLAAS_NODISCARD enum mlaas_status

@@ -42,8 +42,10 @@ def _is_root(path: str) -> bool:
 def _open(bundle, files, rename, batch_size, memory=None, threads=None, limits=None):
     from . import Dataset
 
+    trained = bundle.info.get("training", {}).get("params", {})
+    params = {"friends": True} if trained.get("friends") else {}
     dataset = Dataset(
-        files, None, {}, recipe=bundle.recipe, rename=rename, memory=memory, threads=threads, limits=limits
+        files, None, params, recipe=bundle.recipe, rename=rename, memory=memory, threads=threads, limits=limits
     )
     return dataset, dataset.loader("all", shuffle=False, batch_size=batch_size)
 

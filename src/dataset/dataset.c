@@ -1,5 +1,5 @@
 /* Opening a data set: files, labels, quotas; what is known of it as JSON. Reads no values. */
-#include "dataset/dataset.h"
+#include "dataset/access.h"
 
 #include "base/error.h"
 
@@ -126,7 +126,7 @@ static enum mlaas_status look_at_file(struct mlaas_dataset *dataset, size_t inde
   const char *url = dataset->files[index].url;
   enum mlaas_status status = mlaas_file_open(dataset->context, url, &file, error);
   if (status == MLAAS_OK)
-    status = mlaas_table_open(file, dataset->params.table, &table, error);
+    status = mlaas_dataset_open_table(dataset, file, &table, error);
   if (status == MLAAS_OK)
     status = look_at_table(dataset, index, table, opening, error);
   if (status != MLAAS_OK && error && !error->where[0])

@@ -20,6 +20,7 @@ struct row {
 static const struct row rows[] = {
     /* data */
     {{"branch", "tree table", "text", "null", "Path of the tree, for instance boostedAk8/events; without it the only tree of the file."}, PLAIN},
+    {{"friends", "with_friends", "bool", "false", "Whether the columns of the tree's friends (TTree::AddFriend) are branches too, as alias.branch. Friends that are matched by an index or have fewer entries are left out: values could be missing."}, PLAIN},
     {{"nevts", "nevents nevt", "int", "-1", "Entries to take from all files together, in proportion to their size; -1: all."}, -1, ANY_INT, mlaas_value_nevts},
     {{"identifier", "identifiers", "list or text", "[\"run\", \"event\", \"luminosityBlock\"]", "Branches that name an event; never features; those that a file lacks are ignored."}, 0, 0, mlaas_value_names},
     {{"selected_branches", "", "list or text", "[]", "Branches to use, as a list or separated by commas; empty: all. Wins over exclude_branches."}, 0, 0, mlaas_value_names},

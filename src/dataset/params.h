@@ -28,6 +28,7 @@ struct mlaas_params {
   uint64_t seed;
   double shares[3];  /* train, validation, test; sum 1 */
   const char *table; /* key `branch`: path of the tree; NULL: the only one */
+  bool friends;      /* the columns of its friends too */
   struct mlaas_names identifier, selected, exclude, split_by;
   enum mlaas_scaler scaler;
   bool clip;

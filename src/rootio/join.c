@@ -160,6 +160,7 @@ static enum mlaas_status add_columns(struct mlaas_table *joined, size_t number, 
     const char *counter = friend ? mlaas_table_counter(&column.plan) : NULL;
     column.friend_number = number;
     column.origin = i;
+    column.missing = friend && (friend->index || friend->table->num_entries < joined->num_entries);
     if (friend)
       column.name = mlaas_arena_format(&joined->arena, error, "%s.%s", friend->alias, column.name);
     column.counter = counter ? mlaas_arena_format(&joined->arena, error, "%s.%s", friend->alias, counter) : NULL;

@@ -296,7 +296,7 @@ static enum mlaas_status fill_schema(const struct mlaas_table *table, const size
     const struct mlaas_table_column *column = &table->columns[columns[i]];
     const char *counter = column->friend_number ? column->counter : mlaas_table_counter(&column->plan);
     MLAAS_TRY(mlaas_node_schema(column->shown, column->name, schema->children[i], error));
-    if (column->friend_number)
+    if (column->missing)
       schema->children[i]->flags |= ARROW_FLAG_NULLABLE;
     if (counter)
       MLAAS_TRY(mlaas_schema_annotate(schema->children[i], "mlaas.counter", counter, error));

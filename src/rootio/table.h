@@ -48,6 +48,7 @@ struct mlaas_table_column {
   /* of a table with friends: */
   size_t friend_number, origin; /* whose column it is (0: the table's own), and which one there */
   const char *counter;          /* of a friend's column */
+  bool missing;                 /* of a friend's column: it need not have all rows */
 };
 
 /* A file beside the table's own that holds baskets of some branches. */

@@ -1,4 +1,4 @@
-"""Writes friends-main.root, friends-index.root and friends-plain.root with ROOT (6.40): run it in this folder, with ROOT in Python."""
+"""Writes friends-main.root, friends-index.root and friends-plain.root with ROOT (6.40), in the folder it is run in."""
 
 import os
 
@@ -55,6 +55,10 @@ void make() {
     t.AddFriend("e", "friends-index.root");
     t.AddFriend("r", "friends-index.root");
     t.AddFriend(&s, "same");
+    TTree w("w", "all entries"); double weight; std::vector<float> c; w.Branch("weight", &weight); w.Branch("c", &c);
+    for (int k = 0; k < 50; k++) { weight = 1 + k * 0.5; c.assign(k % 3, k); w.Fill(); }
+    w.Write();
+    t.AddFriend(&w, "full");
     t.Write();
     { TFile g("gone.root", "RECREATE"); TTree h("g", "g"); int o = 1; h.Branch("o", &o); h.Fill(); h.Write(); }
     f.cd(); TTree l("lost", "its friend is gone"); l.Branch("x", &x); l.Fill();

@@ -41,6 +41,7 @@ def test_friends_are_listed_as_they_were_written():
         ("e", "e", "friends-index.root"),
         ("r", "r", "friends-index.root"),
         ("same", "short", ""),
+        ("full", "w", ""),
     ]
     assert mlaas.open(MAIN)["short"].friends == []
 
@@ -79,6 +80,7 @@ def test_columns_say_whose_they_are():
     assert table.columns[:4] == ["run", "event", "x", "i.run"]
     assert table.column_info("i.y")["type"] == "Double_t"
     assert table.schema.field("i.y").nullable and not table.schema.field("x").nullable
+    assert table.schema.field("near.z").nullable and not table.schema.field("full.weight").nullable
     assert set(table.unsupported) == {"e.q", "e.run"}
     assert "run*2" in table.unsupported["e.q"]
     with pytest.raises(mlaas.UnsupportedError, match="not computed"):
@@ -108,6 +110,31 @@ def test_a_friend_may_have_moved_with_its_file(tmp_path):
         shutil.copy(os.path.join(DATA, name), tmp_path)
     table = mlaas.open(tmp_path / "friends-main.root")["m"].with_friends()
     assert table.arrays(["i.y"])["i.y"].tolist() == expected(lambda n: n * 0.25)
+
+
+def test_data_sets_take_branches_of_friends():
+    params = {
+        "branch": "m",
+        "friends": True,
+        "selected_branches": ["x", "full.weight", "full.c"],
+        "scaler": "none",
+        "split": [1, 0, 0],
+        "pad": -1,
+        "width": 2,
+    }
+    dataset = mlaas.Dataset([MAIN, MAIN], [0, 1], params)
+    rows = np.concatenate([np.asarray(batch.x) for batch in dataset.loader("all", shuffle=False, batch_size=20)])
+    assert rows.shape == (100, 4)
+    columns = {tuple(column) for column in rows[:50].T.tolist()}
+    assert columns == {
+        tuple(map(float, ROWS)),
+        tuple(1 + n * 0.5 for n in ROWS),
+        *(tuple(float(n) if n % 3 > slot else -1.0 for n in ROWS) for slot in range(2)),
+    }
+    with pytest.raises(mlaas.NotFoundError, match="full.weight"):
+        mlaas.Dataset([MAIN], [0], {**params, "friends": False})
+    with pytest.raises(mlaas.NotFoundError, match="values of it are missing"):
+        mlaas.Dataset([MAIN], [0], {**params, "selected_branches": ["i.y"]})
 
 
 @needs_made

@@ -111,7 +111,7 @@ static void tables_say_their_links_and_keep_their_columns(void **state) {
   assert_int_equal(mlaas_file_open(context, MAIN, &file, &error), MLAAS_OK);
   assert_int_equal(mlaas_table_open(file, "m", &table, &error), MLAAS_OK);
   assert_int_equal(mlaas_table_links(table, links_are_told, &count, &error), MLAAS_OK);
-  assert_int_equal(count, 5);
+  assert_int_equal(count, 6);
   assert_int_equal(mlaas_table_with_friends(table, &joined, &error), MLAAS_OK);
   assert_int_equal(mlaas_table_find(joined, "near.u", &column, &error), MLAAS_OK);
   mlaas_table_column(joined, column, &info);
