@@ -13,6 +13,11 @@
 
 /* ---- mutant_make.c ---- */
 
+/* One change: `size` bytes at `at` are no longer what they were. */
+struct mutant_change {
+  size_t at, size;
+};
+
 /* Bytes with a hash of their own. */
 struct mutant_repair {
   size_t at, size;
@@ -26,11 +31,8 @@ struct mutant_original {
   uint8_t *covered; /* for each byte whether a checksum covers it */
   struct mutant_repair *repairs;
   size_t num_repairs;
-};
-
-/* One change: `size` bytes at `at` are no longer what they were. */
-struct mutant_change {
-  size_t at, size;
+  struct mutant_change *sums; /* zlib streams, which have an Adler-32 only */
+  size_t num_sums;
 };
 
 enum { MUTANT_CHANGES = 16 };
@@ -52,7 +54,9 @@ void mutant_make(const struct mutant_original *original, uint64_t seed, struct m
 /* ---- mutant_cover.c ---- */
 
 /* Marks the bytes of every payload whose codec or page has a checksum. */
-void mutant_cover(const struct mutant_original *original, struct mlaas_context *context);
+void mutant_cover(struct mutant_original *original, struct mlaas_context *context);
+/* True where zlib itself takes a changed block for sound: Adler-32 is a sum, and sums can stay the same. */
+bool mutant_collides(const struct mutant_original *original, const struct mutant *mutant);
 
 /* ---- mutant_plain.c ---- */
 

@@ -3,9 +3,11 @@
  */
 #include "mutant.h"
 
+#include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
-static void mark(const struct mutant_original *original, int64_t from, int64_t size) {
+static void mark(struct mutant_original *original, int64_t from, int64_t size) {
   if (from > 0 && size > 0 && from <= (int64_t)original->size && size <= (int64_t)original->size - from)
     memset(original->covered + from, 1, (size_t)size);
 }
@@ -19,8 +21,16 @@ static bool block_is_checked(const uint8_t *block, size_t size) {
   return memcmp(block, "ZL", 2) == 0 || memcmp(block, "L4", 2) == 0;
 }
 
+static void note_sum(struct mutant_original *original, size_t at, size_t size) {
+  struct mutant_change *sums = realloc(original->sums, (original->num_sums + 1) * sizeof *sums);
+  if (!sums)
+    abort();
+  sums[original->num_sums++] = (struct mutant_change){at, size};
+  original->sums = sums;
+}
+
 /* The payload of a record, block by block; their headers are left out. */
-static void mark_payload(const struct mutant_original *original, int64_t from, int64_t stored, int64_t inflated) {
+static void mark_payload(struct mutant_original *original, int64_t from, int64_t stored, int64_t inflated) {
   enum { HEADER = 9 };
   if (from <= 0 || stored < 0 || from > (int64_t)original->size || stored > (int64_t)original->size - from ||
       stored >= inflated)
@@ -32,11 +42,13 @@ static void mark_payload(const struct mutant_original *original, int64_t from, i
       return;
     if (block_is_checked(block, (size_t)size))
       mark(original, at + HEADER, size - HEADER);
+    if (block[0] == 'Z' && block[1] == 'L')
+      note_sum(original, (size_t)at + HEADER, (size_t)size - HEADER);
     at += size;
   }
 }
 
-static void mark_baskets(const struct mutant_original *original, const struct mlaas_tree *tree) {
+static void mark_baskets(struct mutant_original *original, const struct mlaas_tree *tree) {
   for (size_t i = 0; i < tree->num_all; i++)
     for (size_t k = 0; k < tree->all[i]->num_baskets; k++) {
       const struct mlaas_basket_ref *ref = &tree->all[i]->baskets[k];
@@ -54,7 +66,7 @@ static int64_t load64(const uint8_t *at) {
   return (int64_t)__builtin_bswap64(word);
 }
 
-static void mark_ntuple(const struct mutant_original *original, struct mlaas_container *container,
+static void mark_ntuple(struct mutant_original *original, struct mlaas_container *container,
                         const struct mlaas_key *key) {
   enum { FRONT = 6, HASHED = 72, HEADER = 14, FOOTER = 38, HEAD_SIZE = 22, FOOT_SIZE = 46, ANCHOR = 78 };
   int64_t at = key->offset + key->key_len;
@@ -75,7 +87,7 @@ static void mark_ntuple(const struct mutant_original *original, struct mlaas_con
   mlaas_ntuple_reset(&ntuple);
 }
 
-void mutant_cover(const struct mutant_original *original, struct mlaas_context *context) {
+void mutant_cover(struct mutant_original *original, struct mlaas_context *context) {
   struct mlaas_source *source;
   struct mlaas_file *file;
   struct mlaas_error error;
@@ -99,4 +111,26 @@ void mutant_cover(const struct mutant_original *original, struct mlaas_context *
     }
   }
   mlaas_file_close(file);
+}
+
+static bool inflates_differently(const uint8_t *original, const uint8_t *mutant, size_t size) {
+  enum { LARGEST = 1 << 24 };
+  uint8_t *left = malloc(LARGEST), *right = malloc(LARGEST);
+  uLongf left_size = LARGEST, right_size = LARGEST;
+  bool differs = left && right && uncompress(left, &left_size, original, size) == Z_OK &&
+                 uncompress(right, &right_size, mutant, size) == Z_OK &&
+                 (left_size != right_size || memcmp(left, right, left_size) != 0);
+  free(left);
+  free(right);
+  return differs;
+}
+
+bool mutant_collides(const struct mutant_original *original, const struct mutant *mutant) {
+  for (size_t i = 0; mutant->size == original->size && i < original->num_sums; i++) {
+    const struct mutant_change *sum = &original->sums[i];
+    const uint8_t *left = original->data + sum->at, *right = mutant->data + sum->at;
+    if (memcmp(left, right, sum->size) != 0 && inflates_differently(left, right, sum->size))
+      return true;
+  }
+  return false;
 }

@@ -30,7 +30,7 @@ struct options {
 };
 
 struct sums {
-  uint64_t same, refused, different, missing, covered, defects;
+  uint64_t same, refused, different, missing, covered, collisions, defects;
   double slowest;
 };
 
@@ -133,7 +133,9 @@ static void count(struct job *job, uint64_t index, enum verdict verdict) {
   uint64_t *const sums[] = {&job->sums.same, &job->sums.refused, &job->sums.missing, &job->sums.different};
   ++*sums[verdict];
   job->sums.covered += job->mutant.covered;
-  if (job->mutant.covered && verdict >= MISSING) {
+  if (job->mutant.covered && verdict >= MISSING && mutant_collides(&job->original, &job->mutant)) {
+    job->sums.collisions++;
+  } else if (job->mutant.covered && verdict >= MISSING) {
     char text[80];
     snprintf(text, sizeof text, "%s values under a checksum", verdicts[verdict]);
     report(job, index, text);
@@ -251,15 +253,17 @@ static bool prepare(struct job *job) {
 
 static void finish(struct job *job) {
   const struct sums *sums = &job->sums;
-  printf("sums: same %llu refused %llu missing %llu different %llu covered %llu defects %llu slowest %.3f\n",
+  printf("sums: same %llu refused %llu missing %llu different %llu covered %llu collisions %llu defects %llu slowest "
+         "%.3f\n",
          (unsigned long long)sums->same, (unsigned long long)sums->refused, (unsigned long long)sums->missing,
-         (unsigned long long)sums->different, (unsigned long long)sums->covered, (unsigned long long)sums->defects,
-         sums->slowest);
+         (unsigned long long)sums->different, (unsigned long long)sums->covered, (unsigned long long)sums->collisions,
+         (unsigned long long)sums->defects, sums->slowest);
   mlaas_context_put(job->context);
   free(job->original.data);
   free(job->original.covered);
   free(job->original.places);
   free(job->original.repairs);
+  free(job->original.sums);
   free(job->mutant.data);
   free(job->baseline.values);
   free(job->reading.values);
