@@ -42,7 +42,7 @@ static struct array_owned *new_owned(size_t num_blocks, size_t num_children) {
   owned->blocks = (struct mlaas_block *)(owned + 1);
   owned->children = (struct ArrowArray *)(owned->blocks + num_blocks + 1);
   owned->pointers = (struct ArrowArray **)(owned->children + num_children);
-  owned->buffers = (const void **)(owned->pointers + num_children);
+  owned->buffers = (const void **)(void *)(owned->pointers + num_children);
   return owned;
 }
 
