@@ -171,8 +171,9 @@ static PyObject *describe(PyObject *owner, const struct ArrowSchema *schema, con
       Py_CLEAR(children);
   }
   if (buffers && children)
-    all = Py_BuildValue("(ssLLLOO)", schema->name ? schema->name : "", schema->format, (long long)array->length,
-                        (long long)array->offset, (long long)array->null_count, buffers, children);
+    all = Py_BuildValue("(O&sLLLOO)", core_str, schema->name ? schema->name : "", schema->format,
+                        (long long)array->length, (long long)array->offset, (long long)array->null_count, buffers,
+                        children);
   Py_XDECREF(buffers);
   Py_XDECREF(children);
   return all;

@@ -127,3 +127,13 @@ def test_leaf_lists_with_text(file):
 def test_whole_objects_with_the_name_of_their_class(file):
     table = file["objects"]
     assert rows(table, "named") == [{"fName": f"name {i}", "fTitle": "t" * i} for i in range(12)]
+
+
+def test_names_that_are_not_utf8(tmp_path):
+    with open(os.path.join(DATA, "branches.root"), "rb") as source:
+        original = source.read()
+    assert original.count(b"\x01x\x06x[n]/F") == 1
+    path = tmp_path / "named.root"
+    path.write_bytes(original.replace(b"\x01x\x06x[n]/F", b"\x01\xff\x06x[n]/F"))
+    shutil.copy(os.path.join(DATA, "branches-side.root"), tmp_path)
+    assert mlaas.open(path)["elsewhere"].arrays(["\udcff"])["\udcff"].counts.tolist() == [i % 4 for i in range(300)]
