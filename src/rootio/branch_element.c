@@ -119,8 +119,9 @@ static enum mlaas_status plan_node(struct mlaas_branch_maker *maker, const struc
                                    struct mlaas_node *node) {
   int64_t per;
   int32_t known = maker->clones ? maker->clones->count : 0;
-  if (node && nodes->num_clones > known) {
-    maker->plan->unknown_clones = known + 1;
+  if (node && (nodes->num_clones > known || nodes->ambiguous)) {
+    maker->plan->unknown_clones = nodes->num_clones > known ? known + 1 : 0;
+    maker->plan->ambiguous = nodes->ambiguous;
     maker->plan->unknown_root = node;
   }
   if (!node)

@@ -29,14 +29,16 @@ struct mlaas_branch_plan {
   bool counts_given;                  /* WALK: `counter` has the lengths of lists, in the file's order */
   int32_t unknown_clones;             /* the first TClonesArray whose class its bytes have to tell, from 1; 0: none */
   struct mlaas_node *unknown_root;    /* then what to look for it with */
-  struct mlaas_clones_sample *sample; /* decoding only looks for a TClonesArray's class; else NULL */
+  bool ambiguous;                     /* classes in it have several versions in the file; unknown_root is set */
+  struct mlaas_clones_sample *sample; /* decoding only looks for classes and versions; else NULL */
 };
 
-/* The class of a TClonesArray, as its bytes have it. */
+/* The class of a TClonesArray, or the version of a class that is not the planned one, as bytes have it. */
 struct mlaas_clones_sample {
-  int32_t wanted;
+  int32_t wanted; /* -1: a version */
   bool found;
   char name[256];
+  struct mlaas_class_version version;
 };
 
 /* Fills `plan`, strings and nodes from `arena`. Errors: MEMORY, LIMIT; what cannot be read is no error. */

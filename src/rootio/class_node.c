@@ -498,14 +498,33 @@ static struct mlaas_node *relative_node(struct mlaas_node_maker *maker, const st
   return node;
 }
 
+/* The version that the bytes were seen to have, else the newest. */
+static const struct mlaas_streamer_info *choose_info(struct mlaas_node_maker *maker, const char *name) {
+  const struct mlaas_streamers *streamers = maker->streamers;
+  const struct mlaas_clones *told = maker->clones;
+  const struct mlaas_streamer_info *info = mlaas_node_find_info(maker, name, -1, 0);
+  if (!info || info == streamers->infos || strcmp(info[-1].name, info->name) != 0)
+    return info;
+  maker->ambiguous = true;
+  for (int32_t i = 0; told && i < told->num_versions; i++)
+    if (strcmp(told->versions[i].name, info->name) == 0) {
+      const struct mlaas_streamer_info *seen =
+          mlaas_streamers_find(streamers, info->name, told->versions[i].version, told->versions[i].checksum);
+      return seen ? seen : info;
+    }
+  return info;
+}
+
 struct mlaas_node *mlaas_class_node(struct mlaas_node_maker *maker, const char *name, int32_t version,
                                     uint32_t checksum) {
   struct mlaas_node *node;
   if (mlaas_known_class(maker, name, &node))
     return node;
-  const struct mlaas_streamer_info *info = mlaas_node_find_info(maker, name, version, checksum);
-  if (!info && (version > 0 || checksum))
-    info = mlaas_node_find_info(maker, name, -1, 0);
+  const struct mlaas_streamer_info *info = NULL;
+  if (version > 0 || checksum)
+    info = mlaas_node_find_info(maker, name, version, checksum);
+  if (!info)
+    info = choose_info(maker, name);
   if (maker->status != MLAAS_OK)
     return NULL;
   if (info)

@@ -22,6 +22,7 @@ struct mlaas_node_maker {
   int depth;
   int32_t num_nodes;
   const struct mlaas_clones *clones; /* or NULL */
+  bool ambiguous;                    /* of a class that was met the file describes several versions */
   int32_t num_clones;                /* TClonesArrays met */
   bool outside;                      /* the member's counter is another branch; for the first member alone */
   int32_t content;                   /* ROOT's code of what a collection holds; 61 where it is a class, or unknown */

@@ -1,5 +1,5 @@
-/* Finds the classes of TClonesArrays: walks through the first basket of a branch with the plan as far as it is known,
- * once for each array. Must not know of columns. */
+/* Finds the classes of TClonesArrays and the versions of classes: walks through the first basket of a branch with the
+ * plan as far as it is known, once for each. Must not know of columns. */
 #include "rootio/clones.h"
 
 #include "base/error.h"
@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-enum { MOST_CLONES = 16, MOST_BYTES = 64 << 20 };
+enum { MOST_CLONES = 16, MOST_VERSIONS = 16, MOST_BYTES = 64 << 20 };
 
 struct finder {
   struct mlaas_table *table;
@@ -43,33 +43,50 @@ static enum mlaas_status load_basket(struct finder *finder, const struct mlaas_b
   return mlaas_basket_open(&head, finder->object.data, &finder->basket, error);
 }
 
-/* "" where no entry of the basket has the array, or where the basket makes no sense. */
-static const char *look(struct finder *finder, const struct mlaas_branch_plan *plan, struct mlaas_error *error) {
-  struct mlaas_clones_sample sample = {.wanted = plan->unknown_clones - 1};
+/* Walks through the basket, be it only up to where the plan and the bytes part. */
+static void look(struct finder *finder, const struct mlaas_branch_plan *plan, struct mlaas_clones_sample *sample) {
   struct mlaas_branch_plan probe = {.branch = plan->branch,
                                     .layout = MLAAS_LAYOUT_WALK,
                                     .root = plan->unknown_root,
                                     .num_buffers = mlaas_node_number(plan->unknown_root, 0),
-                                    .sample = &sample};
+                                    .sample = sample};
   struct mlaas_piece piece;
   struct mlaas_error ignored;
   struct mlaas_budget *budget = finder->table->file->container.budget;
   if (mlaas_decode_piece(&probe, &finder->basket, NULL, budget, NULL, &piece, &ignored) == MLAAS_OK)
     mlaas_piece_reset(&piece);
-  return mlaas_arena_strndup(&finder->table->arena, sample.name, strlen(sample.name), error);
 }
 
-/* Plans again for each array; those that are found may hold others. */
-static enum mlaas_status find_all(struct finder *finder, struct mlaas_branch_plan *plan, struct mlaas_error *error) {
+static enum mlaas_status plan_again(struct finder *finder, const struct mlaas_clones *told,
+                                    struct mlaas_branch_plan *plan, struct mlaas_error *error) {
   struct mlaas_table *table = finder->table;
+  bool elsewhere = plan->elsewhere;
+  MLAAS_TRY(
+      mlaas_branch_plan_again(plan->branch, &table->file->streamers, &table->tree, told, &table->arena, plan, error));
+  plan->elsewhere = elsewhere;
+  return MLAAS_OK;
+}
+
+/* Plans again for each array and each version; those that are found may hold others. */
+static enum mlaas_status find_all(struct finder *finder, struct mlaas_branch_plan *plan, struct mlaas_error *error) {
   const char *names[MOST_CLONES];
-  struct mlaas_clones clones = {names, 0};
-  while (plan->unknown_clones && clones.count < MOST_CLONES) {
-    names[clones.count] = look(finder, plan, error);
-    if (!names[clones.count++])
-      return MLAAS_MEMORY;
-    MLAAS_TRY(mlaas_branch_plan_again(plan->branch, &table->file->streamers, &table->tree, &clones, &table->arena, plan,
-                                      error));
+  struct mlaas_class_version versions[MOST_VERSIONS];
+  struct mlaas_clones told = {names, 0, versions, 0};
+  for (int round = 0; round < MOST_CLONES + MOST_VERSIONS && (plan->unknown_clones || plan->ambiguous); round++) {
+    struct mlaas_clones_sample version = {.wanted = -1}, array = {.wanted = plan->unknown_clones - 1};
+    if (plan->ambiguous && told.num_versions < MOST_VERSIONS)
+      look(finder, plan, &version);
+    if (version.found) {
+      versions[told.num_versions++] = version.version;
+    } else if (plan->unknown_clones && told.count < MOST_CLONES) {
+      look(finder, plan, &array); /* "" where no entry of the basket has it */
+      names[told.count] = mlaas_arena_strndup(&finder->table->arena, array.name, strlen(array.name), error);
+      if (!names[told.count++])
+        return MLAAS_MEMORY;
+    } else {
+      break;
+    }
+    MLAAS_TRY(plan_again(finder, &told, plan, error));
   }
   return MLAAS_OK;
 }

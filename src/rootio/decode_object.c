@@ -65,24 +65,33 @@ enum mlaas_status mlaas_walk_leave(struct mlaas_walk *walk, const struct mlaas_w
   return MLAAS_OK;
 }
 
+/* Another version than the planned one, which a look at the bytes may be after. */
+static enum mlaas_status refuse_version(struct mlaas_walk *walk, const struct mlaas_object_class *object,
+                                        int32_t version, uint32_t checksum) {
+  if (walk->sample && walk->sample->wanted < 0 && !walk->sample->found) {
+    walk->sample->found = true;
+    walk->sample->version = (struct mlaas_class_version){object->name, version, checksum};
+  }
+  if (version > 0)
+    return mlaas_fail(walk->error, MLAAS_UNSUPPORTED, "an object of class %s has version %d, its column has version %d",
+                      object->name, version, object->version);
+  return mlaas_fail(walk->error, MLAAS_UNSUPPORTED, "an object of class %s has the checksum 0x%x, its column has 0x%x",
+                    object->name, checksum, object->checksum);
+}
+
 /* The version, and behind one that is not positive the checksum: missing where the class itself has no version. */
 static enum mlaas_status take_version(struct mlaas_walk *walk, const struct mlaas_object_class *object) {
   MLAAS_WALK_NEED(walk, 2);
   int16_t version = take16(walk);
-  if (version > 0 && (object->any || version == object->version))
-    return MLAAS_OK;
   if (version > 0)
-    return mlaas_fail(walk->error, MLAAS_UNSUPPORTED, "an object of class %s has version %d, its column has version %d",
-                      object->name, version, object->version);
+    return object->any || version == object->version ? MLAAS_OK : refuse_version(walk, object, version, 0);
   if (walk->end - walk->at >= 4) {
     uint32_t checksum = mlaas_walk_u32(walk);
     if (object->any || checksum == object->checksum)
       return MLAAS_OK;
     walk->at -= 4;
     if (object->version != 0)
-      return mlaas_fail(walk->error, MLAAS_UNSUPPORTED,
-                        "an object of class %s has the checksum 0x%x, its column has 0x%x", object->name, checksum,
-                        object->checksum);
+      return refuse_version(walk, object, version, checksum);
   }
   return MLAAS_OK;
 }

@@ -59,10 +59,20 @@ enum mlaas_skip {
   MLAAS_SKIP_CLONES   /* a TClonesArray, the `size`th, of a class that its bytes will name */
 };
 
-/* Classes of the TClonesArrays in one column, in the order of its nodes, as far as its bytes were asked for them. */
+/* A class as the bytes of a column have it, where the file describes several versions. */
+struct mlaas_class_version {
+  const char *name;
+  int32_t version;
+  uint32_t checksum;
+};
+
+/* What the bytes of one column were asked for: the classes of its TClonesArrays, in the order of its nodes, and
+ * versions of classes. */
 struct mlaas_clones {
   const char *const *names; /* "" where no entry had it */
   int32_t count;
+  const struct mlaas_class_version *versions;
+  int32_t num_versions;
 };
 
 /* The class of an object in a tree's bytes: what its frame has to say. */

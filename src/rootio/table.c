@@ -145,7 +145,7 @@ static enum mlaas_status open_tree(struct mlaas_table *table, struct mlaas_error
   for (size_t i = 0; i < tree->num_all; i++) {
     struct mlaas_branch_plan plan;
     MLAAS_TRY(mlaas_branch_plan_make(tree->all[i], &table->file->streamers, tree, &table->arena, &plan, error));
-    if (plan.unknown_clones)
+    if (plan.unknown_clones || plan.ambiguous)
       MLAAS_TRY(mlaas_clones_find(table, &plan, error));
     if (plan.elsewhere && !plan.unsupported)
       MLAAS_TRY(mlaas_side_file_find(table, &plan, error));

@@ -3,10 +3,9 @@
 
 import pathlib
 
+import mlaas
 import pyarrow as pa
 import pytest
-
-import mlaas
 
 DATA = pathlib.Path(__file__).resolve().parent.parent / "data"
 ENTRIES = 8
@@ -174,10 +173,13 @@ def member(value, name):
 
 
 # in their own branches, most of them of one or two levels of collections
-SPLIT = """i kind wide kinds wides f16 d32 rd rf rda[3] n dyn dynd hits text ts tsa[2] sa[2] va[2] vha[2] ha[2] pv ph po
- arrow arrow2 pa[2] vh/vh.id vh/vh.c[2] lh/lh.e dq/dq.o dq/dq.s sh/sh.id vo/vo.s vvh vd/vd.bn vd/vd.ms vd/vd.dh vd/vd.dlast
- msh/msh.first miv/miv.first miv/miv.second uif/uif.second mm/mm.second mhm/mhm.first mhm/mhm.second vps/vps.first vpi/vpi.first
- mp/mp.first bits vbits vb vts vs ss date arr ref refs v2 v3 lv vlv mat sym vec clones/clones.o clones/clones.s up last""".split()
+SPLIT = """
+i kind wide kinds wides f16 d32 rd rf rda[3] n dyn dynd hits text ts tsa[2] sa[2] va[2] vha[2] ha[2] pv ph po arrow
+arrow2 pa[2] vh/vh.id vh/vh.c[2] lh/lh.e dq/dq.o dq/dq.s sh/sh.id vo/vo.s vvh vd/vd.bn vd/vd.ms vd/vd.dh vd/vd.dlast
+msh/msh.first miv/miv.first miv/miv.second uif/uif.second mm/mm.second mhm/mhm.first mhm/mhm.second vps/vps.first
+vpi/vpi.first mp/mp.first bits vbits vb vts vs ss date arr ref refs v2 v3 lv vlv mat sym vec clones/clones.o
+clones/clones.s up last
+""".split()
 
 
 def test_members_in_branches_of_their_own():

@@ -298,6 +298,69 @@ static void an_object_of_another_version_is_refused(void **state) {
   REFUSED("Point", longer, MLAAS_FORMAT, "1 bytes of an object are left over");
 }
 
+static void a_version_that_the_bytes_have_is_found_by_looking(void **state) {
+  (void)state;
+  struct mlaas_streamer_element older[] = {NUMBER("x", 2)};
+  struct mlaas_streamer_info both[] = {INFO("Point", 1, 0x900, older), INFO("Point", 2, 0x901, point)};
+  const struct mlaas_streamers two = {both, 2};
+  static const uint8_t data[] = {0x40, 0, 0, 14, 0, 9, 0, 0, 0, 1, 0x40, 0, 0, 4, 0, 1, 0, 7};
+  static const struct mlaas_class_version seen = {"Point", 1, 0};
+  static const struct mlaas_clones told = {.versions = &seen, .num_versions = 1};
+  struct mlaas_clones_sample sample = {.wanted = -1};
+  struct made made = {.budget = mlaas_budget_new(16 << 20)};
+  struct mlaas_node_maker nodes;
+  mlaas_arena_init(&made.arena, made.budget);
+  for (int round = 0; round < 2; round++) {
+    mlaas_node_maker_init(&nodes, &two, &made.arena, &made.error);
+    nodes.clones = round ? &told : NULL;
+    struct mlaas_node *node = mlaas_type_node(&nodes, "vector<Point>", false);
+    assert_non_null(node);
+    assert_true(nodes.ambiguous);
+    made.plan = (struct mlaas_branch_plan){.layout = MLAAS_LAYOUT_WALK, .root = node, .sample = round ? NULL : &sample};
+    made.plan.num_buffers = mlaas_node_number(node, 0);
+    assert_int_equal(decode(&made, data, sizeof data), round ? MLAAS_OK : MLAAS_UNSUPPORTED);
+  }
+  assert_true(sample.found);
+  assert_string_equal(sample.version.name, "Point");
+  assert_int_equal(sample.version.version, 1);
+  assert_string_equal(made.text, "[{x:7 } ]");
+  forget(&made);
+}
+
+static void every_allocation_may_fail(void **state) {
+  (void)state;
+  static const char *const types[] = {"All", "Holder", "map<string,vector<pair<int,Deep> > >",
+                                      "vector<TMatrixTSym<double> >"};
+  static const uint8_t offsets[] = {0, 0, 0, 70};
+  for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+    for (long n = 1, done = 0; !done; n++) {
+      struct mlaas_budget *budget = mlaas_budget_new(16 << 20);
+      struct mlaas_arena arena;
+      struct mlaas_error error = {0};
+      struct mlaas_node_maker nodes;
+      struct mlaas_piece piece = {0};
+      mlaas_arena_init(&arena, budget);
+      mlaas_node_maker_init(&nodes, &streamers, &arena, &error);
+      mlaas_memory_fail(n, false);
+      struct mlaas_node *node = mlaas_type_node(&nodes, types[i], false);
+      enum mlaas_status status = nodes.status;
+      if (node) {
+        struct mlaas_branch_plan plan = {.layout = MLAAS_LAYOUT_WALK, .root = node};
+        struct mlaas_basket basket = basket_of(pointers, sizeof pointers, 1, offsets);
+        plan.num_buffers = mlaas_node_number(node, 0);
+        node->object = NULL;
+        status = mlaas_decode_piece(&plan, &basket, NULL, budget, NULL, &piece, &error);
+      }
+      done = status != MLAAS_MEMORY;
+      mlaas_memory_fail(0, false);
+      if (status == MLAAS_OK && node)
+        mlaas_piece_reset(&piece);
+      mlaas_arena_reset(&arena);
+      assert_int_equal(mlaas_budget_held(budget), 0);
+      mlaas_budget_put(budget);
+    }
+}
+
 static void loops_are_lists_of_objects(void **state) {
   (void)state;
   static const uint8_t data[] = {0, 0, 0, 2, 0x40, 0, 0, 26, 0, 9, POINT(1, 2), POINT(3, 4)};
@@ -365,6 +428,8 @@ int main(void) {
       cmocka_unit_test(pointers_have_class_tags_and_references),
       cmocka_unit_test(pointers_that_lead_astray_are_refused),
       cmocka_unit_test(an_object_of_another_version_is_refused),
+      cmocka_unit_test(a_version_that_the_bytes_have_is_found_by_looking),
+      cmocka_unit_test(every_allocation_may_fail),
       cmocka_unit_test(loops_are_lists_of_objects),
       cmocka_unit_test(roots_own_classes_are_known),
       cmocka_unit_test(a_class_in_itself_is_left_out_where_its_length_is_known),
