@@ -8,8 +8,8 @@
  * list<...> (32-bit offsets); std::vector of std::vector is list<list<...>>; strings are utf8 with the bytes as stored;
  * fixed dimensions are fixed_size_list; a leaf list of several leaves is a struct. A class is a struct of its members,
  * those of its base classes among them (TObject's two numbers are left out); maps are map, pairs structs of first and
- * second, bitsets lists of bool; behind a pointer there may be null. Members whose class only their bytes tell (TObject*,
- * TObjArray) and members of their own class have no place in a struct. All byte order is the machine's.
+ * second, bitsets lists of bool; behind a pointer there may be null. Members whose class only their bytes tell
+ * (TObject*, TObjArray) and members of their own class have no place in a struct. All byte order is the machine's.
  */
 #ifndef MLAAS_FILE_H
 #define MLAAS_FILE_H
