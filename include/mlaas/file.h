@@ -78,8 +78,8 @@ struct mlaas_column_info {
   const char *unsupported; /* why it cannot be read, NULL where it can */
   int64_t stored_bytes;    /* compressed, as in the file */
   int64_t raw_bytes;       /* decompressed */
-  int64_t num_baskets;
-  int32_t compression; /* 100 x algorithm + level; -1 unknown */
+  int64_t num_baskets;     /* of an RNTuple's field: pages, of all columns below it */
+  int32_t compression;     /* 100 x algorithm + level; -1 unknown */
 };
 /* Columns in the tree's order: every branch that holds data, and every branch that cannot be read. */
 MLAAS_API size_t mlaas_table_num_columns(const struct mlaas_table *table);
