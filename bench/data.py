@@ -24,8 +24,7 @@ BY_ROOT = ["bench_jagged_cnt_zlib.root", "bench_jagged_vec_zlib.root", "bench_ja
 SHAPES = {"nano_zstd.root": ("nano", 505, 10_000), "xaod_zlib.root": ("xaod", 101, 5_000),
           "nested_zlib.root": ("nested", 101, 50_000), "nested_lz4.root": ("nested", 404, 50_000)}
 CORPUS = os.path.join(os.path.dirname(__file__), "..", "..", "shared", "corpus", "scikit-hep-testdata")
-SMALL = ["uproot-HZZ.root", "uproot-Zmumu.root", "uproot-hepdata-example.root",
-         "nanoAOD_2015_CMS_Open_Data_ttbar.root"]
+SMALL = ["uproot-HZZ.root", "uproot-hepdata-example.root", "nanoAOD_2015_CMS_Open_Data_ttbar.root"]
 
 
 def values(rng, kind, count):

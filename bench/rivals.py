@@ -51,7 +51,7 @@ BACK = r"""
 def tree_of(path):
     import uproot
     with uproot.open(path) as file:
-        name = next(name for name, kind in file.classnames().items() if kind == "TTree")
+        name = next(name for name, kind in file.classnames().items() if kind in ("TTree", "TNtuple"))
         return name.split(";")[0], columns_of(file[name])
 
 
@@ -141,7 +141,8 @@ def run_uproot(path):
     uproot.open(path)
     begun, left_out = time.process_time(), []
     with uproot.open(path) as file:
-        tree = next(file[name] for name, kind in file.classnames().items() if kind in ("TTree", "ROOT::RNTuple"))
+        kinds = ("TTree", "TNtuple", "ROOT::RNTuple")
+        tree = next(file[name] for name, kind in file.classnames().items() if kind in kinds)
         try:
             tree.arrays()
         except (NotImplementedError, ValueError, uproot.DeserializationError):

@@ -7,7 +7,6 @@ import subprocess
 
 LIBRARIES = "Core RIO Net Hist Tree TreePlayer MathCore Thread ROOTVecOps ROOTDataFrame ROOTNTuple Imt".split()
 HERE = os.path.dirname(os.path.abspath(__file__))
-FOLDER = os.path.join(os.path.dirname(HERE), "build", "bench-root")
 
 
 def home():
@@ -16,9 +15,10 @@ def home():
     return found[0] if found and shutil.which("g++") else None
 
 
-def build(name, source, folder=FOLDER):
-    """Path of the program made of `source`, which may include shapes.hpp."""
-    root = home()
+def build(name, source):
+    """Path of the program made of `source`, which may include shapes.hpp: kept beside the data."""
+    root, data = home(), os.environ.get("MLAAS_BENCH_DATA", os.path.join("build", "bench-data"))
+    folder = os.path.abspath(os.path.join(data, "programs"))
     mark = hashlib.sha1((source + open(os.path.join(HERE, "shapes.hpp")).read()).encode()).hexdigest()[:12]
     program = os.path.join(folder, f"{name}-{mark}")
     if os.path.exists(program):

@@ -100,9 +100,12 @@ def bench_rivals(files, reading, rounds):
         for what in ["uproot", *(NTUPLE_MODES if "rntuple" in name else MODES)]:
             command = [sys.executable, script, files[name], what]
             try:
-                said = [lines(command, timeout=900)[-1] for _ in range(rounds)]
+                said = [lines(command, timeout=240)[-1] for _ in range(rounds)]
             except (RuntimeError, subprocess.TimeoutExpired, OSError, IndexError) as error:
                 show(f"  beside {what}", name, f"did not run: {error}"[:60])
+                continue
+            if said[0]["events"] == 0:
+                show(f"  beside {what}", name, "did not run: it read no entries")
                 continue
             theirs = median_of(said, "cpu_s")
             left_out = len(said[0].get("left_out", []))
@@ -195,6 +198,7 @@ def main():
     words.add_argument("--quick", action="store_true", help="leave out memory and training")
     words.add_argument("--read", action="store_true", help="reading columns only")
     args = words.parse_args()
+    os.environ["MLAAS_BENCH_DATA"] = args.data # where rivals find their programs
     files = data.make(args.data)
     print(f"{'what':<34} {'file':<30} {'ours':>18} {'limit or rival':>20} {'ratio':>8} {'target':>7}")
     real = {**data.small(), **data.wide()}
