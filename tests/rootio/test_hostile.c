@@ -8,7 +8,7 @@
 #include "sample.h"
 
 #include <libdeflate.h>
-#include <mlaas/object.h>
+#include <mlaas/verify.h>
 
 enum { SLACK = 8 << 20 };
 
@@ -140,6 +140,27 @@ static void every_ceiling_is_kept_and_named(void **state) {
     assert_int_equal(read_under(cases[i].path, cases[i].limits, &error), MLAAS_LIMIT);
     assert_non_null(strstr(error.message, cases[i].name));
   }
+}
+
+static void note_what_is_left_out(void *context, const struct mlaas_finding *finding) {
+  if (strstr(finding->message, "what begins at entry 100 is left out"))
+    ++*(int *)context;
+}
+
+/* No range of entries is small enough: the verifier does not try each of 1,700. */
+static void verifying_ends_where_every_row_fails(void **state) {
+  (void)state;
+  int left_out = 0;
+  struct mlaas_context_options options = {.size = sizeof options, .threads = 1, .limits = {.basket = 100}};
+  struct mlaas_verify_options how = {.size = sizeof how, .finding = note_what_is_left_out, .context = &left_out};
+  struct mlaas_verify_report report = {.size = sizeof report};
+  struct mlaas_context *context;
+  struct mlaas_error error;
+  assert_int_equal(mlaas_context_new(&options, &context, &error), MLAAS_OK);
+  assert_int_equal(mlaas_verify(context, DATA "loader/b.root", &how, &report, &error), MLAAS_OK);
+  assert_int_not_equal(report.status, MLAAS_OK);
+  assert_int_equal(left_out, 1);
+  mlaas_context_put(context);
 }
 
 /* ---- references ---- */
@@ -370,11 +391,17 @@ static void elements_without_a_class_are_refused(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(extreme_lengths_cost_nothing),      cmocka_unit_test(a_bomb_is_refused_before_it_is_inflated),
-      cmocka_unit_test(every_ceiling_is_kept_and_named),   cmocka_unit_test(objects_nest_as_deep_as_the_limit_says),
-      cmocka_unit_test(tags_must_hit_what_is_there),       cmocka_unit_test(references_make_no_circles),
-      cmocka_unit_test(classes_in_circles_come_to_an_end), cmocka_unit_test(bases_nest_only_so_deep),
-      cmocka_unit_test(types_nest_only_so_deep),           cmocka_unit_test(elements_without_a_class_are_refused),
+      cmocka_unit_test(extreme_lengths_cost_nothing),
+      cmocka_unit_test(a_bomb_is_refused_before_it_is_inflated),
+      cmocka_unit_test(every_ceiling_is_kept_and_named),
+      cmocka_unit_test(verifying_ends_where_every_row_fails),
+      cmocka_unit_test(objects_nest_as_deep_as_the_limit_says),
+      cmocka_unit_test(tags_must_hit_what_is_there),
+      cmocka_unit_test(references_make_no_circles),
+      cmocka_unit_test(classes_in_circles_come_to_an_end),
+      cmocka_unit_test(bases_nest_only_so_deep),
+      cmocka_unit_test(types_nest_only_so_deep),
+      cmocka_unit_test(elements_without_a_class_are_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
