@@ -71,24 +71,31 @@ static bool on_progress(void *context, int64_t done, int64_t total) {
   return true;
 }
 
+static void print_count(const char *before, int64_t count, const char *noun) {
+  char text[MLAAS_UNITS_TEXT];
+  printf("%s%s %s%s", before, mlaas_count_format(count, text), noun, count == 1 ? "" : "s");
+}
+
 static void print_summary(struct scene *scene, const struct mlaas_verify_report *report) {
-  char text[6][MLAAS_UNITS_TEXT];
+  char text[MLAAS_UNITS_TEXT];
   int64_t untold = report->findings + report->unsupported - scene->told;
   print_url(scene);
   if (untold > 0)
-    printf("  and %s more\n", mlaas_count_format(untold, text[0]));
+    printf("  and %s more\n", mlaas_count_format(untold, text));
   if (report->findings)
-    printf("  %s finding%s", mlaas_count_format(report->findings, text[0]), report->findings == 1 ? "" : "s");
+    print_count("  ", report->findings, "finding");
   else
     printf("  sound");
-  printf(": %s keys, %s tables, %s columns decoded", mlaas_count_format(report->keys, text[1]),
-         mlaas_count_format(report->tables, text[2]), mlaas_count_format(report->columns, text[3]));
+  print_count(": ", report->keys, "key");
+  print_count(", ", report->tables, "table");
+  print_count(", ", report->columns, "column");
+  printf(" decoded");
   if (report->undecoded)
-    printf(" (of %s more the bytes alone)", mlaas_count_format(report->undecoded, text[4]));
+    printf(" (of %s more the bytes alone)", mlaas_count_format(report->undecoded, text));
   if (report->baskets)
-    printf(", %s baskets", mlaas_count_format(report->baskets, text[5]));
+    print_count(", ", report->baskets, "basket");
   if (report->pages)
-    printf(", %s pages", mlaas_count_format(report->pages, text[5]));
+    print_count(", ", report->pages, "page");
   putchar('\n');
 }
 

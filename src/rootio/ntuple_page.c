@@ -339,17 +339,8 @@ size_t mlaas_ntuple_page_width(const struct mlaas_ntuple_column *column) {
   return (unsigned)column->type < MLAAS_NTUPLE_NUM_TYPES ? widths[column->type] : 0;
 }
 
-enum mlaas_status mlaas_ntuple_page_decode(const struct mlaas_ntuple_column *column, const uint8_t *page,
-                                           int32_t elements, int32_t start, int32_t stop, void *out,
-                                           struct mlaas_error *error) {
-  const struct slice slice = {page, elements, start, stop};
-  const int width = (int)mlaas_ntuple_page_width(column);
-  if (start < 0 || start > stop || stop > elements)
-    return mlaas_fail(error, MLAAS_INTERNAL, "elements %d to %d of a page of %d were asked for", start, stop, elements);
+bool mlaas_ntuple_page_is_plain(const struct mlaas_ntuple_column *column) {
   switch (column->type) {
-  case MLAAS_NTUPLE_BIT:
-    decode_bits(&slice, out);
-    return MLAAS_OK;
   case MLAAS_NTUPLE_BYTE:
   case MLAAS_NTUPLE_CHAR:
   case MLAAS_NTUPLE_INT8:
@@ -363,7 +354,26 @@ enum mlaas_status mlaas_ntuple_page_decode(const struct mlaas_ntuple_column *col
   case MLAAS_NTUPLE_REAL32:
   case MLAAS_NTUPLE_REAL64:
   case MLAAS_NTUPLE_INDEX64:
+    return true;
+  default:
+    return false;
+  }
+}
+
+enum mlaas_status mlaas_ntuple_page_decode(const struct mlaas_ntuple_column *column, const uint8_t *page,
+                                           int32_t elements, int32_t start, int32_t stop, void *out,
+                                           struct mlaas_error *error) {
+  const struct slice slice = {page, elements, start, stop};
+  const int width = (int)mlaas_ntuple_page_width(column);
+  if (start < 0 || start > stop || stop > elements)
+    return mlaas_fail(error, MLAAS_INTERNAL, "elements %d to %d of a page of %d were asked for", start, stop, elements);
+  if (mlaas_ntuple_page_is_plain(column)) {
     copy(&slice, width, out);
+    return MLAAS_OK;
+  }
+  switch (column->type) {
+  case MLAAS_NTUPLE_BIT:
+    decode_bits(&slice, out);
     return MLAAS_OK;
   case MLAAS_NTUPLE_SPLIT_UINT16:
   case MLAAS_NTUPLE_SPLIT_UINT32:

@@ -24,6 +24,8 @@ struct mlaas_ntuple_switch {
 enum mlaas_status mlaas_ntuple_page_decode(const struct mlaas_ntuple_column *column, const uint8_t *page,
                                            int32_t elements, int32_t start, int32_t stop, void *out,
                                            struct mlaas_error *error);
+/* True where an inflated page is what a decoded one looks like. */
+bool mlaas_ntuple_page_is_plain(const struct mlaas_ntuple_column *column);
 /* Bytes of one value in `out`; 0 for an unknown type. */
 size_t mlaas_ntuple_page_width(const struct mlaas_ntuple_column *column);
 

@@ -64,27 +64,6 @@ static enum mlaas_status verify(const struct mlaas_fields_job *job, const struct
                        page->stored);
 }
 
-/* True for columns whose inflated pages are what a decoded one looks like. */
-static bool is_stored_plainly(const struct mlaas_ntuple_column *column) {
-  switch (column->type) {
-  case MLAAS_NTUPLE_BYTE:
-  case MLAAS_NTUPLE_CHAR:
-  case MLAAS_NTUPLE_INT8:
-  case MLAAS_NTUPLE_UINT8:
-  case MLAAS_NTUPLE_INT16:
-  case MLAAS_NTUPLE_UINT16:
-  case MLAAS_NTUPLE_INT32:
-  case MLAAS_NTUPLE_UINT32:
-  case MLAAS_NTUPLE_INT64:
-  case MLAAS_NTUPLE_UINT64:
-  case MLAAS_NTUPLE_REAL32:
-  case MLAAS_NTUPLE_REAL64:
-    return true;
-  default:
-    return false;
-  }
-}
-
 static enum mlaas_status inflate(struct mlaas_read_worker *worker, const struct mlaas_ntuple_page *page,
                                  const uint8_t *stored, void *out, struct mlaas_error *error) {
   worker->codec.verified = page->checksum && !mlaas_budget_trusts_pages(worker->codec.budget);
@@ -137,7 +116,7 @@ static enum mlaas_status decode_use(const struct mlaas_fields_job *job, struct m
 /* Where a page can be inflated at once: it is wanted whole, by one feed, as it is. NULL where it cannot. */
 static uint8_t *final_place(const struct mlaas_fields_job *job, const struct mlaas_page_use *use) {
   size_t width;
-  if (use->keep || use->count != use->page->elements || !is_stored_plainly(use->column) ||
+  if (use->keep || use->count != use->page->elements || !mlaas_ntuple_page_is_plain(use->column) ||
       !mlaas_take_is_copy(mlaas_use_feed(job, use), use->column, &width))
     return NULL;
   return mlaas_use_block(job, use) + use->out * (int64_t)width;

@@ -102,7 +102,7 @@ def test_the_command_says_it_too(tmp_path):
     shutil.copy(sound, broken)
     done = run("inspect", "--verify", sound)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.split("\n")[1].startswith("  sound: 1 keys, 1 tables, 2 columns decoded, 28 baskets")
+    assert done.stdout.split("\n")[1].startswith("  sound: 1 key, 1 table, 2 columns decoded, 28 baskets")
     name, number, start, stop = list(baskets_of(broken, "t"))[-1]
     flip(broken, stop - 1)
     done = run("inspect", "--verify", sound, broken)
