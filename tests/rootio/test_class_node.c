@@ -22,6 +22,7 @@ struct made {
   size_t used;
 };
 
+static void put(struct made *made, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static void put(struct made *made, const char *format, ...) {
   va_list words;
   va_start(words, format);
