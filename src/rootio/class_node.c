@@ -169,13 +169,11 @@ const struct mlaas_streamer_info *mlaas_node_find_info(struct mlaas_node_maker *
 
 /* "Track*" without what says that it is a pointer. */
 static char *pointed_to(struct mlaas_node_maker *maker, const char *type_name) {
+  if (strncmp(type_name, "const ", 6) == 0)
+    type_name += 6;
   size_t length = strlen(type_name);
   while (length > 0 && (type_name[length - 1] == '*' || type_name[length - 1] == ' '))
     length--;
-  if (strncmp(type_name, "const ", 6) == 0) {
-    type_name += 6;
-    length -= 6;
-  }
   char *name = mlaas_arena_strndup(maker->arena, type_name, length, maker->error);
   return name ? name : failed(maker);
 }

@@ -311,6 +311,34 @@ static void classes_in_circles_come_to_an_end(void **state) {
   }
 }
 
+/* Pointers to nothing but "const". */
+static void pointers_without_a_type_are_refused(void **state) {
+  (void)state;
+  static const char *const names[] = {"const *", "const ", "const", "*", "", "const **", " "};
+  const struct mlaas_streamers none = {0};
+  struct mlaas_budget *budget = mlaas_budget_new(1 << 20);
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    for (int32_t type = 61; type <= 69; type++) {
+      struct mlaas_streamer_element element = {.kind = "TStreamerObjectAnyPointer",
+                                               .name = "p",
+                                               .title = "",
+                                               .type_name = names[i],
+                                               .type = type,
+                                               .count_name = "",
+                                               .count_class = ""};
+      struct mlaas_node_maker maker;
+      struct mlaas_arena arena;
+      struct mlaas_error error;
+      mlaas_arena_init(&arena, budget);
+      mlaas_node_maker_init(&maker, &none, &arena, &error);
+      struct mlaas_node *node = mlaas_element_node(&maker, &element, NULL, 0);
+      assert_true(node || maker.unsupported);
+      mlaas_arena_reset(&arena);
+    }
+  assert_int_equal(mlaas_budget_held(budget), 0);
+  mlaas_budget_put(budget);
+}
+
 /* A branch whose class is its own base, in a record that is nothing but versions. */
 static void bases_nest_only_so_deep(void **state) {
   (void)state;
@@ -400,6 +428,7 @@ int main(void) {
       cmocka_unit_test(references_make_no_circles),
       cmocka_unit_test(classes_in_circles_come_to_an_end),
       cmocka_unit_test(bases_nest_only_so_deep),
+      cmocka_unit_test(pointers_without_a_type_are_refused),
       cmocka_unit_test(types_nest_only_so_deep),
       cmocka_unit_test(elements_without_a_class_are_refused),
   };
