@@ -22,7 +22,7 @@ BIN = os.pathsep.join([str(ROOT / ".venv/bin"), os.environ.get("PATH", "")])
 SANITIZER_ENVIRONMENT = {
     "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1:allocator_may_return_null=1",
     "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
-    "TSAN_OPTIONS": f"halt_on_error=1:second_deadlock_stack=1:suppressions={ROOT / 'tests/tsan.supp'}",
+    "TSAN_OPTIONS": f"halt_on_error=1:second_deadlock_stack=1:history_size=7:suppressions={ROOT / 'tests/tsan.supp'}",
 }
 
 
