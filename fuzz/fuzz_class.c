@@ -75,7 +75,7 @@ static void decode(const struct mlaas_branch_plan *plan, int how, const uint8_t 
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   static const char *const clones_names[] = {"Deep"};
-  static const struct mlaas_clones clones = {clones_names, 1};
+  static const struct mlaas_clones clones = {.names = clones_names, .count = 1};
   if (size < 2)
     return 0;
   struct mlaas_budget *budget = mlaas_budget_new(32 << 20);
