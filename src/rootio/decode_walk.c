@@ -146,7 +146,7 @@ static enum mlaas_status count_of_member(struct mlaas_walk *walk, const struct m
   const uint8_t *value = (const uint8_t *)walk->piece->blocks[counter->buffer].data + row * width;
   memcpy(count, value, (size_t)width); /* little-endian, as everything in memory here */
   if (strchr("csil", counter->format[0]))
-    *count = *count << (64 - 8 * width) >> (64 - 8 * width);
+    *count = (int64_t)((uint64_t)*count << (64 - 8 * width)) >> (64 - 8 * width);
   if (node->triangle && *count >= 0 && *count < INT_MAX)
     *count = *count * (*count + 1) / 2;
   if (*count < 0 || *count > walk->end - walk->at)

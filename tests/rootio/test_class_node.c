@@ -189,6 +189,13 @@ static void a_count_that_does_not_fit_is_refused(void **state) {
   REFUSED("All", data, MLAAS_FORMAT, "2130706434 elements of dyn do not fit");
 }
 
+static void a_negative_count_is_refused(void **state) {
+  (void)state;
+  static const uint8_t data[] = {0x40, 0, 0, 23, 0, 3, 0x40, 0, 0,    16,   0,    2,    0, 1,
+                                 0,    0, 0, 7,  3, 0, 0,    0, 0xFF, 0xFF, 0xFF, 0xFE, 1};
+  REFUSED("All", data, MLAAS_FORMAT, "-2 elements of dyn do not fit");
+}
+
 static void collections_of_objects_come_both_ways(void **state) {
   (void)state;
   static const uint8_t by_object[] = {0x40, 0, 0, 30, 0, 9, 0, 0, 0, 2, POINT(1, 2), POINT(3, 4)};
@@ -422,6 +429,7 @@ int main(void) {
       cmocka_unit_test(members_follow_each_other_with_bases_inlined),
       cmocka_unit_test(a_referenced_base_is_longer_and_a_flag_may_say_that_nothing_follows),
       cmocka_unit_test(a_count_that_does_not_fit_is_refused),
+      cmocka_unit_test(a_negative_count_is_refused),
       cmocka_unit_test(collections_of_objects_come_both_ways),
       cmocka_unit_test(columns_have_no_frames_for_bases_and_one_for_texts),
       cmocka_unit_test(maps_and_pairs_come_both_ways),
