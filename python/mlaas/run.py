@@ -45,9 +45,28 @@ class Terminated(KeyboardInterrupt):
 _asked: list = []  # the interrupts that came
 
 
+def _is_importing(frame) -> bool:
+    while frame and not (frame.f_code.co_name == "_find_and_load" and "importlib" in frame.f_code.co_filename):
+        frame = frame.f_back
+    return frame is not None
+
+
 def _stop(number, frame):
     _asked.append(Terminated if number == signal.SIGTERM else KeyboardInterrupt)
-    raise _asked[-1]()
+    _raise(frame)
+
+
+def _raise(frame):
+    """Not while a module is imported, unless asked twice: extension modules make errors of it, or abort."""
+    if len(_asked) == 1 and _is_importing(frame):
+        _raise_later()
+    else:
+        raise _asked[-1]()
+
+
+def _raise_later():
+    signal.signal(signal.SIGALRM, lambda number, frame: _raise(frame))
+    signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS)
 
 
 def setting(text: str):
@@ -140,16 +159,12 @@ def _take_signals():
 
 def _raise_again(lost):
     """An interrupt that falls into a destructor or callback is lost there: it comes again when that is over."""
-
-    def raise_it(number, frame):
-        raise lost_type()
-
-    lost_type = lost.exc_type
-    if not issubclass(lost_type, KeyboardInterrupt):
+    if not issubclass(lost.exc_type, KeyboardInterrupt):
         sys.__unraisablehook__(lost)
         return
-    signal.signal(signal.SIGALRM, raise_it)
-    signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS)
+    if not _asked:
+        _asked.append(lost.exc_type)
+    _raise_later()
 
 
 def _drop_signals():

@@ -312,6 +312,29 @@ sys.exit(mlaas.run.main(["predict", "{}"]))
     one_line(done.stderr, "mlaas predict: terminated; the score files that are there are complete")
 
 
+def test_an_interrupt_waits_for_an_import(tmp_path):
+    (tmp_path / "slow.py").write_text(
+        "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(0.3)\nprint('imported', flush=True)\n"
+    )
+    code = """
+import sys, mlaas, mlaas.run
+def command(options):
+    import slow
+    import time; time.sleep(60)
+mlaas.run.COMMANDS["predict"] = command
+sys.exit(mlaas.run.main(["predict", "{}"]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": f"{PACKAGE}{os.pathsep}{tmp_path}"},
+        capture_output=True,
+        text=True,
+        timeout=50,
+    )
+    assert (done.returncode, done.stdout) == (130, "imported\n"), done.stderr
+    one_line(done.stderr, "mlaas predict: interrupted")
+
+
 def test_an_interrupt_between_the_renames_of_a_bundle_keeps_the_old_one(tmp_path, monkeypatch):
     from mlaas.train import _checkpoint
 
