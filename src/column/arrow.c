@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 
+#include <errno.h>
 #include <string.h>
 
 /* Everything an array owns beside its children's own things, in one piece of memory: wide tables have thousands. */
@@ -83,4 +84,20 @@ size_t mlaas_format_width(const char *format) {
   static const char formats[] = "cCsSiIlLfg", widths[] = {1, 1, 2, 2, 4, 4, 8, 8, 4, 8};
   const char *found = format[0] && !format[1] ? strchr(formats, format[0]) : NULL;
   return found ? (size_t)widths[found - formats] : 0;
+}
+
+int mlaas_stream_error(const struct mlaas_error *error, char *message, size_t size) {
+  mlaas_error_format(error, message, size);
+  switch (error->status) {
+  case MLAAS_MEMORY:
+  case MLAAS_LIMIT:
+    return ENOMEM;
+  case MLAAS_ARGUMENT:
+  case MLAAS_SCHEMA:
+    return EINVAL;
+  case MLAAS_UNSUPPORTED:
+    return ENOSYS;
+  default:
+    return EIO;
+  }
 }

@@ -34,4 +34,9 @@ void mlaas_array_release(struct ArrowArray *array); /* legal on a released or ze
 /* Bytes per value of a primitive format ("f": 4), 0 for others ("b" is bits). */
 size_t mlaas_format_width(const char *format);
 
+/* ---- stream ---- */
+
+/* What a stream's callback returns for an error, an errno value; the words go to `message` for get_last_error. */
+int mlaas_stream_error(const struct mlaas_error *error, char *message, size_t size);
+
 #endif

@@ -4,7 +4,6 @@
 #include "base/error.h"
 #include "column/arrow.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,18 +16,7 @@ struct stream {
 };
 
 static int fail_stream(struct stream *stream, const struct mlaas_error *error) {
-  mlaas_error_format(error, stream->message, sizeof stream->message);
-  switch (error->status) {
-  case MLAAS_MEMORY:
-  case MLAAS_LIMIT:
-    return ENOMEM;
-  case MLAAS_ARGUMENT:
-    return EINVAL;
-  case MLAAS_UNSUPPORTED:
-    return ENOSYS;
-  default:
-    return EIO;
-  }
+  return mlaas_stream_error(error, stream->message, sizeof stream->message);
 }
 
 static int get_schema(struct ArrowArrayStream *self, struct ArrowSchema *schema) {
