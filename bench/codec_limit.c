@@ -144,7 +144,7 @@ struct codec_limit *codec_limit_open(const char *path) {
   struct mlaas_source *source;
   struct mlaas_error error;
   struct codec_limit *limit = calloc(1, sizeof *limit);
-  enum mlaas_status status = mlaas_source_open(path, &source, &error);
+  enum mlaas_status status = mlaas_source_open(NULL, path, &source, &error);
   if (status == MLAAS_OK)
     status = mlaas_container_open(&container, source, budget, &error);
   if (status == MLAAS_OK)

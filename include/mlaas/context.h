@@ -27,12 +27,31 @@ struct mlaas_limits {
   int64_t columns; /* branches, fields and columns of one table; 1,000,000 */
 };
 
+/* How remote files are reached; 0 and NULL: the default, which for texts is what the protocol's customary environment
+ * variables say (BEARER_TOKEN, BEARER_TOKEN_FILE, X509_USER_PROXY, https_proxy, AWS_ACCESS_KEY_ID ...). */
+struct mlaas_remote_options {
+  size_t size;             /* sizeof(struct mlaas_remote_options): lets the struct grow */
+  int64_t connect_ms;      /* for a connection, TLS and login included; 10,000 */
+  int64_t timeout_ms;      /* without a byte of an answer, before a request is given up; 15,000 */
+  int64_t deadline_ms;     /* for one read with all its retries and replicas; 120,000 */
+  int retries;             /* of one request at one replica; 4; -1: none */
+  int64_t cache;           /* bytes kept or on their way; a quarter of the ceiling, at most 256 MiB */
+  const char *token_file;  /* a bearer token; read again for every request that needs one, for tokens are renewed */
+  const char *certificate; /* of the client, with its key or a proxy certificate's chain (PEM) */
+  const char *key;         /* where it is not in `certificate` */
+  const char *authorities; /* a file or folder of certificates to trust */
+  const char *s3_endpoint; /* "https://s3.example.org": where s3://BUCKET/KEY is */
+  const char *s3_region;   /* "us-east-1" */
+  bool insecure;           /* servers' certificates are not checked: for tests */
+};
+
 struct mlaas_context_options {
   size_t size;    /* sizeof(struct mlaas_context_options): lets the struct grow */
   int64_t memory; /* ceiling in bytes on everything the library holds; 0: 1 GiB */
   int threads;    /* threads that decode, the caller's included; 0: one per available core */
   struct mlaas_limits limits;
-  bool trust_pages; /* true: the checksums of RNTuple pages are not compared */
+  bool trust_pages;                          /* true: the checksums of RNTuple pages are not compared */
+  const struct mlaas_remote_options *remote; /* copied; NULL: the defaults */
 };
 
 /* `options` may be NULL for the defaults. On success *context has one count. Errors: ARGUMENT, MEMORY. */

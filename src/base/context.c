@@ -10,11 +10,25 @@
 
 enum { DEFAULT_MEMORY = 1 << 30, MOST_THREADS = 1024, MOST_NESTING = 1000 };
 
+enum { CONNECT_MS = 10000, TIMEOUT_MS = 15000, DEADLINE_MS = 120000, RETRIES = 4, MOST_CACHE = 256 << 20 };
+
 struct mlaas_context {
   long count;
   struct mlaas_budget *budget;
   struct mlaas_pool *pool;
+  struct mlaas_remote_options remote;
 };
+
+/* The texts of the options for remote files. */
+static const size_t remote_texts[] = {
+    offsetof(struct mlaas_remote_options, token_file),  offsetof(struct mlaas_remote_options, certificate),
+    offsetof(struct mlaas_remote_options, key),         offsetof(struct mlaas_remote_options, authorities),
+    offsetof(struct mlaas_remote_options, s3_endpoint), offsetof(struct mlaas_remote_options, s3_region)};
+enum { NUM_REMOTE_TEXTS = sizeof remote_texts / sizeof *remote_texts };
+
+static const char **remote_text(struct mlaas_remote_options *remote, size_t i) {
+  return (const char **)(void *)((char *)remote + remote_texts[i]);
+}
 
 static int available_cores(void) {
   cpu_set_t set;
@@ -47,6 +61,30 @@ static void set_limits(struct mlaas_budget *budget, struct mlaas_context_options
   mlaas_budget_set_trust(budget, options->trust_pages);
 }
 
+static int64_t or_default(int64_t value, int64_t otherwise) { return value > 0 ? value : otherwise; }
+
+static enum mlaas_status take_remote(struct mlaas_context *context, const struct mlaas_remote_options *given,
+                                     struct mlaas_error *error) {
+  struct mlaas_remote_options *remote = &context->remote;
+  int64_t quarter = mlaas_budget_ceiling(context->budget) / 4;
+  if (given) /* callers built against an older header give less */
+    memcpy(remote, given, given->size < sizeof *remote ? given->size : sizeof *remote);
+  remote->size = sizeof *remote;
+  remote->connect_ms = or_default(remote->connect_ms, CONNECT_MS);
+  remote->timeout_ms = or_default(remote->timeout_ms, TIMEOUT_MS);
+  remote->deadline_ms = or_default(remote->deadline_ms, DEADLINE_MS);
+  remote->retries = remote->retries == 0 ? RETRIES : remote->retries;
+  remote->cache = or_default(remote->cache, quarter < MOST_CACHE ? quarter : MOST_CACHE);
+  enum mlaas_status status = MLAAS_OK;
+  for (size_t i = 0; i < NUM_REMOTE_TEXTS; i++) { /* all of them: what is not copied must not be freed */
+    const char **text = remote_text(remote, i), *lent = *text;
+    *text = lent && *lent && status == MLAAS_OK ? mlaas_strdup(lent) : NULL;
+    if (lent && *lent && !*text)
+      status = MLAAS_MEMORY;
+  }
+  return status == MLAAS_OK ? MLAAS_OK : mlaas_fail(error, status, "no memory for a context");
+}
+
 enum mlaas_status mlaas_context_new(const struct mlaas_context_options *given, struct mlaas_context **context,
                                     struct mlaas_error *error) {
   struct mlaas_context_options wanted = {0}, *options = &wanted;
@@ -74,6 +112,11 @@ enum mlaas_status mlaas_context_new(const struct mlaas_context_options *given, s
     return mlaas_fail(error, MLAAS_MEMORY, "no memory for a context");
   }
   set_limits(made->budget, options);
+  enum mlaas_status status = take_remote(made, options->remote, error);
+  if (status != MLAAS_OK) {
+    mlaas_context_put(made);
+    return status;
+  }
   *context = made;
   return MLAAS_OK;
 }
@@ -86,6 +129,13 @@ struct mlaas_context *mlaas_context_get(struct mlaas_context *context) {
 void mlaas_context_put(struct mlaas_context *context) {
   if (!context || __atomic_sub_fetch(&context->count, 1, __ATOMIC_ACQ_REL) > 0)
     return;
+  for (size_t i = 0; i < NUM_REMOTE_TEXTS; i++) {
+    union {
+      const char *lent;
+      char *own;
+    } text = {*remote_text(&context->remote, i)};
+    mlaas_free(text.own);
+  }
   mlaas_pool_free(context->pool);
   mlaas_budget_put(context->budget);
   mlaas_free(context);
@@ -96,6 +146,9 @@ struct mlaas_budget *mlaas_context_budget(const struct mlaas_context *context) {
 }
 struct mlaas_pool *mlaas_context_pool(const struct mlaas_context *context) {
   return context->pool;
+}
+const struct mlaas_remote_options *mlaas_context_remote(const struct mlaas_context *context) {
+  return &context->remote;
 }
 int64_t mlaas_context_memory_held(const struct mlaas_context *context) { return mlaas_budget_held(context->budget); }
 int64_t mlaas_context_memory_peak(const struct mlaas_context *context) { return mlaas_budget_peak(context->budget); }

@@ -9,5 +9,7 @@
 
 struct mlaas_budget *mlaas_context_budget(const struct mlaas_context *context); /* borrowed */
 struct mlaas_pool *mlaas_context_pool(const struct mlaas_context *context);     /* borrowed */
+/* Borrowed; no number is 0, texts may be NULL. */
+const struct mlaas_remote_options *mlaas_context_remote(const struct mlaas_context *context);
 
 #endif

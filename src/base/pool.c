@@ -1,6 +1,7 @@
 /* The parallel for. Must not know what the work is. */
 #include "base/pool.h"
 
+#include "base/cancel.h"
 #include "base/error.h"
 #include "base/memory.h"
 
@@ -12,6 +13,7 @@
 struct job {
   mlaas_work *work;
   void *context;
+  const atomic_bool *cancel; /* what the caller watches */
   size_t count, next, failed_item;
   int running; /* workers inside this job */
   enum mlaas_status status;
@@ -60,6 +62,7 @@ static void note_failure(struct job *job, size_t item, enum mlaas_status status,
 
 /* Takes items until none is left. The lock is held on entry and on return, not while working. */
 static void take_part(struct mlaas_pool *pool, struct job *job, int worker) {
+  const atomic_bool *before = mlaas_cancel_watch(job->cancel);
   job->running++;
   while (job->next < job->count && job->status == MLAAS_OK) {
     size_t item = job->next++;
@@ -71,6 +74,7 @@ static void take_part(struct mlaas_pool *pool, struct job *job, int worker) {
     if (status != MLAAS_OK)
       note_failure(job, item, status, &error);
   }
+  mlaas_cancel_watch(before);
   if (--job->running == 0)
     pthread_cond_broadcast(&pool->job_done);
 }
@@ -111,7 +115,7 @@ enum mlaas_status mlaas_pool_run(struct mlaas_pool *pool, size_t count, mlaas_wo
                                  struct mlaas_error *error) {
   if (getpid() != pool->owner)
     return mlaas_fail(error, MLAAS_STATE, "this handle was opened before fork(); open it again in the child");
-  struct job job = {.work = work, .context = context, .count = count};
+  struct job job = {.work = work, .context = context, .cancel = mlaas_cancel_watched(), .count = count};
   pthread_mutex_lock(&pool->turn);
   pthread_mutex_lock(&pool->lock);
   if (count > 1)

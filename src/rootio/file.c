@@ -77,7 +77,7 @@ enum mlaas_status mlaas_file_open(struct mlaas_context *context, const char *url
   struct mlaas_error local;
   struct mlaas_source *source;
   error = error ? error : &local;
-  enum mlaas_status status = mlaas_source_open(url, &source, error);
+  enum mlaas_status status = mlaas_source_open(context, url, &source, error);
   if (status == MLAAS_OK)
     status = mlaas_file_from_source(context, source, file, error);
   if (status == MLAAS_OK)

@@ -67,7 +67,7 @@ enum mlaas_status mlaas_join_place(const struct mlaas_file *file, const char *na
   *url = places[0];
   for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
     struct mlaas_source *source = NULL;
-    if (mlaas_source_open(places[i], &source, NULL) != MLAAS_OK)
+    if (mlaas_source_open(file->context, places[i], &source, NULL) != MLAAS_OK)
       continue;
     mlaas_source_put(source);
     *url = places[i];

@@ -19,9 +19,10 @@ static bool is_below(const char *name) {
   return *name != '\0';
 }
 
-static enum mlaas_status open_source(const char *url, struct mlaas_source **source, struct mlaas_error *error) {
+static enum mlaas_status open_source(struct mlaas_context *context, const char *url, struct mlaas_source **source,
+                                     struct mlaas_error *error) {
   char magic[4];
-  MLAAS_TRY(mlaas_source_open(url, source, error));
+  MLAAS_TRY(mlaas_source_open(context, url, source, error));
   enum mlaas_status status = mlaas_source_read_at(*source, 0, sizeof magic, magic, error);
   if (status == MLAAS_OK && memcmp(magic, "root", sizeof magic) != 0)
     status = mlaas_fail(error, MLAAS_FORMAT, "it is not a ROOT file");
@@ -43,7 +44,7 @@ static enum mlaas_status open_side(struct mlaas_table *table, const char *name, 
   if (!is_below(name)) {
     side->fault = mlaas_arena_format(&table->arena, error,
                                      "its baskets are in '%s', which is not below the folder of the file", name);
-  } else if (open_source(url, &side->source, &why) != MLAAS_OK) {
+  } else if (open_source(table->file->context, url, &side->source, &why) != MLAAS_OK) {
     side->fault = mlaas_arena_format(&table->arena, error, "its baskets are in another file: %s", why.message);
   }
   return side->source || side->fault ? MLAAS_OK : error->status;

@@ -7,12 +7,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 struct file {
   int descriptor;
+  atomic_int_fast64_t requests, bytes;
 };
 
 /* "file:///a/b", "file://localhost/a/b" or a plain path. */
@@ -34,7 +36,9 @@ static enum mlaas_status check_kind(int descriptor, const char *path, int64_t *s
   return MLAAS_OK;
 }
 
-static enum mlaas_status open_file(const char *url, void **state, int64_t *size, struct mlaas_error *error) {
+static enum mlaas_status open_file(struct mlaas_context *context, const char *url, void **state, int64_t *size,
+                                   struct mlaas_error *error) {
+  (void)context;
   const char *path = path_of(url);
   int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* opening a pipe must not wait for its writer */
   if (descriptor < 0)
@@ -52,12 +56,12 @@ static enum mlaas_status open_file(const char *url, void **state, int64_t *size,
   return MLAAS_OK;
 }
 
-static enum mlaas_status read_range(int descriptor, const struct mlaas_range *range, int64_t *requests,
-                                    struct mlaas_error *error) {
+static enum mlaas_status read_range(struct file *file, const struct mlaas_range *range, struct mlaas_error *error) {
   int64_t done = 0;
   while (done < range->length) {
-    ssize_t n = pread(descriptor, (char *)range->data + done, (size_t)(range->length - done), range->offset + done);
-    (*requests)++;
+    ssize_t n =
+        pread(file->descriptor, (char *)range->data + done, (size_t)(range->length - done), range->offset + done);
+    atomic_fetch_add_explicit(&file->requests, 1, memory_order_relaxed);
     if (n < 0 && errno == EINTR)
       continue;
     if (n < 0)
@@ -67,22 +71,29 @@ static enum mlaas_status read_range(int descriptor, const struct mlaas_range *ra
       return mlaas_fail_at(error, MLAAS_IO, range->offset + done, "the file ended here: it became shorter while open");
     done += n;
   }
+  atomic_fetch_add_explicit(&file->bytes, done, memory_order_relaxed);
   return MLAAS_OK;
 }
 
 /* Ranges that follow each other in the file and in memory, as neighbouring baskets do, are one request. */
-static enum mlaas_status read_file(void *state, const struct mlaas_range *ranges, size_t count, int64_t *requests,
+static enum mlaas_status read_file(void *state, const struct mlaas_range *ranges, size_t count,
                                    struct mlaas_error *error) {
-  const struct file *file = state;
+  struct file *file = state;
   for (size_t i = 0; i < count;) {
     struct mlaas_range whole = ranges[i++];
     for (; i < count && ranges[i].offset == whole.offset + whole.length &&
            (char *)ranges[i].data == (char *)whole.data + whole.length;
          i++)
       whole.length += ranges[i].length;
-    MLAAS_TRY(read_range(file->descriptor, &whole, requests, error));
+    MLAAS_TRY(read_range(file, &whole, error));
   }
   return MLAAS_OK;
+}
+
+static void count_file(void *state, struct mlaas_source_counters *counters) {
+  const struct file *file = state;
+  counters->requests += atomic_load_explicit(&file->requests, memory_order_relaxed);
+  counters->delivered += atomic_load_explicit(&file->bytes, memory_order_relaxed);
 }
 
 static void close_file(void *state) {
@@ -91,4 +102,5 @@ static void close_file(void *state) {
   mlaas_free(file);
 }
 
-const struct mlaas_source_scheme mlaas_source_scheme_file = {"file", open_file, read_file, close_file};
+const struct mlaas_source_scheme mlaas_source_scheme_file = {
+    .name = "file", .open = open_file, .read_many = read_file, .count_up = count_file, .close = close_file};

@@ -5,5 +5,6 @@
 #include "source/source.h"
 
 extern const struct mlaas_source_scheme mlaas_source_scheme_file;
+extern const struct mlaas_source_scheme mlaas_source_scheme_remote; /* whatever has a wire */
 
 #endif

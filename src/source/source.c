@@ -6,7 +6,6 @@
 #include "base/memory.h"
 
 #include <stdatomic.h>
-#include <stdio.h>
 #include <string.h>
 
 struct mlaas_source {
@@ -15,11 +14,8 @@ struct mlaas_source {
   int64_t size;
   char *url;
   atomic_long count;
-  atomic_int_fast64_t requests, bytes;
+  atomic_int_fast64_t ranges, bytes;
 };
-
-/* A new scheme is one line here. */
-static const struct mlaas_source_scheme *const schemes[] = {&mlaas_source_scheme_file};
 
 static atomic_long fail_countdown;
 
@@ -30,24 +26,11 @@ static bool read_fails_now(void) {
   return left > 0 && atomic_fetch_sub(&fail_countdown, 1) == 1;
 }
 
-/* The scheme of "name://..." or, for a plain path, "file". */
+/* Plain paths and file:// are local; all else has a wire, or none. */
 static const struct mlaas_source_scheme *find_scheme(const char *url) {
   const char *separator = strstr(url, "://");
-  const char *name = separator ? url : "file";
-  size_t length = separator ? (size_t)(separator - url) : strlen(name);
-  for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++)
-    if (strlen(schemes[i]->name) == length && strncmp(schemes[i]->name, name, length) == 0)
-      return schemes[i];
-  return NULL;
-}
-
-static enum mlaas_status fail_scheme(const char *url, struct mlaas_error *error) {
-  char names[256] = "";
-  size_t used = 0;
-  for (size_t i = 0; i < sizeof schemes / sizeof *schemes && used < sizeof names; i++)
-    used += (size_t)snprintf(names + used, sizeof names - used, "%s%s://", i ? ", " : "", schemes[i]->name);
-  return mlaas_fail(error, MLAAS_UNSUPPORTED, "the scheme of '%s' is not known; there are: %s and plain paths", url,
-                    names);
+  bool local = !separator || strncmp(url, "file://", 7) == 0;
+  return local && !(separator && strstr(url, "|")) ? &mlaas_source_scheme_file : &mlaas_source_scheme_remote;
 }
 
 /* Takes over `state`. */
@@ -69,14 +52,13 @@ static enum mlaas_status make_source(const struct mlaas_source_scheme *scheme, v
   return MLAAS_OK;
 }
 
-enum mlaas_status mlaas_source_open(const char *url, struct mlaas_source **source, struct mlaas_error *error) {
+enum mlaas_status mlaas_source_open(struct mlaas_context *context, const char *url, struct mlaas_source **source,
+                                    struct mlaas_error *error) {
   *source = NULL;
   const struct mlaas_source_scheme *scheme = find_scheme(url);
-  if (!scheme)
-    return fail_scheme(url, error);
   void *state = NULL;
   int64_t size = 0;
-  MLAAS_TRY(scheme->open(url, &state, &size, error));
+  MLAAS_TRY(scheme->open(context, url, &state, &size, error));
   return make_source(scheme, state, size, url, source, error);
 }
 
@@ -98,7 +80,7 @@ int64_t mlaas_source_size(const struct mlaas_source *source) { return source->si
 
 enum mlaas_status mlaas_source_read_many(struct mlaas_source *source, const struct mlaas_range *ranges, size_t count,
                                          struct mlaas_error *error) {
-  int64_t bytes = 0, requests = 0;
+  int64_t bytes = 0;
   for (size_t i = 0; i < count; i++) {
     const struct mlaas_range *range = &ranges[i];
     if (range->offset < 0 || range->length < 0 || range->length > source->size - range->offset)
@@ -111,8 +93,8 @@ enum mlaas_status mlaas_source_read_many(struct mlaas_source *source, const stru
     return MLAAS_OK;
   if (read_fails_now())
     return mlaas_fail_at(error, MLAAS_IO, ranges[0].offset, "reading failed as the test asked for");
-  MLAAS_TRY(source->scheme->read_many(source->state, ranges, count, &requests, error));
-  atomic_fetch_add_explicit(&source->requests, requests, memory_order_relaxed);
+  MLAAS_TRY(source->scheme->read_many(source->state, ranges, count, error));
+  atomic_fetch_add_explicit(&source->ranges, (int64_t)count, memory_order_relaxed);
   atomic_fetch_add_explicit(&source->bytes, bytes, memory_order_relaxed);
   return MLAAS_OK;
 }
@@ -123,20 +105,37 @@ enum mlaas_status mlaas_source_read_at(struct mlaas_source *source, int64_t offs
   return mlaas_source_read_many(source, &range, 1, error);
 }
 
+bool mlaas_source_is_remote(const struct mlaas_source *source) { return source->scheme->ahead; }
+
+void mlaas_source_ahead(struct mlaas_source *source, const struct mlaas_range *ranges, size_t count) {
+  if (source->scheme->ahead && count)
+    source->scheme->ahead(source->state, ranges, count);
+}
+
 void mlaas_source_counters(const struct mlaas_source *source, struct mlaas_source_counters *counters) {
-  counters->requests = atomic_load_explicit(&source->requests, memory_order_relaxed);
-  counters->bytes = atomic_load_explicit(&source->bytes, memory_order_relaxed);
+  *counters = (struct mlaas_source_counters){
+      .ranges = atomic_load_explicit(&source->ranges, memory_order_relaxed),
+      .bytes = atomic_load_explicit(&source->bytes, memory_order_relaxed),
+  };
+  if (source->scheme->count_up)
+    source->scheme->count_up(source->state, counters);
+}
+
+enum mlaas_status mlaas_source_checksum(struct mlaas_source *source, char *text, size_t size,
+                                        struct mlaas_error *error) {
+  if (!source->scheme->checksum)
+    return mlaas_fail(error, MLAAS_UNSUPPORTED, "nobody keeps a checksum of this file");
+  return source->scheme->checksum(source->state, text, size, error);
 }
 
 /* ---- over memory: the state is the first byte ---- */
 
-static enum mlaas_status read_memory(void *state, const struct mlaas_range *ranges, size_t count, int64_t *requests,
+static enum mlaas_status read_memory(void *state, const struct mlaas_range *ranges, size_t count,
                                      struct mlaas_error *error) {
   (void)error;
   for (size_t i = 0; i < count; i++)
     if (ranges[i].length)
       memcpy(ranges[i].data, (const char *)state + ranges[i].offset, (size_t)ranges[i].length);
-  *requests = (int64_t)count;
   return MLAAS_OK;
 }
 
@@ -144,7 +143,7 @@ static void close_memory(void *state) { (void)state; }
 
 enum mlaas_status mlaas_source_from_memory(const void *data, size_t size, struct mlaas_source **source,
                                            struct mlaas_error *error) {
-  static const struct mlaas_source_scheme memory = {"memory", NULL, read_memory, close_memory};
+  static const struct mlaas_source_scheme memory = {.name = "memory", .read_many = read_memory, .close = close_memory};
   *source = NULL;
   union {
     const void *lent;

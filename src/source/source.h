@@ -1,47 +1,68 @@
 /* Where bytes come from: a source has a size and is read at offsets, never sought. Thread safe after opening.
- * A scheme is one record in the table of source.c and one file; limits of a protocol are that file's own business.
- */
+ *
+ * "file" is a record in the table of source.c; everything else is remote: a wire (mlaas/wire.h) per protocol under one
+ * layer that coalesces, caches, reads ahead, retries and changes replicas (remote.c). */
 #ifndef MLAAS_SOURCE_SOURCE_H
 #define MLAAS_SOURCE_SOURCE_H
 
-#include <mlaas/status.h>
+#include "base/context.h"
+
+#include <mlaas/wire.h>
 
 struct mlaas_source;
 
-/* One range to read into the caller's memory (which the caller has counted). */
-struct mlaas_range {
-  int64_t offset, length;
-  void *data;
-};
-
 struct mlaas_source_counters {
-  int64_t requests; /* system calls or network requests */
-  int64_t bytes;    /* read so far */
+  int64_t requests;  /* system calls or messages to servers, those of opening included */
+  int64_t ranges;    /* asked for by readers */
+  int64_t bytes;     /* asked for by readers */
+  int64_t delivered; /* came over the wire, wanted or not; equal to bytes for local files */
+  int64_t hits;      /* ranges that were in the cache or on their way when asked for */
+  int64_t retries;   /* requests sent again */
+  int64_t failovers; /* changes to another replica */
 };
 
-/* The seam: what a scheme supplies. `open` makes its own state, the others get it. read_many fills every range wholly
- * or fails; a range beyond the size has been refused before it is called. */
+/* The seam of what is at hand at once. `open` makes its own state, the others get it. read_many fills every range
+ * wholly or fails; a range beyond the size has been refused before it is called. `count_up` adds what the state counts
+ * itself (all but ranges and bytes). A scheme without `ahead` is not remote. */
 struct mlaas_source_scheme {
-  const char *name; /* "file", "root", "https" */
-  enum mlaas_status (*open)(const char *url, void **state, int64_t *size, struct mlaas_error *error);
-  enum mlaas_status (*read_many)(void *state, const struct mlaas_range *ranges, size_t count, int64_t *requests,
+  const char *name; /* "file", "remote" */
+  enum mlaas_status (*open)(struct mlaas_context *context, const char *url, void **state, int64_t *size,
+                            struct mlaas_error *error);
+  enum mlaas_status (*read_many)(void *state, const struct mlaas_range *ranges, size_t count,
                                  struct mlaas_error *error);
+  void (*count_up)(void *state, struct mlaas_source_counters *counters);
+  void (*ahead)(void *state, const struct mlaas_range *ranges, size_t count);
+  enum mlaas_status (*checksum)(void *state, char *text, size_t size, struct mlaas_error *error); /* may be NULL */
   void (*close)(void *state);
 };
 
-/* Opens a path or SCHEME://... Counted: open has one count. Errors: NOT_FOUND, IO, UNSUPPORTED (names the schemes). */
-enum mlaas_status mlaas_source_open(const char *url, struct mlaas_source **source, struct mlaas_error *error);
+/* Opens a path, SCHEME://... or replicas of one file with "|" between them ("root://a//x|https://b/x"; every part has a
+ * scheme). Counted: open has one count; a remote source holds one of the context, which for local files may be NULL.
+ * Errors: NOT_FOUND, IO, TIMEOUT, UNSUPPORTED (names the schemes; or the plug-in that is not installed), MEMORY. */
+enum mlaas_status mlaas_source_open(struct mlaas_context *context, const char *url, struct mlaas_source **source,
+                                    struct mlaas_error *error);
 struct mlaas_source *mlaas_source_get(struct mlaas_source *source);
 void mlaas_source_put(struct mlaas_source *source);
 
 const char *mlaas_source_url(const struct mlaas_source *source);
 int64_t mlaas_source_size(const struct mlaas_source *source);
-/* Errors: FORMAT with the offset for a range outside the source ("truncated?"), IO. */
+/* A request costs a round trip: reading ahead is worth planning for. */
+bool mlaas_source_is_remote(const struct mlaas_source *source);
+/* Errors: FORMAT with the offset for a range outside the source ("truncated?"), IO, TIMEOUT (the deadline), STALE (it
+ * changed while open), CANCELLED. */
 enum mlaas_status mlaas_source_read_at(struct mlaas_source *source, int64_t offset, int64_t length, void *data,
                                        struct mlaas_error *error);
+/* Ranges in any order; those of a remote source are fetched together, in as few requests as its limits allow. */
 enum mlaas_status mlaas_source_read_many(struct mlaas_source *source, const struct mlaas_range *ranges, size_t count,
                                          struct mlaas_error *error);
+/* These ranges (data is ignored) will be read soon, in about this order: a remote source begins to fetch them and
+ * returns. A hint: what does not fit the cache now is fetched when there is room, errors come when the bytes are read,
+ * ranges outside the source are left out. Ranges that were announced are given up after they were read once. */
+void mlaas_source_ahead(struct mlaas_source *source, const struct mlaas_range *ranges, size_t count);
 void mlaas_source_counters(const struct mlaas_source *source, struct mlaas_source_counters *counters);
+/* The server's own checksum of the whole file, "adler32:0a1b2c3d". UNSUPPORTED where there is none. */
+enum mlaas_status mlaas_source_checksum(struct mlaas_source *source, char *text, size_t size,
+                                        struct mlaas_error *error);
 
 /* A source over memory, for tests and fuzz targets; the bytes are borrowed until the last put. */
 enum mlaas_status mlaas_source_from_memory(const void *data, size_t size, struct mlaas_source **source,

@@ -35,7 +35,7 @@ static void assert_reads(const char *url) {
   struct mlaas_source *source;
   struct mlaas_error error;
   char data[4];
-  assert_int_equal(mlaas_source_open(url, &source, &error), MLAAS_OK);
+  assert_int_equal(mlaas_source_open(NULL, url, &source, &error), MLAAS_OK);
   assert_string_equal(mlaas_source_url(source), url);
   assert_int_equal(mlaas_source_size(source), sizeof content);
   assert_int_equal(mlaas_source_read_at(source, 10, 4, data, &error), MLAAS_OK);
@@ -59,7 +59,7 @@ static void many_ranges_are_filled_and_counted(void **state) {
   struct mlaas_source_counters counters;
   char a[3], b[5];
   struct mlaas_range ranges[] = {{0, 3, a}, {9, 5, b}};
-  assert_int_equal(mlaas_source_open(path, &source, NULL), MLAAS_OK);
+  assert_int_equal(mlaas_source_open(NULL, path, &source, NULL), MLAAS_OK);
   assert_int_equal(mlaas_source_read_many(source, ranges, 2, NULL), MLAAS_OK);
   assert_memory_equal(a, "012", 3);
   assert_memory_equal(b, "9abcd", 5);
@@ -79,7 +79,7 @@ static void neighbouring_ranges_are_one_request(void **state) {
   char data[12];
   struct mlaas_range ranges[] = {
       {0, 2, data}, {2, 3, data + 2}, {7, 2, data + 5}, {9, 2, data + 8}, {11, 2, data + 10}};
-  assert_int_equal(mlaas_source_open(path, &source, NULL), MLAAS_OK);
+  assert_int_equal(mlaas_source_open(NULL, path, &source, NULL), MLAAS_OK);
   memset(data, '-', sizeof data);
   assert_int_equal(mlaas_source_read_many(source, ranges, 5, NULL), MLAAS_OK);
   assert_memory_equal(data, "0123478-9abc", 12);
@@ -93,12 +93,12 @@ static void what_cannot_be_opened_says_why(void **state) {
   (void)state;
   struct mlaas_source *source;
   struct mlaas_error error;
-  assert_int_equal(mlaas_source_open("/nowhere/at all.root", &source, &error), MLAAS_NOT_FOUND);
+  assert_int_equal(mlaas_source_open(NULL, "/nowhere/at all.root", &source, &error), MLAAS_NOT_FOUND);
   assert_non_null(strstr(error.message, "/nowhere/at all.root"));
   assert_null(source);
-  assert_int_equal(mlaas_source_open("/tmp", &source, &error), MLAAS_IO);
+  assert_int_equal(mlaas_source_open(NULL, "/tmp", &source, &error), MLAAS_IO);
   assert_non_null(strstr(error.message, "a directory"));
-  assert_int_equal(mlaas_source_open("gopher://host/x.root", &source, &error), MLAAS_UNSUPPORTED);
+  assert_int_equal(mlaas_source_open(NULL, "gopher://host/x.root", &source, &error), MLAAS_UNSUPPORTED);
   assert_non_null(strstr(error.message, "file://"));
 }
 
@@ -108,7 +108,7 @@ static void ranges_outside_are_refused(void **state) {
   struct mlaas_source *source;
   struct mlaas_error error;
   char data[4];
-  assert_int_equal(mlaas_source_open(path, &source, NULL), MLAAS_OK);
+  assert_int_equal(mlaas_source_open(NULL, path, &source, NULL), MLAAS_OK);
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     assert_int_equal(mlaas_source_read_at(source, bad[i][0], bad[i][1], data, &error), MLAAS_FORMAT);
     assert_int_equal(error.offset, bad[i][0]);
@@ -123,7 +123,7 @@ static void a_file_that_shrinks_is_noticed(void **state) {
   struct mlaas_source *source;
   struct mlaas_error error;
   char data[8];
-  assert_int_equal(mlaas_source_open(path, &source, NULL), MLAAS_OK);
+  assert_int_equal(mlaas_source_open(NULL, path, &source, NULL), MLAAS_OK);
   assert_int_equal(truncate(path, 6), 0);
   assert_int_equal(mlaas_source_read_at(source, 2, 8, data, &error), MLAAS_IO);
   assert_int_equal(error.offset, 6);
@@ -147,7 +147,7 @@ static void the_nth_read_fails_on_demand(void **state) {
   struct mlaas_source *source;
   struct mlaas_error error;
   char data[3];
-  assert_int_equal(mlaas_source_open(path, &source, NULL), MLAAS_OK);
+  assert_int_equal(mlaas_source_open(NULL, path, &source, NULL), MLAAS_OK);
   mlaas_source_fail(2);
   assert_int_equal(mlaas_source_read_at(source, 4, 3, data, &error), MLAAS_OK);
   assert_int_equal(mlaas_source_read_at(source, 4, 3, data, &error), MLAAS_IO);
@@ -163,7 +163,7 @@ static void opening_survives_each_failed_allocation(void **state) {
   enum mlaas_status status;
   do {
     mlaas_memory_fail(++n, false);
-    status = mlaas_source_open(path, &source, &error);
+    status = mlaas_source_open(NULL, path, &source, &error);
     assert_true(status == MLAAS_OK || (status == MLAAS_MEMORY && !source));
   } while (status != MLAAS_OK);
   assert_true(n > 3);

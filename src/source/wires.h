@@ -1,0 +1,13 @@
+/* The wires there are: those built in, and plug-ins, which are loaded when a URL needs them. */
+#ifndef MLAAS_SOURCE_WIRES_H
+#define MLAAS_SOURCE_WIRES_H
+
+#include <mlaas/wire.h>
+
+extern const struct mlaas_wire mlaas_wire_http; /* http, https, dav, davs, s3 */
+
+/* The wire for "SCHEME://...". Errors: UNSUPPORTED: no such scheme (names those there are), or its plug-in is not
+ * installed (says what to install). Thread safe; what was loaded stays for the life of the process. */
+enum mlaas_status mlaas_wire_find(const char *url, const struct mlaas_wire **wire, struct mlaas_error *error);
+
+#endif
