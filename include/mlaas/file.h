@@ -138,6 +138,14 @@ MLAAS_API void mlaas_reader_close(struct mlaas_reader *reader);
 MLAAS_API MLAAS_NODISCARD enum mlaas_status mlaas_reader_read(struct mlaas_reader *reader, int64_t start, int64_t stop,
                                                               struct ArrowArray *array, struct mlaas_error *error);
 
+/* Says early that entries [start, stop) will be read next, in this order: where the file is on a server, as much of
+ * them begins to arrive as `room` holds (bytes on their way or waiting to be read; 0: what the context's cache holds),
+ * whole clusters at a time. Returns the entry up to which that was: `stop` for files at hand, where nothing is done. A
+ * hint: it never fails, and what was announced may be announced again. */
+MLAAS_API int64_t mlaas_reader_ahead(struct mlaas_reader *reader, int64_t start, int64_t stop, int64_t room);
+/* Bytes that were announced and not read yet. */
+MLAAS_API int64_t mlaas_reader_ahead_bytes(const struct mlaas_reader *reader);
+
 /* An Arrow C Stream of [start, stop) in batches of `batch_rows` entries (0: whole clusters, cut to fit the ceiling).
  * It holds the table. columns == NULL: all readable ones. */
 MLAAS_API MLAAS_NODISCARD enum mlaas_status mlaas_table_stream(struct mlaas_table *table, const size_t *columns,

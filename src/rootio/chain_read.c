@@ -11,6 +11,7 @@ struct mlaas_chain_reader {
   size_t *columns, *here;    /* in the first file's table, and in the one that is open */
   size_t num_columns, next_file;
   int64_t batch_rows, at;
+  int64_t ahead;             /* announced up to here */
   struct ArrowSchema schema; /* of the first file */
   struct mlaas_table *table; /* of the file that is being read, or NULL */
   struct mlaas_reader *reader;
@@ -88,7 +89,7 @@ static enum mlaas_status open_next(struct mlaas_chain_reader *reader, struct mla
     return status;
   }
   reader->next_file++;
-  reader->at = 0;
+  reader->at = reader->ahead = 0;
   return MLAAS_OK;
 }
 
@@ -157,7 +158,9 @@ enum mlaas_status mlaas_chain_reader_next(struct mlaas_chain_reader *reader, str
       return MLAAS_OK;
     MLAAS_TRY(open_next(reader, error));
   }
-  int64_t end = end_of_batch(reader);
+  int64_t end = end_of_batch(reader), last = mlaas_table_num_entries(reader->table);
+  if (reader->ahead < last)
+    reader->ahead = mlaas_reader_ahead(reader->reader, reader->ahead, last, 0);
   enum mlaas_status status = mlaas_reader_read(reader->reader, reader->at, end, array, error);
   while (status == MLAAS_LIMIT && reader->batch_rows == 0 && end - reader->at > 1) {
     end = reader->at + (end - reader->at) / 2;

@@ -47,5 +47,8 @@ enum mlaas_status mlaas_join_reader_open(struct mlaas_table *table, const size_t
 void mlaas_join_reader_close(struct mlaas_join_reader *reader); /* legal on NULL */
 enum mlaas_status mlaas_join_reader_read(struct mlaas_join_reader *reader, int64_t start, int64_t stop,
                                          struct ArrowArray *array, struct mlaas_error *error);
+/* As mlaas_reader_ahead. Which entries of a friend an index leads to is known only when its keys are. */
+int64_t mlaas_join_reader_ahead(struct mlaas_join_reader *reader, int64_t start, int64_t stop, int64_t room);
+int64_t mlaas_join_reader_ahead_bytes(const struct mlaas_join_reader *reader);
 
 #endif

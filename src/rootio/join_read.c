@@ -311,11 +311,24 @@ static enum mlaas_status place_rows(struct gather *gather, struct ArrowArray *ar
   return MLAAS_OK;
 }
 
+/* The entries that picks from `from` on want, cluster by cluster, as far as the cache goes. */
+static void announce_picks(const struct gather *gather, size_t from) {
+  for (size_t stop; from < gather->num_picks; from = stop) {
+    int64_t first = gather->picks[from].entry, end = end_of_cluster(gather->part->table, first);
+    for (stop = from + 1; stop < gather->num_picks && gather->picks[stop].entry < end;)
+      stop++;
+    int64_t last = gather->picks[stop - 1].entry + 1;
+    if (mlaas_reader_ahead(gather->part->reader, first, last, 0) < last)
+      return;
+  }
+}
+
 static enum mlaas_status gather_rows(struct gather *gather, struct ArrowArray *array, struct mlaas_error *error) {
   qsort(gather->picks, gather->num_picks, sizeof *gather->picks, compare_entries);
   size_t at = 0;
   while (at < gather->num_picks && gather->picks[at].entry < 0)
     at++;
+  announce_picks(gather, at);
   while (at < gather->num_picks)
     MLAAS_TRY(read_cluster(gather, at, &at, error));
   return place_rows(gather, array, error);
@@ -386,4 +399,30 @@ enum mlaas_status mlaas_join_reader_read(struct mlaas_join_reader *reader, int64
     return status;
   }
   return MLAAS_OK;
+}
+
+/* ---- reading ahead ---- */
+
+int64_t mlaas_join_reader_ahead(struct mlaas_join_reader *reader, int64_t start, int64_t stop, int64_t room) {
+  int64_t reached = stop, share = room / (int64_t)(2 * reader->num_parts);
+  for (size_t i = 0; i < reader->num_parts; i++) {
+    const struct part *part = &reader->parts[i];
+    int64_t last = part->table && part->table->num_entries < stop ? part->table->num_entries : stop, end = last;
+    if (part->count && part->from && part->from->index)
+      end = mlaas_reader_ahead(part->keys, start, last = stop, share);
+    else if (part->count)
+      end = mlaas_reader_ahead(part->reader, start, last, share);
+    reached = end < last && end < reached ? end : reached;
+  }
+  return reached;
+}
+
+int64_t mlaas_join_reader_ahead_bytes(const struct mlaas_join_reader *reader) {
+  int64_t bytes = 0;
+  for (size_t i = 0; i < reader->num_parts; i++) {
+    const struct part *part = &reader->parts[i];
+    bytes += part->reader ? mlaas_reader_ahead_bytes(part->reader) : 0;
+    bytes += part->keys ? mlaas_reader_ahead_bytes(part->keys) : 0;
+  }
+  return bytes;
 }

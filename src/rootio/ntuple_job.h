@@ -53,6 +53,20 @@ static inline bool mlaas_feed_is_index(const struct mlaas_field_feed *feed) {
   return feed->kind == MLAAS_FEED_ENDS || feed->kind == MLAAS_FEED_COUNTS || feed->kind == MLAAS_FEED_THERE;
 }
 
+/* Finds job->first_cluster and job->num_clusters. */
+void mlaas_fields_clusters(struct mlaas_fields_job *job);
+/* The column of a feed in the representation that cluster `i` of the job has, or NULL. */
+const struct mlaas_ntuple_column *mlaas_fields_column(const struct mlaas_fields_job *job,
+                                                      const struct mlaas_field_feed *feed, size_t i);
+const struct mlaas_ntuple_range *mlaas_fields_range(const struct mlaas_fields_job *job,
+                                                    const struct mlaas_ntuple_column *column, size_t i);
+/* The last page that begins at or before `element`. */
+size_t mlaas_page_at(const struct mlaas_ntuple_range *range, int64_t element);
+/* What is read of a page: its checksum too. */
+int64_t mlaas_page_bytes(const struct mlaas_ntuple_page *page);
+/* Announces a page that is read next, once for all that want it. */
+void mlaas_page_announce(struct mlaas_fields_job *job, const struct mlaas_ntuple_page *page);
+
 /* Reads, verifies, inflates and decodes the pages of job->uses, on all threads. */
 enum mlaas_status mlaas_ntuple_work(struct mlaas_fields_job *job, struct mlaas_error *error);
 /* Puts file, table, field and page in front of an error. */

@@ -27,7 +27,7 @@ static const struct mlaas_ntuple_cluster *cluster_of(const struct mlaas_fields_j
   return &job->table->ntuple.clusters[job->first_cluster + i];
 }
 
-static void choose_clusters(struct mlaas_fields_job *job) {
+void mlaas_fields_clusters(struct mlaas_fields_job *job) {
   if (job->start == job->stop)
     return;
   job->first_cluster = cluster_at(&job->table->ntuple, job->start);
@@ -57,8 +57,8 @@ static struct mlaas_span rows_above(const struct mlaas_fields_job *job, const st
 }
 
 /* The representation that a cluster has of the field. */
-static const struct mlaas_ntuple_column *column_in(const struct mlaas_fields_job *job,
-                                                   const struct mlaas_field_feed *feed, size_t i) {
+const struct mlaas_ntuple_column *mlaas_fields_column(const struct mlaas_fields_job *job,
+                                                      const struct mlaas_field_feed *feed, size_t i) {
   const struct mlaas_ntuple *ntuple = &job->table->ntuple;
   const struct mlaas_ntuple_field *field = &ntuple->fields[feed->field];
   const struct mlaas_ntuple_cluster *cluster = cluster_of(job, i);
@@ -68,8 +68,8 @@ static const struct mlaas_ntuple_column *column_in(const struct mlaas_fields_job
   return NULL;
 }
 
-static const struct mlaas_ntuple_range *range_of(const struct mlaas_fields_job *job,
-                                                 const struct mlaas_ntuple_column *column, size_t i) {
+const struct mlaas_ntuple_range *mlaas_fields_range(const struct mlaas_fields_job *job,
+                                                    const struct mlaas_ntuple_column *column, size_t i) {
   return &cluster_of(job, i)->ranges[column - job->table->ntuple.columns];
 }
 
@@ -80,15 +80,16 @@ static enum mlaas_status make_segment(const struct mlaas_fields_job *job, size_t
   struct mlaas_feed_read *mine = &read->feeds[feed];
   struct mlaas_span rows = rows_above(job, read, plan, i);
   struct mlaas_segment *segment = &mine->segments[i];
-  const struct mlaas_ntuple_column *column = column_in(job, plan, i);
+  const struct mlaas_ntuple_column *column = mlaas_fields_column(job, plan, i);
   if (!column)
     return mlaas_fail(error, MLAAS_FORMAT, "cluster %zu has no column of it", job->first_cluster + i);
   segment->base = mine->found;
   if (__builtin_mul_overflow(rows.start, plan->per, &segment->start) ||
       __builtin_mul_overflow(rows.stop, plan->per, &segment->stop) ||
-      segment->stop > range_of(job, column, i)->elements)
+      segment->stop > mlaas_fields_range(job, column, i)->elements)
     return mlaas_fail(error, MLAAS_FORMAT, "cluster %zu has %lld elements of it where %lld rows are wanted",
-                      job->first_cluster + i, (long long)range_of(job, column, i)->elements, (long long)rows.stop);
+                      job->first_cluster + i, (long long)mlaas_fields_range(job, column, i)->elements,
+                      (long long)rows.stop);
   mine->found += segment->stop - segment->start;
   if (mine->found >= INT32_MAX)
     return mlaas_fail(error, MLAAS_LIMIT, "it has %lld elements in this range or more; ask for fewer entries",
@@ -136,8 +137,7 @@ static enum mlaas_status open_feed(struct mlaas_fields_job *job, size_t field, s
 
 /* ---- which pages ---- */
 
-/* The last page that begins at or before `element`. */
-static size_t page_at(const struct mlaas_ntuple_range *range, int64_t element) {
+size_t mlaas_page_at(const struct mlaas_ntuple_range *range, int64_t element) {
   size_t low = 0, high = range->num_pages;
   while (high - low > 1) {
     size_t middle = low + (high - low) / 2;
@@ -158,11 +158,11 @@ static size_t count_uses(const struct mlaas_fields_job *job, const struct mlaas_
                          const struct mlaas_segment *segment, size_t i) {
   if (segment->start == segment->stop)
     return 0;
-  const struct mlaas_ntuple_range *range = range_of(job, column_in(job, plan, i), i);
+  const struct mlaas_ntuple_range *range = mlaas_fields_range(job, mlaas_fields_column(job, plan, i), i);
   int64_t start = first_element(plan, segment), zeros = range->num_pages ? range->pages[0].first : range->elements;
   size_t count = start < zeros;
   if (segment->stop > zeros)
-    count += page_at(range, segment->stop - 1) - page_at(range, start) + 1;
+    count += mlaas_page_at(range, segment->stop - 1) - mlaas_page_at(range, start) + 1;
   return count;
 }
 
@@ -205,11 +205,11 @@ static enum mlaas_status add_uses(struct mlaas_fields_job *job, size_t field, si
   segment->first_use = job->num_uses;
   if (segment->start == segment->stop)
     return MLAAS_OK;
-  struct mlaas_page_use use = {.field = field, .feed = feed, .cluster = i, .column = column_in(job, plan, i)};
-  const struct mlaas_ntuple_range *range = range_of(job, use.column, i);
+  struct mlaas_page_use use = {.field = field, .feed = feed, .cluster = i, .column = mlaas_fields_column(job, plan, i)};
+  const struct mlaas_ntuple_range *range = mlaas_fields_range(job, use.column, i);
   int64_t zeros = range->num_pages ? range->pages[0].first : range->elements;
   for (int64_t at = first_element(plan, segment), next; at < segment->stop; at = next) {
-    use.page = at < zeros ? NULL : &range->pages[page_at(range, at)];
+    use.page = at < zeros ? NULL : &range->pages[mlaas_page_at(range, at)];
     next = at < zeros ? zeros : use.page->first + use.page->elements;
     next = next < segment->stop ? next : segment->stop;
     use.start = at;
@@ -324,6 +324,7 @@ static void close_uses(struct mlaas_fields_job *job) {
 }
 
 static enum mlaas_status run_level(struct mlaas_fields_job *job, int level, struct mlaas_error *error) {
+  job->level = level;
   MLAAS_TRY(visit_level(job, level, open_one, error));
   MLAAS_TRY(list_uses(job, level, error));
   MLAAS_TRY(mlaas_ntuple_work(job, error));
@@ -349,7 +350,7 @@ static enum mlaas_status finish_field(void *context, size_t item, int thread, st
 
 static enum mlaas_status run_levels(struct mlaas_fields_job *job, struct mlaas_error *error) {
   int num_levels = 0;
-  choose_clusters(job);
+  mlaas_fields_clusters(job);
   job->room = mlaas_budget_ceiling(job->budget) / 4 * 3 - mlaas_budget_held(job->budget);
   for (size_t i = 0; i < job->num_fields; i++) {
     struct mlaas_field_read *read = &job->fields[i];
@@ -359,6 +360,7 @@ static enum mlaas_status run_levels(struct mlaas_fields_job *job, struct mlaas_e
       return error->status;
     num_levels = read->plan->num_levels > num_levels ? read->plan->num_levels : num_levels;
   }
+  mlaas_fields_job_ahead(job);
   for (int level = 0; level < num_levels; level++)
     MLAAS_TRY(run_level(job, level, error));
   for (int level = 0; level < num_levels; level++)

@@ -11,7 +11,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-enum { GROUP_BYTES = 256 << 10, GROUP_PAGES = 64, HASH_BYTES = 8 }; /* read at once by one thread */
+enum { GROUP_BYTES = 256 << 10, GROUP_PAGES = 64 }; /* read at once by one thread */
 
 /* Neighbouring pages, each with all that want it. */
 struct group {
@@ -42,10 +42,6 @@ enum mlaas_status mlaas_use_where(const struct mlaas_fields_job *job, const stru
   return mlaas_fail_in(error, status, "%s", mlaas_source_url(job->table->file->container.source));
 }
 
-static int64_t bytes_of(const struct mlaas_ntuple_page *page) {
-  return (int64_t)page->stored + (page->checksum ? HASH_BYTES : 0);
-}
-
 static bool same_page(const struct mlaas_ntuple_page *a, const struct mlaas_ntuple_page *b) {
   return a->seek == b->seek && a->stored == b->stored && a->size == b->size && a->checksum == b->checksum;
 }
@@ -57,7 +53,7 @@ static enum mlaas_status verify(const struct mlaas_fields_job *job, const struct
   uint64_t wanted;
   if (!page->checksum || job->trust)
     return MLAAS_OK;
-  memcpy(&wanted, stored + page->stored, HASH_BYTES);
+  memcpy(&wanted, stored + page->stored, sizeof wanted);
   if (XXH3_64bits(stored, (size_t)page->stored) == wanted)
     return MLAAS_OK;
   return mlaas_fail_at(error, MLAAS_CHECKSUM, page->seek, "the XXH3 of a page does not match its %d bytes",
@@ -161,13 +157,13 @@ static enum mlaas_status read_group(const struct work *work, const struct group 
   size_t stop = group->first + group->count, count = 0;
   int64_t bytes = 0;
   for (size_t i = group->first; i < stop; i += count_same(work, i, stop))
-    bytes += bytes_of(work->order[i]->page);
+    bytes += mlaas_page_bytes(work->order[i]->page);
   MLAAS_TRY(mlaas_block_grow(&worker->stored, bytes, error));
   uint8_t *at = worker->stored.data;
   for (size_t i = group->first; i < stop; i += count_same(work, i, stop)) {
     const struct mlaas_ntuple_page *page = work->order[i]->page;
-    worker->ranges[count++] = (struct mlaas_range){page->seek, bytes_of(page), at};
-    at += bytes_of(page);
+    worker->ranges[count++] = (struct mlaas_range){page->seek, mlaas_page_bytes(page), at};
+    at += mlaas_page_bytes(page);
   }
   return mlaas_source_read_many(work->job->table->file->container.source, worker->ranges, count, error);
 }
@@ -184,7 +180,7 @@ static enum mlaas_status work_on_group(void *context, size_t item, int thread, s
   for (size_t i = group->first, same; i < stop; i += same) {
     same = count_same(work, i, stop);
     MLAAS_TRY(work_on_page(work->job, worker, &work->order[i], same, stored, error));
-    stored += bytes_of(work->order[i]->page);
+    stored += mlaas_page_bytes(work->order[i]->page);
   }
   return MLAAS_OK;
 }
@@ -219,7 +215,7 @@ static void group_uses(struct work *work) {
   int64_t bytes = 0;
   size_t pages = 0;
   for (size_t i = 0, same; i < work->num_uses; i += same) {
-    int64_t more = bytes_of(work->order[i]->page);
+    int64_t more = mlaas_page_bytes(work->order[i]->page);
     same = count_same(work, i, work->num_uses);
     if (work->num_groups == 0 || bytes + more > GROUP_BYTES || pages == GROUP_PAGES) {
       work->groups[work->num_groups++] = (struct group){i, same};
@@ -231,6 +227,15 @@ static void group_uses(struct work *work) {
       pages++;
     }
   }
+}
+
+/* All pages of this level are on their way before the first is waited for. */
+static void announce(const struct work *work) {
+  if (!work->job->ahead)
+    return;
+  for (size_t i = 0; i < work->num_uses; i += count_same(work, i, work->num_uses))
+    mlaas_page_announce(work->job, work->order[i]->page);
+  mlaas_ahead_send(work->job->ahead);
 }
 
 /* What needs no reading: zeros, and pages that are here from the range before. */
@@ -250,8 +255,9 @@ static enum mlaas_status take_the_rest(struct mlaas_fields_job *job, struct mlaa
 
 enum mlaas_status mlaas_ntuple_work(struct mlaas_fields_job *job, struct mlaas_error *error) {
   struct work work = {.job = job};
-  MLAAS_TRY(take_the_rest(job, error));
   MLAAS_TRY(order_uses(&work, error));
+  announce(&work);
+  MLAAS_TRY(take_the_rest(job, error));
   if (work.num_uses == 0)
     return MLAAS_OK;
   group_uses(&work);

@@ -19,11 +19,15 @@ static const struct mlaas_node *values_of(const struct mlaas_branch_plan *plan, 
   return plain && strchr("cCsSiIlL", node->format[0]) ? node : NULL;
 }
 
-/* The plan of the branch that counts, or NULL. */
+const struct mlaas_branch_plan *mlaas_read_counter(const struct mlaas_read_job *job,
+                                                   const struct mlaas_branch_plan *counted) {
+  const struct mlaas_branch_plan *plan = mlaas_table_plan(job->table, counted->counter);
+  return plan && !plan->unsupported && !plan->absent && values_of(plan, job->depth) ? plan : NULL;
+}
+
 static const struct mlaas_branch_plan *counter_of(const struct mlaas_read_job *job,
                                                   const struct mlaas_read_part *part) {
-  const struct mlaas_branch_plan *plan = mlaas_table_plan(job->table, job->columns[part->column].plan->counter);
-  return plan && !plan->unsupported && !plan->absent && values_of(plan, job->depth) ? plan : NULL;
+  return mlaas_read_counter(job, job->columns[part->column].plan);
 }
 
 /* The counter's column in `counters`, made where it is not there yet, wide enough for the part's basket. */
@@ -116,6 +120,7 @@ static enum mlaas_status make_counters(struct mlaas_read_job *job, size_t most, 
   counters->pool = job->pool;
   counters->workers = job->workers;
   counters->lean = job->lean;
+  counters->ahead = job->ahead;
   counters->depth = job->depth + 1;
   mlaas_arena_init(&counters->arena, job->budget);
   counters->columns = mlaas_arena_alloc(&job->arena, most, sizeof *counters->columns, error);

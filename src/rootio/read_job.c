@@ -21,12 +21,11 @@ static struct mlaas_source *source_of(const struct mlaas_read_job *job, const st
   return mlaas_side_file_source(job->table, job->columns[part->column].plan);
 }
 
-static int64_t end_of_basket(const struct mlaas_branch *branch, size_t basket) {
+int64_t mlaas_basket_end(const struct mlaas_branch *branch, size_t basket) {
   return basket + 1 < branch->num_baskets ? branch->baskets[basket + 1].entry : branch->entry_number;
 }
 
-/* The last basket that begins at or before `entry`. */
-static size_t basket_at(const struct mlaas_branch *branch, int64_t entry) {
+size_t mlaas_basket_at(const struct mlaas_branch *branch, int64_t entry) {
   size_t low = 0, high = branch->num_baskets;
   while (high - low > 1) {
     size_t middle = low + (high - low) / 2;
@@ -42,14 +41,14 @@ static size_t count_parts(const struct mlaas_read_column *column) {
   const struct mlaas_branch *branch = column->plan->branch;
   if (column->start >= column->stop || branch->num_baskets == 0)
     return 0;
-  return basket_at(branch, column->stop - 1) - basket_at(branch, column->start) + 1;
+  return mlaas_basket_at(branch, column->stop - 1) - mlaas_basket_at(branch, column->start) + 1;
 }
 
 static enum mlaas_status fill_part(const struct mlaas_read_job *job, size_t column, size_t basket,
                                    struct mlaas_read_part *part, struct mlaas_error *error) {
   const struct mlaas_read_column *read = &job->columns[column];
   const struct mlaas_branch *branch = read->plan->branch;
-  int64_t entry = branch->baskets[basket].entry, end = end_of_basket(branch, basket);
+  int64_t entry = branch->baskets[basket].entry, end = mlaas_basket_end(branch, basket);
   int64_t start = entry > read->start ? entry : read->start, stop = end < read->stop ? end : read->stop;
   *part = (struct mlaas_read_part){
       .column = column, .basket = basket, .entry = entry, .items = -1, .uncounted = read->plan->counts_given};
@@ -79,9 +78,9 @@ enum mlaas_status mlaas_read_parts(struct mlaas_read_job *job, struct mlaas_erro
     struct mlaas_read_column *column = &job->columns[i];
     const struct mlaas_branch *branch = column->plan->branch;
     column->first_part = job->num_parts;
-    size_t count = count_parts(column), first = count ? basket_at(branch, column->start) : 0;
+    size_t count = count_parts(column), first = count ? mlaas_basket_at(branch, column->start) : 0;
     for (size_t k = first; k < first + count; k++)
-      if (end_of_basket(branch, k) > branch->baskets[k].entry) { /* some are empty */
+      if (mlaas_basket_end(branch, k) > branch->baskets[k].entry) { /* some are empty */
         struct mlaas_read_part *part = &job->parts[job->num_parts++];
         column->num_parts++;
         MLAAS_TRY(fill_part(job, i, k, part, error));
@@ -140,8 +139,12 @@ static enum mlaas_status decode_head(const struct mlaas_read_job *job, struct ml
   return status == MLAAS_OK ? MLAAS_OK : mlaas_read_where(job, part, status, error);
 }
 
-static bool needs_head(const struct mlaas_read_job *job, const struct mlaas_read_part *part) {
+bool mlaas_needs_head(const struct mlaas_read_job *job, const struct mlaas_read_part *part) {
   return job->columns[part->column].plan->layout == MLAAS_LAYOUT_LIST && !part->piece.blocks;
+}
+
+int64_t mlaas_head_bytes(const struct mlaas_basket_ref *ref) {
+  return ref->num_bytes < HEAD_BYTES ? ref->num_bytes : HEAD_BYTES;
 }
 
 /* Some of the parts whose headers are wanted: the work of one thread. */
@@ -158,7 +161,7 @@ static enum mlaas_status read_some(const struct mlaas_read_job *job, struct mlaa
   struct mlaas_range ranges[HEADS_AT_ONCE];
   for (size_t i = 0; i < count; i++) {
     const struct mlaas_basket_ref *ref = &branch_of(job, parts[i])->baskets[parts[i]->basket];
-    ranges[i] = (struct mlaas_range){ref->seek, ref->num_bytes < HEAD_BYTES ? ref->num_bytes : HEAD_BYTES, bytes[i]};
+    ranges[i] = (struct mlaas_range){ref->seek, mlaas_head_bytes(ref), bytes[i]};
   }
   enum mlaas_status status = mlaas_source_read_many(source_of(job, parts[0]), ranges, count, error);
   if (status != MLAAS_OK)
@@ -195,14 +198,14 @@ enum mlaas_status mlaas_read_heads(struct mlaas_read_job *job, struct mlaas_erro
   struct heads heads = {.job = job};
   size_t count = 0;
   for (size_t i = 0; i < job->num_parts; i++)
-    count += needs_head(job, &job->parts[i]);
+    count += mlaas_needs_head(job, &job->parts[i]);
   if (count == 0)
     return MLAAS_OK;
   heads.parts = mlaas_arena_alloc(&job->arena, count, sizeof(void *), error);
   if (!heads.parts)
     return error->status;
   for (size_t i = 0; i < job->num_parts; i++)
-    if (needs_head(job, &job->parts[i]))
+    if (mlaas_needs_head(job, &job->parts[i]))
       heads.parts[heads.count++] = &job->parts[i];
   return mlaas_pool_run(job->pool, (count + HEADS_AT_ONCE - 1) / HEADS_AT_ONCE, work_on_heads, &heads, error);
 }
@@ -321,8 +324,10 @@ static enum mlaas_status place_pieces(struct mlaas_read_job *job, struct mlaas_e
 
 static enum mlaas_status run_steps(struct mlaas_read_job *job, struct mlaas_error *error) {
   MLAAS_TRY(mlaas_read_parts(job, error));
+  mlaas_read_announce(job);
   MLAAS_TRY(mlaas_read_heads(job, error));
   MLAAS_TRY(mlaas_read_counts(job, error));
+  mlaas_read_uncount(job);
   MLAAS_TRY(make_rows(job, error));
   MLAAS_TRY(mlaas_read_baskets(job, MLAAS_READ_PIECES, error));
   MLAAS_TRY(make_room(job, error));

@@ -4,6 +4,7 @@
 #ifndef MLAAS_ROOTIO_READ_JOB_H
 #define MLAAS_ROOTIO_READ_JOB_H
 
+#include "rootio/ahead.h"
 #include "rootio/decode.h"
 #include "rootio/table.h"
 
@@ -65,6 +66,7 @@ struct mlaas_read_job {
   int depth;                /* 1 for the branches that count, 2 for those that count in these */
   bool lean; /* memory is short: cut baskets are decoded twice, for their sizes and for good, and not held between */
   struct mlaas_read_job *counters; /* the branches that count lists without offsets */
+  struct mlaas_ahead *ahead;       /* the reader's; NULL where the files are at hand */
 };
 
 /* All of it: blocks[] of each column hold its buffers. The caller has set table, budget, pool, workers and, for each
@@ -73,7 +75,25 @@ enum mlaas_status mlaas_read_job_run(struct mlaas_read_job *job, struct mlaas_er
 /* Gives back what the job holds; pieces that the next range needs go to `kept`. Legal at any point. */
 void mlaas_read_job_reset(struct mlaas_read_job *job);
 
+/* Announces all that reading these columns will take. Only table, ahead and columns need be set. */
+void mlaas_read_job_ahead(const struct mlaas_read_job *job);
+
 /* ---- steps, for read_job.c ---- */
+
+/* The last basket that begins at or before `entry`, and where one ends. */
+size_t mlaas_basket_at(const struct mlaas_branch *branch, int64_t entry);
+int64_t mlaas_basket_end(const struct mlaas_branch *branch, size_t basket);
+/* The front of a basket that is read for its header. */
+int64_t mlaas_head_bytes(const struct mlaas_basket_ref *ref);
+/* Whether the number of a part's items is to be learnt from its header. */
+bool mlaas_needs_head(const struct mlaas_read_job *job, const struct mlaas_read_part *part);
+/* Announces the parts, so that all of them are on their way before the first is waited for. */
+void mlaas_read_announce(struct mlaas_read_job *job);
+/* Takes back what was announced for counting and turned out not to be needed. */
+void mlaas_read_uncount(struct mlaas_read_job *job);
+/* The plan of the branch that counts in the lists of `plan`, or NULL. */
+const struct mlaas_branch_plan *mlaas_read_counter(const struct mlaas_read_job *job,
+                                                   const struct mlaas_branch_plan *plan);
 
 /* Lists the baskets of every column. */
 enum mlaas_status mlaas_read_parts(struct mlaas_read_job *job, struct mlaas_error *error);

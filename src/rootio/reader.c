@@ -24,6 +24,7 @@ struct mlaas_reader {
   struct mlaas_join_reader *join; /* of a table with friends: it does it all */
   struct mlaas_read_worker *workers;
   int num_workers;
+  struct mlaas_ahead *ahead; /* what remote sources were told; NULL where the file is at hand */
 };
 
 static void drop_kept(struct mlaas_reader *reader) {
@@ -52,6 +53,9 @@ void mlaas_reader_close(struct mlaas_reader *reader) {
   if (!reader)
     return;
   mlaas_join_reader_close(reader->join);
+  if (reader->ahead)
+    mlaas_ahead_reset(reader->ahead);
+  mlaas_free(reader->ahead);
   drop_kept(reader);
   for (int i = 0; reader->workers && i < reader->num_workers; i++)
     reset_worker(&reader->workers[i]);
@@ -85,6 +89,17 @@ static enum mlaas_status make_kept(struct mlaas_reader *reader, struct mlaas_err
     if (!reader->pages[i])
       return no_memory(reader, error);
   }
+  return MLAAS_OK;
+}
+
+static enum mlaas_status make_ahead(struct mlaas_reader *reader, struct mlaas_error *error) {
+  const struct mlaas_file *file = reader->table->file;
+  if (!mlaas_source_is_remote(file->container.source))
+    return MLAAS_OK;
+  reader->ahead = mlaas_alloc(sizeof *reader->ahead);
+  if (!reader->ahead)
+    return no_memory(reader, error);
+  mlaas_ahead_init(reader->ahead, mlaas_context_budget(file->context));
   return MLAAS_OK;
 }
 
@@ -154,6 +169,8 @@ enum mlaas_status mlaas_reader_open(struct mlaas_table *table, const size_t *col
     status = make_workers(made, error);
   if (status == MLAAS_OK && !table->join)
     status = make_kept(made, error);
+  if (status == MLAAS_OK && !table->join)
+    status = make_ahead(made, error);
   if (status != MLAAS_OK) {
     mlaas_reader_close(made);
     return status;
@@ -169,6 +186,7 @@ static enum mlaas_status begin_job(struct mlaas_reader *reader, int64_t start, i
                                  .budget = mlaas_context_budget(context),
                                  .pool = mlaas_context_pool(context),
                                  .workers = reader->workers,
+                                 .ahead = reader->ahead,
                                  .lean = lean};
   mlaas_arena_init(&job->arena, job->budget);
   job->columns = mlaas_arena_alloc(&job->arena, reader->num_columns, sizeof *job->columns, error);
@@ -190,6 +208,7 @@ static enum mlaas_status begin_fields(struct mlaas_reader *reader, int64_t start
                                    .budget = mlaas_context_budget(context),
                                    .pool = mlaas_context_pool(context),
                                    .workers = reader->workers,
+                                   .ahead = reader->ahead,
                                    .start = start,
                                    .stop = stop,
                                    .lean = lean,
@@ -319,4 +338,70 @@ enum mlaas_status mlaas_reader_read(struct mlaas_reader *reader, int64_t start, 
     status = read_once(reader, start, stop, true, array, error);
   }
   return status;
+}
+
+/* ---- reading ahead ---- */
+
+static void announce_fields(struct mlaas_reader *reader, int64_t start, int64_t stop) {
+  struct mlaas_fields_job job;
+  if (begin_fields(reader, start, stop, false, &job, &(struct mlaas_error){0}) == MLAAS_OK)
+    mlaas_fields_job_ahead(&job);
+  mlaas_fields_job_reset(&job);
+}
+
+static void announce_branches(struct mlaas_reader *reader, int64_t start, int64_t stop) {
+  struct mlaas_read_job job;
+  if (begin_job(reader, start, stop, false, &job, &(struct mlaas_error){0}) == MLAAS_OK)
+    mlaas_read_job_ahead(&job);
+  mlaas_read_job_reset(&job);
+}
+
+/* Where the step from `at` ends: with the cluster. Of a tree's clusters that have more bytes than there is room for a
+ * part; of an ntuple's only the whole tells which pages there are. */
+static int64_t end_of_step(const struct mlaas_reader *reader, int64_t at, int64_t stop, int64_t room) {
+  const struct mlaas_table *table = reader->table;
+  size_t count, low = 0;
+  const int64_t *clusters = mlaas_table_clusters(table, &count);
+  for (size_t high = count; low < high;) { /* the first that begins behind */
+    size_t middle = low + (high - low) / 2;
+    if (clusters[middle] <= at)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  int64_t end = low < count && clusters[low] < stop ? clusters[low] : stop;
+  double stored = 1;
+  for (size_t i = 0; !reader->pages && i < reader->num_columns; i++) {
+    const struct mlaas_branch *branch = column_of(reader, i)->plan.branch;
+    stored += reader->shares[i].first == i && branch->stored_bytes > 0 ? (double)branch->stored_bytes : 0;
+  }
+  double rows = (double)room / stored * (double)table->num_entries;
+  return !reader->pages && rows < (double)(end - at) ? at + (rows < 1 ? 1 : (int64_t)rows) : end;
+}
+
+int64_t mlaas_reader_ahead(struct mlaas_reader *reader, int64_t start, int64_t stop, int64_t room) {
+  int64_t at = start < 0 ? 0 : start, last = reader->table->num_entries;
+  stop = stop < last ? stop : last;
+  if (reader->join)
+    return mlaas_join_reader_ahead(reader->join, at, stop, room);
+  if (!reader->ahead)
+    return stop;
+  if (room <= 0)
+    room = mlaas_context_remote(reader->table->file->context)->cache;
+  while (at < stop && reader->ahead->bytes < room) {
+    int64_t end = end_of_step(reader, at, stop, room);
+    if (reader->pages)
+      announce_fields(reader, at, end);
+    else
+      announce_branches(reader, at, end);
+    mlaas_ahead_send(reader->ahead);
+    at = end;
+  }
+  return at;
+}
+
+int64_t mlaas_reader_ahead_bytes(const struct mlaas_reader *reader) {
+  if (reader->join)
+    return mlaas_join_reader_ahead_bytes(reader->join);
+  return reader->ahead ? reader->ahead->bytes : 0;
 }

@@ -12,6 +12,7 @@ struct stream {
   struct mlaas_reader *reader;
   size_t *columns, num_columns;
   int64_t at, stop, batch_rows;
+  int64_t ahead; /* announced up to here */
   char message[sizeof(struct mlaas_error)];
 };
 
@@ -55,6 +56,8 @@ static int get_next(struct ArrowArrayStream *self, struct ArrowArray *array) {
   if (stream->at >= stream->stop)
     return 0;
   int64_t end = end_of_batch(stream);
+  if (stream->ahead < stream->stop)
+    stream->ahead = mlaas_reader_ahead(stream->reader, stream->ahead, stream->stop, 0);
   enum mlaas_status status = mlaas_reader_read(stream->reader, stream->at, end, array, &error);
   while (status == MLAAS_LIMIT && stream->batch_rows == 0 && end - stream->at > 1) {
     end = stream->at + (end - stream->at) / 2;
@@ -100,7 +103,7 @@ enum mlaas_status mlaas_table_stream(struct mlaas_table *table, const size_t *co
   if (!made)
     return mlaas_fail(error, MLAAS_MEMORY, "no memory for a stream");
   made->table = mlaas_table_get(table);
-  made->at = start;
+  made->at = made->ahead = start;
   made->stop = stop;
   made->batch_rows = batch_rows;
   enum mlaas_status status = open_stream(made, columns, num_columns, error);

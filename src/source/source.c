@@ -26,12 +26,20 @@ static bool read_fails_now(void) {
   return left > 0 && atomic_fetch_sub(&fail_countdown, 1) == 1;
 }
 
+static const struct mlaas_source_scheme *used; /* by tests, instead of the remote one */
+
+void mlaas_source_use(const struct mlaas_source_scheme *scheme) { used = scheme; }
+
 /* Plain paths and file:// are local; all else has a wire, or none. */
 static const struct mlaas_source_scheme *find_scheme(const char *url) {
   const char *separator = strstr(url, "://");
   bool local = !separator || strncmp(url, "file://", 7) == 0;
-  return local && !(separator && strstr(url, "|")) ? &mlaas_source_scheme_file : &mlaas_source_scheme_remote;
+  if (local && !(separator && strstr(url, "|")))
+    return &mlaas_source_scheme_file;
+  return used ? used : &mlaas_source_scheme_remote;
 }
+
+bool mlaas_source_is_remote_url(const char *url) { return find_scheme(url) != &mlaas_source_scheme_file; }
 
 /* Takes over `state`. */
 static enum mlaas_status make_source(const struct mlaas_source_scheme *scheme, void *state, int64_t size,

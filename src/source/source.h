@@ -48,6 +48,8 @@ const char *mlaas_source_url(const struct mlaas_source *source);
 int64_t mlaas_source_size(const struct mlaas_source *source);
 /* A request costs a round trip: reading ahead is worth planning for. */
 bool mlaas_source_is_remote(const struct mlaas_source *source);
+/* The same of what is not open yet: it costs round trips to open. */
+bool mlaas_source_is_remote_url(const char *url);
 /* Errors: FORMAT with the offset for a range outside the source ("truncated?"), IO, TIMEOUT (the deadline), STALE (it
  * changed while open), CANCELLED. */
 enum mlaas_status mlaas_source_read_at(struct mlaas_source *source, int64_t offset, int64_t length, void *data,
@@ -67,6 +69,8 @@ enum mlaas_status mlaas_source_checksum(struct mlaas_source *source, char *text,
 /* A source over memory, for tests and fuzz targets; the bytes are borrowed until the last put. */
 enum mlaas_status mlaas_source_from_memory(const void *data, size_t size, struct mlaas_source **source,
                                            struct mlaas_error *error);
+/* Tests only: URLs with "://" are opened by this scheme from now on; NULL: as ever. */
+void mlaas_source_use(const struct mlaas_source_scheme *scheme);
 /* Tests only: the n-th read from now fails with IO (or comes back short, which must become FORMAT or IO); 0: off. */
 void mlaas_source_fail(long n);
 
