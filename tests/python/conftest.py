@@ -46,6 +46,63 @@ def train_small(make_dataset, tmp_path):
     return train
 
 
+def serving(make):
+    """The server that `make` makes, for as long as the fixture lives; a skip where it is not installed."""
+    import remote_servers
+
+    try:
+        server = make(remote_servers)
+    except remote_servers.MissingServerError as missing:
+        pytest.skip(str(missing))
+    with server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory):
+    """Signs the certificates of all test servers."""
+    import remote_servers
+
+    try:
+        return remote_servers.Authority(tmp_path_factory.mktemp("authority"))
+    except remote_servers.MissingServerError as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session")
+def xrootd():
+    """XRootD and HTTP on one port: no TLS, no tokens."""
+    yield from serving(lambda kinds: kinds.Xrootd())
+
+
+@pytest.fixture(scope="session")
+def xrootd_secure(authority):
+    """XRootD and HTTP with TLS, and tokens of `xrootd_secure.issuer`, without which nothing can be read."""
+    yield from serving(lambda kinds: kinds.Xrootd(tls=True, tokens=True, authority=authority))
+
+
+@pytest.fixture(scope="session")
+def xrootd_tokens():
+    """As xrootd_secure, without TLS: tokens by ?authz= and in HTTP's header."""
+    yield from serving(lambda kinds: kinds.Xrootd(tokens=True))
+
+
+@pytest.fixture(scope="session")
+def cluster():
+    """A redirector before two data servers."""
+    yield from serving(lambda kinds: kinds.XrootdCluster())
+
+
+@pytest.fixture(scope="session")
+def nginx(authority):
+    yield from serving(lambda kinds: kinds.Nginx(authority))
+
+
+@pytest.fixture(scope="session")
+def s3():
+    yield from serving(lambda kinds: kinds.S3())
+
+
 @pytest.fixture(autouse=True)
 def quick_report(request, monkeypatch):
     """Bundles of tests get an empty page, unless the test is about the report: drawing takes longer than training."""
