@@ -15,6 +15,7 @@ extern "C" {
 #endif
 
 struct mlaas_context;
+struct mlaas_foreign; /* mlaas/foreign.h */
 
 /* What one thing in a file may claim before it is believed; 0: the default. Files made to do harm claim far more than
  * they hold; honest ones stay far below the defaults. What is beyond is refused with LIMIT and the name of the field.
@@ -52,6 +53,7 @@ struct mlaas_context_options {
   struct mlaas_limits limits;
   bool trust_pages;                          /* true: the checksums of RNTuple pages are not compared */
   const struct mlaas_remote_options *remote; /* copied; NULL: the defaults */
+  const struct mlaas_foreign *foreign;       /* reads other formats; must outlive the context; NULL: ROOT files only */
 };
 
 /* `options` may be NULL for the defaults. On success *context has one count. Errors: ARGUMENT, MEMORY. */

@@ -10,6 +10,7 @@ struct mlaas_context *core_context_new(long long memory, int threads, PyObject *
     return NULL;
   options.limits = (struct mlaas_limits){numbers[0], numbers[1], numbers[2], numbers[3], numbers[4]};
   options.trust_pages = trust;
+  options.foreign = &core_foreign;
   struct mlaas_context *context = NULL;
   struct mlaas_error error;
   if (mlaas_context_new(&options, &context, &error) != MLAAS_OK)

@@ -67,6 +67,12 @@ struct mlaas_context *core_context_new(long long memory, int threads, PyObject *
 /* Dict of held, peak and ceiling in bytes, and threads. */
 PyObject *core_context_memory(const struct mlaas_context *context);
 
+/* ---- foreign.c: files of other formats, by mlaas.formats ---- */
+
+extern const struct mlaas_foreign core_foreign;
+/* A function of the module: the interpreter ends, no thread may ask for the GIL any more. */
+PyObject *core_foreign_stop(PyObject *module, PyObject *unused);
+
 /* ---- file.c, table.c, stream.c ---- */
 
 /* The handle behind a Python object, borrowed; NULL with an exception if it is closed or from before a fork(). */

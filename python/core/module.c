@@ -43,6 +43,8 @@ static PyMethodDef functions[] = {
     {"object_list", core_object_list, METH_O, "object_list(file) -> [(path, class, title, stored, raw)]."},
     {"object_read", core_object_read, METH_VARARGS,
      "object_read(file, path, make) -> (path, class, title, value); make(kind, class name, payload) makes the rest."},
+    {"foreign_stop", core_foreign_stop, METH_NOARGS,
+     "Before the interpreter ends: files of other formats read no more."},
     {"param_table", core_param_table, METH_NOARGS, "[(name, synonyms, type, default as JSON, help)]."},
     {"verify", core_verify, METH_VARARGS,
      "verify(file or url, memory, threads, limits, table, most, progress) -> dict."},

@@ -11,6 +11,7 @@ from . import _core
 from ._errors import ArgumentError
 from ._recipe import Recipe, Specs, _plain, params_text
 from ._units import Limits, parse_bytes, parse_limits
+from .formats._names import format_of
 
 if TYPE_CHECKING:
     from ._loader import Loader
@@ -26,13 +27,13 @@ def _lines(path: str) -> list[str]:
 
 
 def file_names(files: Files) -> list[str]:
-    """Names from a list, from a text file with one name a line (# comments), from a comma list, or one ROOT file."""
+    """Names from a list, a text file with one name a line (# comments), a comma list, or one file of events."""
     if not isinstance(files, (str, os.PathLike)):
         return [os.fsdecode(name) for name in files]
     text = os.fsdecode(files)
     if "," in text and not os.path.exists(text):
         return [name.strip() for name in text.split(",") if name.strip()]
-    if "://" in text or text.endswith(".root") or not os.path.isfile(text):
+    if "://" in text or text.endswith(".root") or format_of(text) or not os.path.isfile(text):
         return [text]
     with open(text, "rb") as file:
         head = file.read(512)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ._errors import ArgumentError, Error, IOError, NotFoundError, UnsupportedError
+from .formats._names import format_of
 from .progress import make as make_progress
 
 FORMATS = ("root", "parquet", "csv", "npz")
@@ -27,7 +28,7 @@ def file_list(files) -> list:
         files = os.fspath(files)
     if not isinstance(files, str):
         return [os.fspath(name) for name in files]
-    if os.path.isfile(files) and not _is_root(files):
+    if os.path.isfile(files) and not _is_root(files) and not format_of(files):
         with open(files, encoding="utf-8") as stream:
             lines = [line.strip() for line in stream]
         return [line for line in lines if line and not line.startswith("#")]
@@ -187,7 +188,7 @@ def _identifier_reader(file, plan):
     from . import open as open_file
 
     source = open_file(file)
-    table = source[plan.bundle.recipe.table]
+    table = source[plan.bundle.recipe.table if plan.bundle.recipe.table in source else None]
     names = _identifiers(plan.bundle, table, plan.rename)
 
     def read(start, stop):

@@ -17,6 +17,7 @@ struct mlaas_context {
   struct mlaas_budget *budget;
   struct mlaas_pool *pool;
   struct mlaas_remote_options remote;
+  const struct mlaas_foreign *foreign;
 };
 
 /* The texts of the options for remote files. */
@@ -111,6 +112,7 @@ enum mlaas_status mlaas_context_new(const struct mlaas_context_options *given, s
     mlaas_context_put(made);
     return mlaas_fail(error, MLAAS_MEMORY, "no memory for a context");
   }
+  made->foreign = options->foreign;
   set_limits(made->budget, options);
   enum mlaas_status status = take_remote(made, options->remote, error);
   if (status != MLAAS_OK) {
@@ -150,6 +152,7 @@ struct mlaas_pool *mlaas_context_pool(const struct mlaas_context *context) {
 const struct mlaas_remote_options *mlaas_context_remote(const struct mlaas_context *context) {
   return &context->remote;
 }
+const struct mlaas_foreign *mlaas_context_foreign(const struct mlaas_context *context) { return context->foreign; }
 int64_t mlaas_context_memory_held(const struct mlaas_context *context) { return mlaas_budget_held(context->budget); }
 int64_t mlaas_context_memory_peak(const struct mlaas_context *context) { return mlaas_budget_peak(context->budget); }
 int64_t mlaas_context_memory_ceiling(const struct mlaas_context *context) {

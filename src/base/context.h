@@ -9,6 +9,8 @@
 
 struct mlaas_budget *mlaas_context_budget(const struct mlaas_context *context); /* borrowed */
 struct mlaas_pool *mlaas_context_pool(const struct mlaas_context *context);     /* borrowed */
+/* What reads other formats, or NULL. */
+const struct mlaas_foreign *mlaas_context_foreign(const struct mlaas_context *context);
 /* Borrowed; no number is 0, texts may be NULL. */
 const struct mlaas_remote_options *mlaas_context_remote(const struct mlaas_context *context);
 

@@ -60,10 +60,26 @@ static bool begins_like_root(const char *path) {
   return got == sizeof begin && memcmp(begin, "root", 4) == 0 && (unsigned char)begin[4] < ' ';
 }
 
+/* A file of events of another format than ROOT: the package mlaas.formats reads those. */
+bool mlaas_name_is_foreign(const char *name) {
+  static const char *const ends[] = {".parquet", ".pq",   ".parq", ".arrow", ".arrows", ".ipc",   ".feather",
+                                     ".orc",     ".avro", ".csv",  ".tsv",   ".json",   ".jsonl", ".ndjson",
+                                     ".h5",      ".hdf5", ".hdf",  ".npy",   ".npz"};
+  static const char *const packed[] = {"", ".gz", ".bz2", ".zst", ".xz"};
+  char end[32];
+  for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+    for (size_t k = 0; k < sizeof packed / sizeof *packed; k++) {
+      snprintf(end, sizeof end, "%s%s", ends[i], packed[k]);
+      if (ends_with(name, end))
+        return true;
+    }
+  return false;
+}
+
 enum mlaas_status mlaas_list_add(struct mlaas_list *list, const char *text, struct mlaas_error *error) {
   if (strchr(text, ',') && access(text, F_OK) != 0)
     return add_pieces(list, text, ",", error);
-  if (ends_with(text, ".root") || strstr(text, "://"))
+  if (ends_with(text, ".root") || strstr(text, "://") || mlaas_name_is_foreign(text))
     return append(list, text, strlen(text), error);
   if (begins_like_root(text))
     return append(list, text, strlen(text), error);

@@ -12,9 +12,11 @@ struct mlaas_list {
   size_t count;
 };
 
-/* Adds names: `text` is a ROOT file, a comma list, or a text file with one name a line (# begins a comment). Errors:
- * NOT_FOUND, IO, ARGUMENT (no names in it), MEMORY. */
+/* Adds names: `text` is a file of events, a comma list, or a text file with one name a line (# begins a comment).
+ * Errors: NOT_FOUND, IO, ARGUMENT (no names in it), MEMORY. */
 enum mlaas_status mlaas_list_add(struct mlaas_list *list, const char *text, struct mlaas_error *error);
+/* By its end, a file of events of another format than ROOT: "x.parquet", "x.csv.gz". */
+bool mlaas_name_is_foreign(const char *name);
 void mlaas_list_reset(struct mlaas_list *list);
 
 /* The whole of a text file, at most 64 MiB; freed with mlaas_free. */

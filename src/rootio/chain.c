@@ -111,7 +111,7 @@ enum mlaas_status mlaas_chain_from(struct mlaas_file *file, const char *path, st
   struct mlaas_links links = {0};
   error = error ? error : &ignored;
   enum mlaas_status status = mlaas_file_find_table(file, path, &entry, error);
-  if (status == MLAAS_OK && !entry->is_ntuple)
+  if (status == MLAAS_OK && !entry->is_ntuple && !entry->is_foreign)
     status = mlaas_links_read(&file->container, &file->streamers, entry->key, &links, error);
   if (status == MLAAS_OK && links.num_parts == 0)
     status =
@@ -119,7 +119,7 @@ enum mlaas_status mlaas_chain_from(struct mlaas_file *file, const char *path, st
   if (status == MLAAS_OK)
     status = take_links(file, &links, chain, error);
   mlaas_links_reset(&links);
-  return mlaas_fail_in(error, status, "%s", mlaas_source_url(file->container.source));
+  return mlaas_fail_in(error, status, "%s", mlaas_file_url(file));
 }
 
 /* ---- what it says of itself ---- */

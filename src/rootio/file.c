@@ -1,5 +1,5 @@
 /* A file: opened, and the list of its tables. Must not know how a table is decoded. */
-#include "rootio/table.h"
+#include "rootio/foreign.h"
 
 #include "base/error.h"
 
@@ -14,9 +14,18 @@ struct mlaas_file *mlaas_file_get(struct mlaas_file *file) {
 void mlaas_file_close(struct mlaas_file *file) {
   if (!file || __atomic_sub_fetch(&file->count, 1, __ATOMIC_ACQ_REL) > 0)
     return;
+  mlaas_foreign_close(file->foreign);
   mlaas_container_reset(&file->container);
   mlaas_context_put(file->context);
   mlaas_free(file);
+}
+
+const char *mlaas_file_url(const struct mlaas_file *file) {
+  struct mlaas_file_info info;
+  if (!file->foreign)
+    return mlaas_source_url(file->container.source);
+  mlaas_foreign_info(file, &info);
+  return info.url;
 }
 
 static bool is_ntuple(const char *class_name) {
@@ -77,8 +86,11 @@ enum mlaas_status mlaas_file_open(struct mlaas_context *context, const char *url
   struct mlaas_error local;
   struct mlaas_source *source;
   error = error ? error : &local;
-  enum mlaas_status status = mlaas_source_open(context, url, &source, error);
-  if (status == MLAAS_OK)
+  bool is_foreign = false;
+  enum mlaas_status status = mlaas_foreign_open(context, url, file, &is_foreign, error);
+  if (status == MLAAS_OK && !is_foreign)
+    status = mlaas_source_open(context, url, &source, error);
+  if (status == MLAAS_OK && !is_foreign)
     status = mlaas_file_from_source(context, source, file, error);
   if (status == MLAAS_OK)
     return MLAAS_OK;
@@ -86,6 +98,10 @@ enum mlaas_status mlaas_file_open(struct mlaas_context *context, const char *url
 }
 
 void mlaas_file_info(const struct mlaas_file *file, struct mlaas_file_info *info) {
+  if (file->foreign) {
+    mlaas_foreign_info(file, info);
+    return;
+  }
   const struct mlaas_container *container = &file->container;
   struct mlaas_source_counters counters;
   mlaas_source_counters(container->source, &counters);

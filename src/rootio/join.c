@@ -15,12 +15,12 @@ enum mlaas_status mlaas_table_links(struct mlaas_table *table, mlaas_table_link 
                                     struct mlaas_error *error) {
   struct mlaas_links links = {0};
   struct mlaas_file *file = table->file;
-  if (table->entry->is_ntuple)
+  if (table->entry->is_ntuple || table->entry->is_foreign)
     return MLAAS_OK;
   enum mlaas_status status = mlaas_links_read(&file->container, &file->streamers, table->entry->key, &links, error);
   if (status != MLAAS_OK) {
     mlaas_fail_in(error, status, "%s", table->entry->path);
-    return mlaas_fail_in(error, status, "%s", mlaas_source_url(file->container.source));
+    return mlaas_fail_in(error, status, "%s", mlaas_file_url(file));
   }
   for (size_t i = 0; i < links.num_friends; i++) {
     const struct mlaas_link *friend = &links.friends[i];
@@ -55,7 +55,7 @@ void mlaas_join_free(struct mlaas_join *join) {
  * it is named. */
 enum mlaas_status mlaas_join_place(const struct mlaas_file *file, const char *name, struct mlaas_arena *arena,
                                    const char **url, struct mlaas_error *error) {
-  const char *own = mlaas_source_url(file->container.source), *slash = strrchr(own, '/'), *last = strrchr(name, '/');
+  const char *own = mlaas_file_url(file), *slash = strrchr(own, '/'), *last = strrchr(name, '/');
   int folder = slash ? (int)(slash + 1 - own) : 0;
   bool absolute = name[0] == '/' || strstr(name, "://");
   const char *named = mlaas_arena_strndup(arena, name, strlen(name), error);
@@ -250,7 +250,7 @@ enum mlaas_status mlaas_table_with_friends(struct mlaas_table *table, struct mla
   error = error ? error : &ignored;
   enum mlaas_status status = MLAAS_OK;
   *joined = NULL;
-  if (!table->join && !table->entry->is_ntuple)
+  if (!table->join && !table->entry->is_ntuple && !table->entry->is_foreign)
     status = mlaas_links_read(&file->container, &file->streamers, table->entry->key, &links, error);
   if (status == MLAAS_OK && links.num_friends == 0) {
     *joined = mlaas_table_get(table);
@@ -265,5 +265,5 @@ enum mlaas_status mlaas_table_with_friends(struct mlaas_table *table, struct mla
   mlaas_table_close(*joined);
   *joined = NULL;
   mlaas_fail_in(error, status, "%s", table->entry->path);
-  return mlaas_fail_in(error, status, "%s", mlaas_source_url(file->container.source));
+  return mlaas_fail_in(error, status, "%s", mlaas_file_url(file));
 }

@@ -80,7 +80,7 @@ enum mlaas_status mlaas_object_open(struct mlaas_file *file, const char *path, s
                                     struct mlaas_error *error) {
   struct mlaas_error local;
   error = error ? error : &local;
-  const char *url = mlaas_source_url(file->container.source);
+  const char *url = mlaas_file_url(file);
   while (*path == '/')
     path++;
   const struct mlaas_file_table *entry = mlaas_file_find_object(file, path);

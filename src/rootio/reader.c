@@ -1,4 +1,5 @@
 /* Readers: the public face of reading entry ranges. Must not know how baskets are decoded. */
+#include "rootio/foreign.h"
 #include "rootio/join.h"
 #include "rootio/ntuple_read.h"
 
@@ -18,10 +19,11 @@ struct mlaas_reader {
   struct mlaas_table *table;
   size_t *columns;
   size_t num_columns;
-  struct share *shares;           /* by column */
-  struct mlaas_kept_basket *kept; /* one for each column; NULL for an ntuple */
-  struct mlaas_kept_page **pages; /* of an ntuple, for each column one for each feed; NULL for a tree */
-  struct mlaas_join_reader *join; /* of a table with friends: it does it all */
+  struct share *shares;                 /* by column */
+  struct mlaas_kept_basket *kept;       /* one for each column; NULL for an ntuple */
+  struct mlaas_kept_page **pages;       /* of an ntuple, for each column one for each feed; NULL for a tree */
+  struct mlaas_join_reader *join;       /* of a table with friends: it does it all */
+  struct mlaas_foreign_reader *foreign; /* of another format: the same */
   struct mlaas_read_worker *workers;
   int num_workers;
   struct mlaas_ahead *ahead; /* what remote sources were told; NULL where the file is at hand */
@@ -53,6 +55,7 @@ void mlaas_reader_close(struct mlaas_reader *reader) {
   if (!reader)
     return;
   mlaas_join_reader_close(reader->join);
+  mlaas_foreign_reader_close(reader->foreign);
   if (reader->ahead)
     mlaas_ahead_reset(reader->ahead);
   mlaas_free(reader->ahead);
@@ -154,6 +157,14 @@ static enum mlaas_status find_shares(struct mlaas_reader *reader, struct mlaas_e
   return MLAAS_OK;
 }
 
+/* For reading by ourselves. */
+static enum mlaas_status prepare(struct mlaas_reader *reader, struct mlaas_error *error) {
+  MLAAS_TRY(find_shares(reader, error));
+  MLAAS_TRY(make_workers(reader, error));
+  MLAAS_TRY(make_kept(reader, error));
+  return make_ahead(reader, error);
+}
+
 enum mlaas_status mlaas_reader_open(struct mlaas_table *table, const size_t *columns, size_t num_columns,
                                     struct mlaas_reader **reader, struct mlaas_error *error) {
   struct mlaas_reader *made = mlaas_alloc(sizeof *made);
@@ -163,14 +174,10 @@ enum mlaas_status mlaas_reader_open(struct mlaas_table *table, const size_t *col
   enum mlaas_status status = mlaas_table_choose(table, columns, num_columns, &made->columns, &made->num_columns, error);
   if (status == MLAAS_OK && table->join)
     status = mlaas_join_reader_open(table, made->columns, made->num_columns, &made->join, error);
-  if (status == MLAAS_OK && !table->join)
-    status = find_shares(made, error);
-  if (status == MLAAS_OK && !table->join)
-    status = make_workers(made, error);
-  if (status == MLAAS_OK && !table->join)
-    status = make_kept(made, error);
-  if (status == MLAAS_OK && !table->join)
-    status = make_ahead(made, error);
+  if (status == MLAAS_OK && table->foreign)
+    status = mlaas_foreign_reader_open(table, made->columns, made->num_columns, &made->foreign, error);
+  if (status == MLAAS_OK && !table->join && !table->foreign)
+    status = prepare(made, error);
   if (status != MLAAS_OK) {
     mlaas_reader_close(made);
     return status;
@@ -330,6 +337,8 @@ enum mlaas_status mlaas_reader_read(struct mlaas_reader *reader, int64_t start, 
                       (long long)stop, reader->table->entry->path, (long long)reader->table->num_entries);
   if (reader->join)
     return mlaas_join_reader_read(reader->join, start, stop, array, error);
+  if (reader->foreign)
+    return mlaas_foreign_reader_read(reader->foreign, start, stop, array, error);
   enum mlaas_status status = read_once(reader, start, stop, false, array, error);
   if (status == MLAAS_LIMIT) { /* hold nothing that the result does not need, whatever it costs */
     drop_kept(reader);

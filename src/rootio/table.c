@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "column/arrow.h"
 #include "rootio/clones.h"
+#include "rootio/foreign.h"
 #include "rootio/side_file.h"
 
 #include <stdio.h>
@@ -20,6 +21,7 @@ struct mlaas_table *mlaas_table_get(struct mlaas_table *table) {
 void mlaas_table_close(struct mlaas_table *table) {
   if (!table || __atomic_sub_fetch(&table->count, 1, __ATOMIC_ACQ_REL) > 0)
     return;
+  mlaas_foreign_close_table(table);
   mlaas_side_files_close(table);
   mlaas_join_free(table->join);
   mlaas_tree_reset(&table->tree);
@@ -88,6 +90,10 @@ static enum mlaas_status only_table(const struct mlaas_file *file, const struct 
 enum mlaas_status mlaas_file_find_table(const struct mlaas_file *file, const char *path,
                                         const struct mlaas_file_table **found, struct mlaas_error *error) {
   *found = NULL;
+  if (file->num_tables == 1 && file->tables[0].is_foreign && !file->tables[0].key->name[0]) {
+    *found = &file->tables[0]; /* a format without names: what is asked for is what it is called */
+    return MLAAS_OK;
+  }
   if (!path)
     return only_table(file, found, error);
   while (*path == '/')
@@ -160,7 +166,7 @@ enum mlaas_status mlaas_table_open(struct mlaas_file *file, const char *path, st
   struct mlaas_error local;
   error = error ? error : &local;
   const struct mlaas_file_table *entry;
-  const char *url = mlaas_source_url(file->container.source);
+  const char *url = mlaas_file_url(file);
   if (mlaas_file_find_table(file, path, &entry, error) != MLAAS_OK)
     return mlaas_fail_in(error, error->status, "%s", url);
   struct mlaas_table *made = mlaas_alloc(sizeof *made);
@@ -169,9 +175,11 @@ enum mlaas_status mlaas_table_open(struct mlaas_file *file, const char *path, st
   made->count = 1;
   made->file = mlaas_file_get(file);
   made->entry = entry;
-  mlaas_arena_init(&made->arena, file->container.budget);
-  enum mlaas_status status = entry->is_ntuple ? mlaas_table_open_ntuple(made, error) : open_tree(made, error);
-  if (status == MLAAS_OK)
+  mlaas_arena_init(&made->arena, mlaas_context_budget(file->context));
+  enum mlaas_status status = entry->is_foreign  ? mlaas_foreign_open_table(made, error)
+                             : entry->is_ntuple ? mlaas_table_open_ntuple(made, error)
+                                                : open_tree(made, error);
+  if (status == MLAAS_OK && !entry->is_foreign)
     status = mlaas_table_add_members(made, error);
   if (status != MLAAS_OK) {
     mlaas_table_close(made);
@@ -195,6 +203,10 @@ const int64_t *mlaas_table_clusters(const struct mlaas_table *table, size_t *cou
   static const int64_t whole[1] = {0};
   if (table->join)
     return mlaas_table_clusters(table->join->base, count);
+  if (table->foreign) {
+    *count = table->foreign->num_clusters;
+    return table->foreign->clusters;
+  }
   size_t known = table->entry->is_ntuple ? table->num_clusters : table->tree.num_clusters;
   if (table->num_entries > 0 && known > 0) {
     *count = known;
@@ -215,6 +227,10 @@ void mlaas_table_column(const struct mlaas_table *table, size_t i, struct mlaas_
   const struct mlaas_branch *branch = column->plan.branch;
   if (table->join) {
     mlaas_join_column(table, i, info);
+    return;
+  }
+  if (table->foreign) {
+    mlaas_foreign_column(table, i, info);
     return;
   }
   if (column->field) {

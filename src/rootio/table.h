@@ -10,9 +10,11 @@
 
 struct mlaas_file_table {
   const struct mlaas_key *key;
-  const char *path; /* with cycle */
-  bool is_ntuple;
+  const char *path;           /* with cycle */
+  bool is_ntuple, is_foreign; /* foreign: of another format */
 };
+
+struct mlaas_foreign_handle; /* foreign.c */
 
 struct mlaas_file {
   long count;
@@ -25,9 +27,11 @@ struct mlaas_file {
   size_t num_objects;
   uint32_t *object_index; /* open hash of their paths, with and without cycle: object + 1, 0 where free */
   size_t object_slots;
+  struct mlaas_foreign_handle *foreign; /* a file of another format: there is no container */
 };
 
 struct mlaas_file *mlaas_file_get(struct mlaas_file *file);
+const char *mlaas_file_url(const struct mlaas_file *file);
 bool mlaas_file_is_directory(const struct mlaas_key *key);
 /* Makes the index of file->objects; once, when all are there. */
 enum mlaas_status mlaas_file_index_objects(struct mlaas_file *file, struct mlaas_error *error);
@@ -74,7 +78,8 @@ struct mlaas_table {
   size_t num_sides;
   uint32_t *index; /* open hash of names: column + 1, 0 where free */
   size_t index_size;
-  struct mlaas_join *join; /* of a table with friends: all above but columns and index is empty */
+  struct mlaas_foreign_table *foreign; /* of a file of another format */
+  struct mlaas_join *join;             /* of a table with friends: all above but columns and index is empty */
   struct mlaas_arena arena;
 };
 

@@ -306,6 +306,9 @@ enum mlaas_status mlaas_file_verify(struct mlaas_file *file, const struct mlaas_
   struct mlaas_file_info info;
   error = error ? error : &ignored;
   mlaas_file_info(file, &info);
+  if (file->foreign)
+    return mlaas_fail_in(error, mlaas_fail(error, MLAAS_UNSUPPORTED, "only ROOT files can be verified"), "%s",
+                         info.url);
   struct mlaas_verifier verifier = {.file = file, .bytes_before = info.bytes_read};
   enum mlaas_status status = begin(&verifier, file->context, options, error);
   if (status == MLAAS_OK && !verifier.options.table)

@@ -1,0 +1,347 @@
+/* Files of other formats: the library's functions for them (mlaas/foreign.h) call objects of mlaas.formats. Any thread
+ * of the library may come here, with or without the GIL; each call takes it and gives it back.
+ */
+#include "core.h"
+
+#include <mlaas/foreign.h>
+#include <stdlib.h>
+#include <string.h>
+
+static volatile bool stopped; /* the interpreter is on its way out: nobody may ask for the GIL any more */
+
+static PyObject *host(void) { return PyImport_ImportModule("mlaas.formats._host"); }
+
+/* ---- errors ---- */
+
+static void fill(char *to, size_t size, PyObject *text) {
+  PyObject *bytes = text ? PyUnicode_AsEncodedString(text, "utf-8", "replace") : NULL;
+  const char *from = bytes ? PyBytes_AsString(bytes) : "";
+  size_t length = strlen(from);
+  length = length < size ? length : size - 1;
+  while (length && length == size - 1 && ((unsigned char)from[length] & 0xc0) == 0x80) /* no half characters */
+    length--;
+  memcpy(to, from, length);
+  to[length] = '\0';
+  Py_XDECREF(bytes);
+}
+
+/* Turns the exception that is set into an error of the library; _host.explain knows which. */
+static enum mlaas_status explain(struct mlaas_error *error) {
+  PyObject *type, *value, *traceback, *where = NULL, *message = NULL;
+  int status = MLAAS_INTERNAL, number = 0;
+  PyErr_Fetch(&type, &value, &traceback);
+  PyErr_NormalizeException(&type, &value, &traceback);
+  PyObject *module = host();
+  PyObject *row = module && value ? PyObject_CallMethod(module, "explain", "O", value) : NULL;
+  bool good = row && PyArg_ParseTuple(row, "iUUi", &status, &where, &message, &number);
+  if (error) {
+    *error = (struct mlaas_error){.status = (enum mlaas_status)status, .sys_errno = number, .offset = -1};
+    fill(error->where, sizeof error->where, good ? where : NULL);
+    fill(error->message, sizeof error->message, good ? message : NULL);
+    if (!good)
+      memcpy(error->message, "a Python library failed", sizeof "a Python library failed");
+  }
+  Py_XDECREF(row);
+  Py_XDECREF(module);
+  PyErr_Clear();
+  Py_XDECREF(type);
+  Py_XDECREF(value);
+  Py_XDECREF(traceback);
+  return (enum mlaas_status)status;
+}
+
+static enum mlaas_status too_late(struct mlaas_error *error) {
+  if (error) {
+    *error = (struct mlaas_error){.status = MLAAS_CANCELLED, .offset = -1};
+    memcpy(error->message, "the interpreter ends", sizeof "the interpreter ends");
+  }
+  return MLAAS_CANCELLED;
+}
+
+/* ---- handles: the Python object, and what was given out of it ---- */
+
+struct handle {
+  PyObject *object;
+  PyObject *kept; /* a list of what the pointers below point into */
+  const char **texts;
+  struct mlaas_foreign_column *columns;
+  struct ArrowSchema *schema; /* in a capsule of `kept` */
+};
+
+static void drop(struct handle *handle) {
+  free(handle->texts);
+  free(handle->columns);
+  Py_XDECREF(handle->kept);
+  Py_XDECREF(handle->object);
+  free(handle);
+}
+
+static void close_handle(void *handle) {
+  if (stopped)
+    return;
+  PyGILState_STATE state = PyGILState_Ensure();
+  PyObject *result = PyObject_CallMethod(((struct handle *)handle)->object, "close", NULL);
+  Py_XDECREF(result);
+  PyErr_Clear();
+  drop(handle);
+  PyGILState_Release(state);
+}
+
+/* Takes `object` over, also on failure. */
+static struct handle *new_handle(PyObject *object) {
+  struct handle *made = object ? calloc(1, sizeof *made) : NULL;
+  if (made)
+    made->kept = PyList_New(0);
+  if (made && made->kept) {
+    made->object = object;
+    return made;
+  }
+  if (object && !PyErr_Occurred())
+    PyErr_NoMemory();
+  free(made);
+  Py_XDECREF(object);
+  return NULL;
+}
+
+/* Keeps `object` with the handle and gives the reference to it up; NULL (exception set) stays NULL. */
+static PyObject *keep(struct handle *handle, PyObject *object) {
+  bool good = object && PyList_Append(handle->kept, object) == 0;
+  Py_XDECREF(object);
+  return good ? object : NULL;
+}
+
+static const char *text_of(struct handle *handle, PyObject *text) {
+  PyObject *bytes = keep(handle, PyUnicode_AsEncodedString(text, "utf-8", "surrogateescape"));
+  return bytes ? PyBytes_AsString(bytes) : NULL;
+}
+
+static const char *attribute_text(struct handle *handle, const char *name) {
+  PyObject *text = keep(handle, PyObject_GetAttrString(handle->object, name));
+  return text ? text_of(handle, text) : NULL;
+}
+
+static bool attribute_bytes(struct handle *handle, const char *name, const void **data, size_t *size) {
+  PyObject *bytes = keep(handle, PyObject_GetAttrString(handle->object, name));
+  char *start = NULL;
+  Py_ssize_t length = 0;
+  if (!bytes || PyBytes_AsStringAndSize(bytes, &start, &length) < 0)
+    return false;
+  *data = start;
+  *size = (size_t)length;
+  return true;
+}
+
+static bool attribute_number(struct handle *handle, const char *name, int64_t *number) {
+  PyObject *object = keep(handle, PyObject_GetAttrString(handle->object, name));
+  *number = object ? PyLong_AsLongLong(object) : -1;
+  return !PyErr_Occurred();
+}
+
+/* ---- files ---- */
+
+static bool describe_file(struct handle *handle, struct mlaas_foreign_file *file) {
+  PyObject *tables = keep(handle, PyObject_GetAttrString(handle->object, "tables"));
+  Py_ssize_t count = tables ? PySequence_Size(tables) : -1;
+  if (count < 0 || !(file->format = attribute_text(handle, "format")) ||
+      !attribute_bytes(handle, "head", &file->head, &file->head_size) ||
+      !attribute_bytes(handle, "tail", &file->tail, &file->tail_size) || !attribute_number(handle, "size", &file->size))
+    return false;
+  handle->texts = calloc((size_t)count + 1, sizeof *handle->texts);
+  for (Py_ssize_t i = 0; handle->texts && i < count; i++) {
+    PyObject *name = keep(handle, PySequence_GetItem(tables, i));
+    if (!name || !(handle->texts[i] = text_of(handle, name)))
+      return false;
+  }
+  file->tables = handle->texts;
+  file->num_tables = (size_t)count;
+  file->handle = handle;
+  return handle->texts || PyErr_NoMemory();
+}
+
+static enum mlaas_status open_file(void *context, const char *url, struct mlaas_foreign_file *file,
+                                   struct mlaas_error *error) {
+  (void)context;
+  if (stopped)
+    return too_late(error);
+  enum mlaas_status status = MLAAS_OK;
+  PyGILState_STATE state = PyGILState_Ensure();
+  PyObject *module = host(), *name = core_str((void *)(uintptr_t)url);
+  PyObject *object = module && name ? PyObject_CallMethod(module, "open_file", "O", name) : NULL;
+  if (object == Py_None) {
+    Py_DECREF(object);
+  } else {
+    struct handle *handle = new_handle(object);
+    if (!handle || !describe_file(handle, file)) {
+      status = explain(error);
+      if (handle)
+        drop(handle);
+      file->handle = NULL;
+    }
+  }
+  Py_XDECREF(name);
+  Py_XDECREF(module);
+  PyGILState_Release(state);
+  return status;
+}
+
+/* ---- tables ---- */
+
+static bool describe_column(struct handle *handle, PyObject *row, struct mlaas_foreign_column *column) {
+  PyObject *name, *type_name, *unsupported;
+  long long stored, raw;
+  if (!PyArg_ParseTuple(row, "UUOLL", &name, &type_name, &unsupported, &stored, &raw) ||
+      !(column->name = text_of(handle, name)) || !(column->type_name = text_of(handle, type_name)))
+    return false;
+  if (unsupported != Py_None && !(column->unsupported = text_of(handle, unsupported)))
+    return false;
+  column->stored_bytes = stored;
+  column->raw_bytes = raw;
+  return true;
+}
+
+static bool describe_schema(struct handle *handle) {
+  PyObject *schema = keep(handle, PyObject_GetAttrString(handle->object, "schema"));
+  PyObject *capsule = schema ? keep(handle, PyObject_CallMethod(schema, "__arrow_c_schema__", NULL)) : NULL;
+  handle->schema = capsule ? core_schema_of(capsule) : NULL;
+  return handle->schema != NULL;
+}
+
+static bool describe_table(struct handle *handle, struct mlaas_foreign_table *table) {
+  PyObject *columns = keep(handle, PyObject_GetAttrString(handle->object, "columns"));
+  Py_ssize_t count = columns ? PySequence_Size(columns) : -1;
+  const void *clusters;
+  size_t size;
+  if (count < 0 || !describe_schema(handle) || !attribute_bytes(handle, "clusters", &clusters, &size) ||
+      !attribute_number(handle, "num_entries", &table->num_entries))
+    return false;
+  handle->columns = calloc((size_t)count + 1, sizeof *handle->columns);
+  if (!handle->columns)
+    return PyErr_NoMemory() != NULL;
+  for (Py_ssize_t i = 0; i < count; i++) {
+    PyObject *row = keep(handle, PySequence_GetItem(columns, i));
+    if (!row || !describe_column(handle, row, &handle->columns[i]))
+      return false;
+  }
+  table->clusters = clusters;
+  table->num_clusters = size / sizeof(int64_t);
+  table->columns = handle->columns;
+  table->num_columns = (size_t)count;
+  table->schema = handle->schema;
+  table->handle = handle;
+  return true;
+}
+
+static enum mlaas_status open_table(void *file, size_t i, struct mlaas_foreign_table *table,
+                                    struct mlaas_error *error) {
+  if (stopped)
+    return too_late(error);
+  enum mlaas_status status = MLAAS_OK;
+  PyGILState_STATE state = PyGILState_Ensure();
+  struct handle *handle = new_handle(PyObject_CallMethod(((struct handle *)file)->object, "table", "n", (Py_ssize_t)i));
+  if (!handle || !describe_table(handle, table)) {
+    status = explain(error);
+    if (handle)
+      drop(handle);
+    table->handle = NULL;
+  }
+  PyGILState_Release(state);
+  return status;
+}
+
+/* ---- readers ---- */
+
+static PyObject *call_claim(PyObject *capsule, PyObject *number) {
+  struct mlaas_foreign_purse *purse = PyCapsule_GetPointer(capsule, "mlaas_purse");
+  long long bytes = purse ? PyLong_AsLongLong(number) : 0;
+  if (PyErr_Occurred())
+    return NULL;
+  return PyBool_FromLong(purse->claim(purse, bytes));
+}
+
+static PyMethodDef claim_method = {"claim", call_claim, METH_O,
+                                   "claim(bytes): counts them under the ceiling (negative: gives them back); whether "
+                                   "they fit."};
+
+static PyObject *make_claim(struct mlaas_foreign_purse *purse) {
+  PyObject *capsule = PyCapsule_New(purse, "mlaas_purse", NULL);
+  PyObject *function = capsule ? PyCFunction_New(&claim_method, capsule) : NULL;
+  Py_XDECREF(capsule);
+  return function;
+}
+
+static PyObject *make_list(const size_t *columns, size_t count) {
+  PyObject *list = PyList_New((Py_ssize_t)count);
+  for (size_t i = 0; list && i < count; i++) {
+    PyObject *number = PyLong_FromSize_t(columns[i]);
+    if (!number || PyList_SetItem(list, (Py_ssize_t)i, number) < 0)
+      Py_CLEAR(list);
+  }
+  return list;
+}
+
+static enum mlaas_status open_reader(void *table, const size_t *columns, size_t num_columns,
+                                     struct mlaas_foreign_purse *purse, void **reader, struct mlaas_error *error) {
+  if (stopped)
+    return too_late(error);
+  PyGILState_STATE state = PyGILState_Ensure();
+  PyObject *list = make_list(columns, num_columns), *function = make_claim(purse), *object = NULL;
+  if (list && function)
+    object = PyObject_CallMethod(((struct handle *)table)->object, "reader", "OO", list, function);
+  Py_XDECREF(list);
+  Py_XDECREF(function);
+  *reader = new_handle(object);
+  enum mlaas_status status = *reader ? MLAAS_OK : explain(error);
+  PyGILState_Release(state);
+  return status;
+}
+
+static enum mlaas_status read_rows(void *reader, int64_t start, int64_t stop, struct ArrowArray *array,
+                                   struct mlaas_error *error) {
+  if (stopped)
+    return too_late(error);
+  enum mlaas_status status = MLAAS_OK;
+  PyGILState_STATE state = PyGILState_Ensure();
+  PyObject *rows =
+      PyObject_CallMethod(((struct handle *)reader)->object, "read", "LL", (long long)start, (long long)stop);
+  PyObject *pair = rows ? PyObject_CallMethod(rows, "__arrow_c_array__", NULL) : NULL, *capsule = NULL;
+  if (pair && PyTuple_Check(pair))
+    capsule = PyTuple_GetItem(pair, 1); /* borrowed */
+  struct ArrowArray *given = capsule ? core_array_of(capsule) : NULL;
+  if (given) {
+    *array = *given;
+    given->release = NULL;
+  } else {
+    status = explain(error);
+  }
+  Py_XDECREF(pair);
+  Py_XDECREF(rows);
+  PyGILState_Release(state);
+  return status;
+}
+
+static void trim(void *reader) {
+  if (stopped)
+    return;
+  PyGILState_STATE state = PyGILState_Ensure();
+  PyObject *result = PyObject_CallMethod(((struct handle *)reader)->object, "trim", NULL);
+  Py_XDECREF(result);
+  PyErr_Clear();
+  PyGILState_Release(state);
+}
+
+const struct mlaas_foreign core_foreign = {.size = sizeof core_foreign,
+                                           .open = open_file,
+                                           .close = close_handle,
+                                           .open_table = open_table,
+                                           .close_table = close_handle,
+                                           .open_reader = open_reader,
+                                           .close_reader = close_handle,
+                                           .read = read_rows,
+                                           .trim = trim};
+
+PyObject *core_foreign_stop(PyObject *module, PyObject *unused) {
+  (void)module;
+  (void)unused;
+  stopped = true;
+  Py_RETURN_NONE;
+}
