@@ -46,7 +46,7 @@ lint: ## floors, formatting, exported symbols, banned calls, headers, lengths, g
 
 format: ## put C and Python into the house's format
 	@tools/setup.sh check
-	@clang-format -i $$(git ls-files -co --exclude-standard '*.c' '*.h')
+	@clang-format -i $$(git ls-files -co --exclude-standard '*.c' '*.h' 'wires/*.cc' 'wires/*.hh')
 	@.venv/bin/ruff format --quiet $$(git ls-files -co --exclude-standard '*.py')
 
 docs: all ## write the generated pages of docs/ anew

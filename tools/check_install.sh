@@ -45,6 +45,7 @@ test "$(env -u MLAAS_BACKENDS LD_LIBRARY_PATH="$libraries" "$stage/model-test" "
 for name in onnxruntime openvino tensorflow xgboost; do
   find "$prefix" -path "*/mlaas/backends/mlaas-backend-$name.so" | grep -q .
 done
+find "$prefix" -path "*/mlaas/wires/mlaas-xrootd.so" | grep -q .
 echo '#include <mlaas_client.h>
 int main(void) { return 0; }' >"$stage/client.c"
 ${CC:-cc} -std=c11 -Wall -Wextra -Werror "$stage/client.c" -o "$stage/client-test" $(pkg-config --cflags --libs mlaas_client)

@@ -73,7 +73,7 @@ def floors(build):
             found = re.match(r'\s*#\s*include\s+"([^"/]+)/', line)
             if found and found[1] in FLOORS:
                 problems.append(f"{short(path)}:{number}: the extension module sees include/mlaas only")
-    for path in tracked("backends/*.c", "backends/*.h", "clients/c/*.c", "clients/c/*.h"):
+    for path in tracked("backends/*.[ch]", "clients/c/*.[ch]", "wires/*.cc", "wires/*.hh"):
         for number, line in enumerate(path.read_text().splitlines(), 1):
             if re.match(r'\s*#\s*include\s+"[^"/]+/', line):
                 problems.append(f"{short(path)}:{number}: includes include/mlaas and its own folder only")
@@ -81,7 +81,7 @@ def floors(build):
 
 
 def formatting(build):
-    files = [str(path) for path in tracked("*.c", "*.h")]
+    files = [str(path) for path in tracked("*.c", "*.h", "wires/*.cc", "wires/*.hh")]
     done = subprocess.run(["clang-format", "--dry-run", "-Werror", *files], capture_output=True, text=True)
     return [
         line.replace(str(ROOT) + "/", "") + " (make format)"
@@ -92,7 +92,8 @@ def formatting(build):
 
 def exported_symbols(build):
     promised = set()
-    for path in set(tracked("include/mlaas/*.h")) - {ROOT / "include/mlaas/backend.h"}:  # what plug-ins export
+    of_plugins = {ROOT / "include/mlaas/backend.h", ROOT / "include/mlaas/wire.h"}
+    for path in set(tracked("include/mlaas/*.h")) - of_plugins:
         text = re.sub(r"^#(?:[^\n]*\\\n)*[^\n]*", "", without_comments(path.read_text()), flags=re.M)
         promised |= set(re.findall(r"MLAAS_API\b[^;()]*?\b(\w+)\s*\(", text.replace("MLAAS_NODISCARD", "")))
     library = build / "src/libmlaas.so"
@@ -149,6 +150,8 @@ def lengths(build):
         "fuzz/*.c",
         "tools/*.py",
         "backends/*.c",
+        "wires/*.cc",
+        "wires/*.hh",
         "clients/*.c",
         "clients/*.h",
         "clients/*.py",
@@ -156,7 +159,7 @@ def lengths(build):
         lines = path.read_text().splitlines()
         if len(lines) > LONGEST_FILE:
             problems.append(f"{short(path)}: {len(lines)} lines; {LONGEST_FILE} are the most")
-        if path.suffix == ".c":
+        if path.suffix in (".c", ".cc"):
             problems += long_functions(path, lines)
     return problems
 
@@ -178,7 +181,7 @@ def long_functions(path, lines):
 
 def first_comment(build):
     """Every C file of ours opens by saying what it is for."""
-    paths = tracked("src/*.c", "src/*.h", "include/*.h", "python/*.c", "fuzz/*.c")
+    paths = tracked("src/*.c", "src/*.h", "include/*.h", "python/*.c", "fuzz/*.c", "wires/*.cc", "wires/*.hh")
     return [f"{short(path)}: does not open with a comment" for path in paths if not path.read_text().startswith("/*")]
 
 
@@ -195,9 +198,9 @@ def clean_text(build):
             place = f"{short(path)}:{number}"
             if re.search(r"(^|[\s\"'=(`])/(work|root|tmp/setup)/", line):
                 problems.append(f"{place}: a path of one machine")
-            if line != line.rstrip() and path.suffix in (".c", ".h", ".py", ".sh", ".build"):
+            if line != line.rstrip() and path.suffix in (".c", ".h", ".cc", ".hh", ".py", ".sh", ".build"):
                 problems.append(f"{place}: blanks at the end of the line")
-            if re.match(r" *\t", line) and path.suffix in (".c", ".h", ".py", ".build"):
+            if re.match(r" *\t", line) and path.suffix in (".c", ".h", ".cc", ".hh", ".py", ".build"):
                 problems.append(f"{place}: a tab")
             if line.startswith(("<<<<<<< ", ">>>>>>> ")):
                 problems.append(f"{place}: a conflict marker")

@@ -1,0 +1,378 @@
+/* Reading ranges of an open file, and opening it again when its connection was lost for good. Must not know what the
+ * bytes mean, nor of retries and replicas: those are the layer above.
+ *
+ * XrdCl reads into the caller's memory. Since it cannot take back a request, a fetch that is cancelled ends when its
+ * answer comes or its time is up; what has not been sent by then is not sent. */
+#include "xrootd_file.hh"
+
+#include <XrdCl/XrdClConstants.hh>
+
+#include <cerrno>
+#include <cstdio>
+#include <new>
+#include <unistd.h>
+
+namespace mlaas {
+
+namespace {
+
+constexpr int64_t slowest = 128 << 10; /* bytes per second that are waited for; a connection that stalls ends sooner */
+constexpr size_t most_singles = 16;    /* at a time, for one fetch */
+
+const XrdCl::XRootDStatus no_memory(XrdCl::stError, XrdCl::errOSError, ENOMEM);
+
+uint16_t patience(const Handle &handle) {
+  return seconds(handle.settings.timeout_ms + handle.asked.load() * 1000 / slowest);
+}
+
+int64_t hosts_of(const XrdCl::HostList *hosts) { return hosts && !hosts->empty() ? (int64_t)hosts->size() : 1; }
+
+/* ---- the end of a fetch ---- */
+
+void finish(Job *job, enum mlaas_status status) {
+  struct mlaas_fetch *fetch = job->fetch;
+  int64_t size = status == MLAAS_OK ? known_size(job->file) : -1;
+  if (size >= 0 && size != job->handle->size) /* XrdCl opens files again by itself, at other servers too */
+    status = fail(&fetch->error, MLAAS_STALE, "the file has %lld bytes now, and had %lld when it was opened",
+                  (long long)size, (long long)job->handle->size);
+  if (status == MLAAS_OK)
+    fetch->delivered += job->bytes;
+  else if (fetch->error.offset < 0)
+    fetch->error.offset = fetch->ranges[0].offset;
+  fetch->status = status;
+  job->handle->asked -= job->bytes;
+  {
+    std::lock_guard<std::mutex> guard(job->handle->lock);
+    fetch->wire = nullptr; /* a cancel that comes from here on finds nothing */
+  }
+  fetch->done(fetch); /* the handle may be closed from here on */
+}
+
+void finish_with(Job *job, const XrdCl::XRootDStatus &status) {
+  struct mlaas_fetch *fetch = job->fetch;
+  Handle *handle = job->handle;
+  if (job->cancelled) {
+    finish(job, fail(&fetch->error, MLAAS_CANCELLED, "reading was cancelled"));
+    return;
+  }
+  std::string server, access;
+  SharedFile lost; /* let go without the lock */
+  {
+    std::lock_guard<std::mutex> guard(handle->lock);
+    if (needs_reopening(status) && handle->file == job->file)
+      lost.swap(handle->file);
+    server = handle->server;
+    access = handle->address.access;
+  }
+  char what[400];
+  snprintf(what, sizeof what, "reading %lld bytes in %zu ranges from %s failed", (long long)job->bytes,
+           fetch->num_ranges, server.c_str());
+  enum mlaas_status failed = fail_with(&fetch->error, status, &fetch->transient, what, access);
+  finish(job, failed);
+}
+
+void finish_short(Job *job, size_t range, int64_t length) {
+  struct mlaas_fetch *fetch = job->fetch;
+  fetch->transient = true;
+  enum mlaas_status status = fail(&fetch->error, MLAAS_IO, "%lld bytes came where %lld were asked for",
+                                  (long long)length, (long long)fetch->ranges[range].length);
+  fetch->error.offset = fetch->ranges[range].offset;
+  finish(job, status);
+}
+
+void finish_without_memory(Job *job) {
+  finish(job, fail(&job->fetch->error, MLAAS_MEMORY, "out of memory for a request to an XRootD server"));
+}
+
+/* ---- single ranges, some at a time ---- */
+
+void run_singles(const SharedJob &job);
+
+class SingleReader : public XrdCl::ResponseHandler {
+public:
+  SingleReader(SharedJob job, size_t range) : job(std::move(job)), range(range) {}
+  void HandleResponseWithHosts(XrdCl::XRootDStatus *status, XrdCl::AnyObject *response,
+                               XrdCl::HostList *hosts) override {
+    SharedJob kept = job;
+    XrdCl::ChunkInfo *chunk = nullptr;
+    if (response)
+      response->Get(chunk);
+    int64_t length = status->IsOK() && chunk ? chunk->length : 0;
+    {
+      std::lock_guard<std::mutex> guard(job->lock);
+      job->running--;
+      job->fetch->requests += hosts_of(hosts);
+      if (!job->failed && length != job->fetch->ranges[range].length) {
+        job->failed = true;
+        job->failure = *status;
+        job->short_range = range;
+        job->short_length = length;
+      }
+    }
+    delete status;
+    delete response;
+    delete hosts;
+    delete this;
+    run_singles(kept);
+  }
+
+private:
+  SharedJob job;
+  size_t range;
+};
+
+/* Sends one more, or says that there is none. */
+bool send_single(const SharedJob &job, size_t range) {
+  const struct mlaas_range *wanted = &job->fetch->ranges[range];
+  auto *reader = new (std::nothrow) SingleReader(job, range);
+  XrdCl::XRootDStatus status = no_memory;
+  if (reader)
+    status = job->file->Read((uint64_t)wanted->offset, (uint32_t)wanted->length, wanted->data, reader,
+                             patience(*job->handle));
+  if (status.IsOK())
+    return true;
+  delete reader;
+  std::lock_guard<std::mutex> guard(job->lock);
+  job->running--;
+  if (!job->failed)
+    job->failure = status;
+  job->failed = true;
+  return false;
+}
+
+/* Called when a fetch begins and after each answer, from any thread; the last one finds that nothing is left. */
+void run_singles(const SharedJob &job) {
+  for (;;) {
+    size_t range;
+    {
+      std::lock_guard<std::mutex> guard(job->lock);
+      if (job->finished)
+        return;
+      if (job->cancelled && job->next < job->fetch->num_ranges)
+        job->failed = true;
+      if (job->failed || job->next == job->fetch->num_ranges) {
+        if (job->running > 0)
+          return;
+        job->finished = true;
+        break;
+      }
+      if (job->running == most_singles)
+        return;
+      range = job->next++;
+      job->running++;
+    }
+    send_single(job, range);
+  }
+  if (!job->failed)
+    finish(job.get(), MLAAS_OK);
+  else if (job->failure.IsOK() && !job->cancelled)
+    finish_short(job.get(), job->short_range, job->short_length);
+  else
+    finish_with(job.get(), job->failure);
+}
+
+/* ---- several ranges in one request ---- */
+
+class VectorReader : public XrdCl::ResponseHandler {
+public:
+  explicit VectorReader(SharedJob job) : job(std::move(job)) {}
+  void HandleResponseWithHosts(XrdCl::XRootDStatus *status, XrdCl::AnyObject *response,
+                               XrdCl::HostList *hosts) override {
+    job->fetch->requests += hosts_of(hosts);
+    XrdCl::VectorReadInfo *info = nullptr;
+    if (response)
+      response->Get(info);
+    if (status->IsOK())
+      check(info);
+    else if (refuses_vectors(*status) && !job->cancelled) {
+      job->handle->single = true;
+      run_singles(job);
+    } else
+      finish_with(job.get(), *status);
+    delete status;
+    delete response;
+    delete hosts;
+    delete this;
+  }
+
+private:
+  void check(XrdCl::VectorReadInfo *info) {
+    size_t came = info ? info->GetChunks().size() : 0;
+    for (size_t i = 0; i < job->fetch->num_ranges; i++) {
+      int64_t length = i < came ? info->GetChunks()[i].length : 0;
+      if (length != job->fetch->ranges[i].length) {
+        finish_short(job.get(), i, length);
+        return;
+      }
+    }
+    finish(job.get(), MLAAS_OK);
+  }
+  SharedJob job;
+};
+
+XrdCl::XRootDStatus send_vector(const SharedJob &job) {
+  XrdCl::ChunkList chunks;
+  chunks.reserve(job->fetch->num_ranges);
+  for (size_t i = 0; i < job->fetch->num_ranges; i++) {
+    const struct mlaas_range *range = &job->fetch->ranges[i];
+    chunks.emplace_back((uint64_t)range->offset, (uint32_t)range->length, range->data);
+  }
+  auto reader = std::make_unique<VectorReader>(job);
+  XrdCl::XRootDStatus status = job->file->VectorRead(chunks, nullptr, reader.get(), patience(*job->handle));
+  if (status.IsOK())
+    reader.release(); /* it deletes itself */
+  return status;
+}
+
+void send(const SharedJob &job) {
+  try {
+    if (job->cancelled) {
+      finish_with(job.get(), XrdCl::XRootDStatus());
+    } else if (job->fetch->num_ranges == 1 || job->handle->single) {
+      run_singles(job);
+    } else {
+      XrdCl::XRootDStatus status = send_vector(job);
+      if (!status.IsOK())
+        finish_with(job.get(), status);
+    }
+  } catch (const std::bad_alloc &) {
+    finish_without_memory(job.get());
+  }
+}
+
+/* ---- opening again ---- */
+
+void end_opening(Handle *handle, std::vector<SharedJob> *jobs) {
+  std::lock_guard<std::mutex> guard(handle->lock);
+  handle->opening = false;
+  jobs->swap(handle->waiting);
+}
+
+void fail_opening(Handle *handle, const XrdCl::XRootDStatus &status) {
+  std::vector<SharedJob> jobs;
+  end_opening(handle, &jobs);
+  for (const SharedJob &job : jobs)
+    finish_with(job.get(), status);
+}
+
+class Opener : public XrdCl::ResponseHandler {
+public:
+  Opener(Handle *handle, SharedFile file) : handle(handle), file(std::move(file)) {}
+  void HandleResponseWithHosts(XrdCl::XRootDStatus *status, XrdCl::AnyObject *response,
+                               XrdCl::HostList *hosts) override {
+    if (status->IsOK())
+      use(hosts_of(hosts));
+    else
+      fail_opening(handle, *status);
+    delete status;
+    delete response;
+    delete hosts;
+    delete this;
+  }
+
+private:
+  void use(int64_t requests) {
+    std::vector<SharedJob> jobs;
+    std::string server = server_of(file);
+    SharedFile old;
+    {
+      std::lock_guard<std::mutex> guard(handle->lock);
+      handle->file.swap(old);
+      handle->file = file;
+      handle->server = server;
+    }
+    end_opening(handle, &jobs);
+    for (const SharedJob &job : jobs) {
+      job->file = file;
+      job->fetch->requests += requests;
+      requests = 0; /* the first one pays */
+      send(job);    /* a size that changed is found at its end */
+    }
+  }
+  Handle *handle;
+  SharedFile file;
+};
+
+/* Tokens may have been renewed since: the address is made anew. */
+void open_again(Handle *handle) {
+  Address address;
+  struct mlaas_error error = {};
+  enum mlaas_status found = find_address(handle->url, handle->settings, &address, &error);
+  if (found != MLAAS_OK) {
+    fail_opening(handle, XrdCl::XRootDStatus(XrdCl::stError, XrdCl::errAuthFailed, 0, error.message));
+    return;
+  }
+  SharedFile file = new_file(*handle);
+  auto opener = std::make_unique<Opener>(handle, file);
+  uint16_t patience = seconds(handle->settings.connect_ms + handle->settings.timeout_ms);
+  XrdCl::XRootDStatus status =
+      file->Open(address.url, XrdCl::OpenFlags::Read, XrdCl::Access::None, opener.get(), patience);
+  if (status.IsOK())
+    opener.release();
+  else
+    fail_opening(handle, status);
+}
+
+/* Either the job has an open file now, or it waits for one. */
+void send_or_wait(Handle *handle, const SharedJob &job) {
+  {
+    std::lock_guard<std::mutex> guard(handle->lock);
+    job->file = handle->file;
+  }
+  if (job->file && job->file->IsOpen()) {
+    send(job);
+    return;
+  }
+  bool first = false;
+  try {
+    std::lock_guard<std::mutex> guard(handle->lock);
+    handle->waiting.push_back(job);
+    first = !handle->opening;
+    handle->opening = true;
+  } catch (const std::bad_alloc &) {
+    finish_without_memory(job.get());
+  }
+  try {
+    if (first)
+      open_again(handle);
+  } catch (const std::bad_alloc &) {
+    fail_opening(handle, no_memory);
+  }
+}
+
+} // namespace
+
+void start_fetch(void *opaque, struct mlaas_fetch *fetch) {
+  auto *handle = static_cast<Handle *>(opaque);
+  fetch->transient = false;
+  fetch->retry_after_ms = fetch->requests = fetch->delivered = 0;
+  if (handle->owner != getpid()) {
+    fetch->status = fail(&fetch->error, MLAAS_STATE, "the file was opened before a fork");
+    fetch->done(fetch);
+    return;
+  }
+  SharedJob job;
+  try {
+    job = std::make_shared<Job>();
+  } catch (const std::bad_alloc &) {
+    fetch->status = fail(&fetch->error, MLAAS_MEMORY, "out of memory for a request to an XRootD server");
+    fetch->done(fetch);
+    return;
+  }
+  job->handle = handle;
+  job->fetch = fetch;
+  for (size_t i = 0; i < fetch->num_ranges; i++)
+    job->bytes += fetch->ranges[i].length;
+  handle->asked += job->bytes;
+  fetch->wire = job.get();
+  send_or_wait(handle, job);
+}
+
+void cancel_fetch(void *opaque, struct mlaas_fetch *fetch) {
+  auto *handle = static_cast<Handle *>(opaque);
+  std::lock_guard<std::mutex> guard(handle->lock);
+  if (fetch->wire)
+    static_cast<Job *>(fetch->wire)->cancelled = true;
+}
+
+} // namespace mlaas

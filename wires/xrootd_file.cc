@@ -1,0 +1,213 @@
+/* Opening and closing files, and asking for their checksums. Must not know how ranges are read. */
+#include "xrootd_file.hh"
+
+#include <XrdCl/XrdClConstants.hh>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <new>
+#include <unistd.h>
+
+namespace mlaas {
+
+namespace {
+
+constexpr int64_t most_request_bytes = 64 << 20;
+constexpr int64_t gap = 4096; /* a range more costs a server a read, not a message */
+constexpr int most_requests = 8;
+
+class Closer : public XrdCl::ResponseHandler {
+public:
+  explicit Closer(XrdCl::File *file) : file(file) {}
+  void HandleResponseWithHosts(XrdCl::XRootDStatus *status, XrdCl::AnyObject *response,
+                               XrdCl::HostList *hosts) override {
+    delete status;
+    delete response;
+    delete hosts;
+    if (!file->IsOpen()) /* else its destructor would wait here, on a thread of XrdCl */
+      delete file;
+    delete this;
+  }
+
+private:
+  XrdCl::File *file;
+};
+
+struct Retire {
+  pid_t owner;
+  uint16_t patience;
+  void operator()(XrdCl::File *file) const {
+    if (owner != getpid()) /* the connection is the parent's */
+      return;
+    if (!file->IsOpen()) {
+      delete file;
+      return;
+    }
+    auto *closer = new (std::nothrow) Closer(file);
+    if (closer && !file->Close(closer, patience).IsOK())
+      delete closer; /* and the file stays: deleting an open one waits */
+  }
+};
+
+/* Gets what XrdCl remembers of the opening, which it tells before Stat returns. On the heap, for nobody promises that.
+ */
+class Remember : public XrdCl::ResponseHandler {
+public:
+  explicit Remember(std::shared_ptr<std::atomic<int64_t>> to) : size(std::move(to)) {}
+  void HandleResponseWithHosts(XrdCl::XRootDStatus *status, XrdCl::AnyObject *response,
+                               XrdCl::HostList *hosts) override {
+    XrdCl::StatInfo *info = nullptr;
+    if (response)
+      response->Get(info);
+    if (status->IsOK() && info)
+      *size = (int64_t)info->GetSize();
+    delete status;
+    delete response;
+    delete hosts;
+    delete this;
+  }
+
+private:
+  std::shared_ptr<std::atomic<int64_t>> size;
+};
+
+/* The size at opening: servers send it along; one that did not is asked. */
+enum mlaas_status find_size(Handle *handle, uint64_t *changed, int64_t *requests, bool *transient,
+                            struct mlaas_error *error) {
+  SharedFile file = handle->file;
+  const Settings &settings = handle->settings;
+  Answer answer = ask(settings.timeout_ms, file, [&](XrdCl::ResponseHandler *handler) {
+    return file->Stat(false, handler, seconds(settings.timeout_ms));
+  });
+  XrdCl::StatInfo *info = nullptr;
+  if (answer.response)
+    answer.response->Get(info);
+  if (!answer.status.IsOK() || !info)
+    return fail_with(error, answer.status, transient, "cannot get the size of " + handle->address.plain,
+                     handle->address.access);
+  *requests += answer.hosts; /* none where the answer was at hand */
+  handle->size = (int64_t)info->GetSize();
+  *changed = info->GetModTime();
+  if (handle->size < 0)
+    return fail(error, MLAAS_IO, "the server says a size beyond any file's of %s", handle->address.plain.c_str());
+  return MLAAS_OK;
+}
+
+XrdCl::URL url_of_server(const SharedFile &file) {
+  std::string last;
+  file->GetProperty("LastURL", last);
+  XrdCl::URL url(last);
+  XrdCl::URL::ParamsMap kept;
+  for (const auto &parameter : url.GetParams())
+    if (parameter.first.compare(0, 4, "xrd.") == 0) /* a connection is found by them */
+      kept.insert(parameter);
+  url.SetPath("");
+  url.SetParams(kept);
+  return url;
+}
+
+enum mlaas_status open_now(Handle *handle, struct mlaas_wire_file *file, bool *transient, struct mlaas_error *error) {
+  const Settings &settings = handle->settings;
+  enum mlaas_status status = find_address(handle->url, settings, &handle->address, error);
+  if (status != MLAAS_OK)
+    return status;
+  handle->file = new_file(*handle);
+  int64_t patience = settings.connect_ms + settings.timeout_ms;
+  Answer answer = ask(patience, handle->file, [&](XrdCl::ResponseHandler *handler) {
+    return handle->file->Open(handle->address.url, XrdCl::OpenFlags::Read, XrdCl::Access::None, handler,
+                              seconds(patience));
+  });
+  file->requests = answer.hosts;
+  if (!answer.status.IsOK()) {
+    status = fail_with(error, answer.status, transient, "cannot open " + handle->address.plain, handle->address.access);
+    if (answer.status.code == XrdCl::errInvalidAddr)
+      *transient = false; /* a name that was mistyped more likely than a name server that is ill */
+    return status;
+  }
+  uint64_t changed = 0;
+  status = find_size(handle, &changed, &file->requests, transient, error);
+  if (status != MLAAS_OK)
+    return status;
+  handle->server = server_of(handle->file);
+  Limits limits = limits_of(url_of_server(handle->file), settings, &file->requests);
+  file->size = handle->size;
+  snprintf(file->tag, sizeof file->tag, "%llu", (unsigned long long)changed);
+  snprintf(file->server, sizeof file->server, "%s", handle->server.c_str());
+  file->most_ranges = (size_t)limits.ranges;
+  file->most_range_bytes = limits.range_bytes;
+  file->most_request_bytes = std::max(most_request_bytes, limits.range_bytes);
+  file->gap = gap;
+  file->most_requests = most_requests;
+  return MLAAS_OK;
+}
+
+} // namespace
+
+Handle::Handle(const char *url, const struct mlaas_remote_options *options)
+    : url(url), settings(options), owner(getpid()) {}
+
+SharedFile new_file(const Handle &handle) {
+  return SharedFile(new XrdCl::File(), Retire{handle.owner, seconds(handle.settings.timeout_ms)});
+}
+
+std::string server_of(const SharedFile &file) {
+  std::string server;
+  file->GetProperty("DataServer", server);
+  size_t at = server.rfind('@');
+  return at == std::string::npos ? server : server.substr(at + 1);
+}
+
+int64_t known_size(const SharedFile &file) {
+  auto size = std::make_shared<std::atomic<int64_t>>(-1);
+  auto handler = std::make_unique<Remember>(size);
+  if (!file->Stat(false, handler.get()).IsOK())
+    return -1;
+  handler.release(); /* it has deleted itself, or will */
+  return *size;
+}
+
+enum mlaas_status open_file(const char *url, const struct mlaas_remote_options *options, struct mlaas_wire_file *file,
+                            bool *transient, struct mlaas_error *error) {
+  auto handle = std::make_unique<Handle>(url, options);
+  *transient = false;
+  memset(file, 0, sizeof *file);
+  set_patience(handle->settings);
+  enum mlaas_status status = open_now(handle.get(), file, transient, error);
+  if (status == MLAAS_OK)
+    file->handle = handle.release();
+  return status;
+}
+
+/* "adler32 0a1b2c3d" becomes "adler32:0a1b2c3d". A server may have to read the whole file for it. */
+enum mlaas_status ask_checksum(void *opaque, char *text, size_t size, struct mlaas_error *error) {
+  auto *handle = static_cast<Handle *>(opaque);
+  if (handle->owner != getpid())
+    return fail(error, MLAAS_STATE, "the file was opened before a fork");
+  XrdCl::URL url(handle->address.url);
+  auto server = std::make_shared<XrdCl::FileSystem>(url);
+  XrdCl::Buffer question;
+  question.FromString(url.GetPathWithParams());
+  int64_t patience = handle->settings.deadline_ms;
+  Answer answer = ask(patience, server, [&](XrdCl::ResponseHandler *handler) {
+    return server->Query(XrdCl::QueryCode::Checksum, question, handler, seconds(patience));
+  });
+  if (!answer.status.IsOK())
+    return fail_with(error, answer.status, nullptr, "no checksum of " + handle->address.plain, handle->address.access);
+  XrdCl::Buffer *buffer = nullptr;
+  if (answer.response)
+    answer.response->Get(buffer);
+  std::string said = buffer ? buffer->ToString() : "";
+  said = said.c_str(); /* up to its first zero byte */
+  size_t blank = said.find(' '), digits = 0;
+  if (blank != std::string::npos)
+    digits = strspn(said.c_str() + blank + 1, "0123456789abcdefABCDEF");
+  if (blank == std::string::npos || blank == 0 || digits == 0 || blank + 1 + digits >= size)
+    return fail(error, MLAAS_IO, "the checksum that the server gives is none: '%.100s'", said.c_str());
+  snprintf(text, size, "%.*s:%.*s", (int)blank, said.c_str(), (int)digits, said.c_str() + blank + 1);
+  return MLAAS_OK;
+}
+
+void close_file(void *opaque) { delete static_cast<Handle *>(opaque); }
+
+} // namespace mlaas

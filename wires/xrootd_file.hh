@@ -1,0 +1,70 @@
+/* An open file and its fetches, for xrootd_file.cc and xrootd_fetch.cc alone. */
+#ifndef MLAAS_WIRES_XROOTD_FILE_HH
+#define MLAAS_WIRES_XROOTD_FILE_HH
+
+#include "xrootd.hh"
+
+#include <atomic>
+#include <mutex>
+#include <vector>
+
+#include <sys/types.h>
+
+namespace mlaas {
+
+/* Closed without waiting when the last holder lets go. */
+using SharedFile = std::shared_ptr<XrdCl::File>;
+
+struct Handle;
+
+/* One fetch on its way; the handlers that XrdCl holds keep it. */
+struct Job {
+  Handle *handle = nullptr;
+  struct mlaas_fetch *fetch = nullptr;
+  SharedFile file;
+  int64_t bytes = 0;
+  std::atomic<bool> cancelled{false};
+  /* Single reads, under `lock`. */
+  std::mutex lock;
+  size_t next = 0, running = 0;
+  bool failed = false, finished = false;
+  XrdCl::XRootDStatus failure; /* OK: a range came short */
+  size_t short_range = 0;
+  int64_t short_length = 0;
+};
+
+using SharedJob = std::shared_ptr<Job>;
+
+struct Handle {
+  Handle(const char *url, const struct mlaas_remote_options *options);
+  const std::string url;
+  const Settings settings;
+  const pid_t owner;
+  int64_t size = 0;
+  std::atomic<bool> single{false}; /* the server refused several ranges */
+  std::atomic<int64_t> asked{0};   /* bytes on their way */
+  std::mutex lock;                 /* over what follows; nothing of XrdCl is called under it */
+  Address address;
+  SharedFile file;
+  std::string server;
+  bool opening = false;           /* once more */
+  std::vector<SharedJob> waiting; /* for that */
+};
+
+SharedFile new_file(const Handle &handle);
+/* "host:port" of who delivers. */
+std::string server_of(const SharedFile &file);
+/* The size that XrdCl knows from the opening, its own later ones included; -1: it does not know. Does not wait. */
+int64_t known_size(const SharedFile &file);
+
+enum mlaas_status open_file(const char *url, const struct mlaas_remote_options *options, struct mlaas_wire_file *file,
+                            bool *transient, struct mlaas_error *error);
+enum mlaas_status ask_checksum(void *handle, char *text, size_t size, struct mlaas_error *error);
+void close_file(void *handle);
+
+void start_fetch(void *handle, struct mlaas_fetch *fetch);
+void cancel_fetch(void *handle, struct mlaas_fetch *fetch);
+
+} // namespace mlaas
+
+#endif
