@@ -54,9 +54,10 @@ MLAAS_API void mlaas_specs_free(struct mlaas_specs *specs);
 
 /* ---- data set ---------------------------------------------------------------------------------- */
 
-/* Opens every file's table and brings the schemas together. `labels`: JSON, a number per file, one branch name, or NULL
- * (no labels: y is 0). `params`: JSON as in mlaas_params_check. Errors: those of opening, plus NOT_FOUND, SCHEMA
- * (which branch of which file), ARGUMENT. */
+/* Opens every file's table and brings the schemas together. `files`: names as in mlaas/place.h (no lists), expanded
+ * with the parameter redirector. `labels`: JSON, a number per file or per name in `files`, one branch name, or NULL (no
+ * labels: y is 0). `params`: JSON as in mlaas_params_check. Errors: those of opening, plus NOT_FOUND, SCHEMA (which
+ * branch of which file), ARGUMENT. */
 MLAAS_API MLAAS_NODISCARD enum mlaas_status mlaas_dataset_open(struct mlaas_context *context, const char *const *files,
                                                                size_t num_files, const char *labels, const char *params,
                                                                struct mlaas_dataset **dataset,

@@ -5,92 +5,35 @@
 #include "base/memory.h"
 
 #include <errno.h>
+#include <mlaas/place.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum { LARGEST_TEXT = 64 << 20 };
 
-static enum mlaas_status append(struct mlaas_list *list, const char *name, size_t length, struct mlaas_error *error) {
-  char **names = mlaas_realloc(list->names, (list->count + 1) * sizeof *names);
-  if (names)
-    list->names = names;
-  char *copy = names ? mlaas_alloc(length + 1) : NULL;
-  if (!copy)
-    return mlaas_fail(error, MLAAS_MEMORY, "no memory for the list of files");
-  memcpy(copy, name, length);
-  list->names[list->count++] = copy;
-  return MLAAS_OK;
-}
-
-/* Adds what stands between `separators`, without blanks around it, empty pieces and comments. */
-static enum mlaas_status add_pieces(struct mlaas_list *list, const char *text, const char *separators,
-                                    struct mlaas_error *error) {
-  while (*text) {
-    size_t whole = strcspn(text, separators), length = whole;
-    const char *piece = text;
-    while (length && strchr(" \t\r", piece[0])) {
-      piece++;
-      length--;
-    }
-    while (length && strchr(" \t\r", piece[length - 1]))
-      length--;
-    if (length && piece[0] != '#')
-      MLAAS_TRY(append(list, piece, length, error));
-    text += whole;
-    text += *text != 0;
+enum mlaas_status mlaas_list_expand(struct mlaas_list *list, struct mlaas_context *context, const char *text,
+                                    const char *redirector, struct mlaas_error *error) {
+  struct mlaas_places_options options = {.size = sizeof options, .redirector = redirector, .lists = true};
+  struct mlaas_places *places = NULL;
+  MLAAS_TRY(mlaas_places_expand(context, &text, 1, &options, &places, error));
+  size_t more = mlaas_places_count(places);
+  enum mlaas_status status = MLAAS_OK;
+  char **names = mlaas_realloc(list->names, (list->count + more + 1) * sizeof *names);
+  list->names = names ? names : list->names;
+  for (size_t i = 0; i < more && status == MLAAS_OK; i++) {
+    char *copy = names ? mlaas_strdup(mlaas_places_name(places, i)) : NULL;
+    if (copy)
+      list->names[list->count++] = copy;
+    else
+      status = mlaas_fail(error, MLAAS_MEMORY, "no memory for the list of files");
   }
-  return MLAAS_OK;
-}
-
-static bool ends_with(const char *text, const char *end) {
-  size_t length = strlen(text), tail = strlen(end);
-  return length >= tail && strcasecmp(text + length - tail, end) == 0;
-}
-
-/* A ROOT file by another name. */
-static bool begins_like_root(const char *path) {
-  char begin[5] = "";
-  FILE *in = fopen(path, "rb");
-  if (!in)
-    return false;
-  size_t got = fread(begin, 1, sizeof begin, in);
-  fclose(in);
-  return got == sizeof begin && memcmp(begin, "root", 4) == 0 && (unsigned char)begin[4] < ' ';
-}
-
-/* A file of events of another format than ROOT: the package mlaas.formats reads those. */
-bool mlaas_name_is_foreign(const char *name) {
-  static const char *const ends[] = {".parquet", ".pq",   ".parq", ".arrow", ".arrows", ".ipc",   ".feather",
-                                     ".orc",     ".avro", ".csv",  ".tsv",   ".json",   ".jsonl", ".ndjson",
-                                     ".h5",      ".hdf5", ".hdf",  ".npy",   ".npz"};
-  static const char *const packed[] = {"", ".gz", ".bz2", ".zst", ".xz"};
-  char end[32];
-  for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
-    for (size_t k = 0; k < sizeof packed / sizeof *packed; k++) {
-      snprintf(end, sizeof end, "%s%s", ends[i], packed[k]);
-      if (ends_with(name, end))
-        return true;
-    }
-  return false;
+  mlaas_places_free(places);
+  return status;
 }
 
 enum mlaas_status mlaas_list_add(struct mlaas_list *list, const char *text, struct mlaas_error *error) {
-  if (strchr(text, ',') && access(text, F_OK) != 0)
-    return add_pieces(list, text, ",", error);
-  if (ends_with(text, ".root") || strstr(text, "://") || mlaas_name_is_foreign(text))
-    return append(list, text, strlen(text), error);
-  if (begins_like_root(text))
-    return append(list, text, strlen(text), error);
-  char *content = NULL;
-  MLAAS_TRY(mlaas_text_read(text, &content, error));
-  size_t before = list->count;
-  enum mlaas_status status = add_pieces(list, content, "\n", error);
-  mlaas_free(content);
-  if (status == MLAAS_OK && list->count == before)
-    return mlaas_fail(error, MLAAS_ARGUMENT, "%s names no files; it must have one name a line", text);
-  return status;
+  return mlaas_list_expand(list, NULL, text, NULL, error);
 }
 
 void mlaas_list_reset(struct mlaas_list *list) {

@@ -7,16 +7,20 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+struct mlaas_context;
+
 struct mlaas_list {
   char **names;
   size_t count;
 };
 
-/* Adds names: `text` is a file of events, a comma list, or a text file with one name a line (# begins a comment).
- * Errors: NOT_FOUND, IO, ARGUMENT (no names in it), MEMORY. */
+/* Adds names: `text` is a file, a comma list, a pattern, or a text file with one name a line (# begins a comment), see
+ * mlaas/place.h. Errors: NOT_FOUND, IO, ARGUMENT (no names in it), MEMORY. Servers are not asked: their lists and
+ * patterns stay as they are. */
 enum mlaas_status mlaas_list_add(struct mlaas_list *list, const char *text, struct mlaas_error *error);
-/* By its end, a file of events of another format than ROOT: "x.parquet", "x.csv.gz". */
-bool mlaas_name_is_foreign(const char *name);
+/* The same; servers are asked where `context` is not NULL. `redirector` may be NULL. */
+enum mlaas_status mlaas_list_expand(struct mlaas_list *list, struct mlaas_context *context, const char *text,
+                                    const char *redirector, struct mlaas_error *error);
 void mlaas_list_reset(struct mlaas_list *list);
 
 /* The whole of a text file, at most 64 MiB; freed with mlaas_free. */

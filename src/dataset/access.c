@@ -58,7 +58,7 @@ enum mlaas_status mlaas_access_open(const struct mlaas_dataset *dataset, size_t 
                                     size_t count, struct mlaas_access *access, struct mlaas_error *error) {
   const struct mlaas_dataset_file *file = &dataset->files[index];
   *access = (struct mlaas_access){0};
-  enum mlaas_status status = mlaas_file_open(dataset->context, file->url, &access->file, error);
+  enum mlaas_status status = mlaas_file_open(dataset->context, file->place, &access->file, error);
   if (status == MLAAS_OK)
     status = mlaas_dataset_open_table(dataset, access->file, &access->table, error);
   if (status == MLAAS_OK) {

@@ -4,6 +4,7 @@
 #include "base/error.h"
 
 #include <math.h>
+#include <mlaas/place.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,12 +25,24 @@ enum mlaas_status mlaas_dataset_warn(struct mlaas_dataset *dataset, struct mlaas
 
 /* ---- labels and weights per file ---- */
 
+/* Values are one for each file, or one for each name as it was written, of which a pattern is one. Errors: ARGUMENT. */
+static enum mlaas_status check_count(const struct mlaas_dataset *dataset, size_t count, const char *what, bool *by_name,
+                                     struct mlaas_error *error) {
+  *by_name = count != dataset->num_files;
+  if (!*by_name || count == dataset->num_written)
+    return MLAAS_OK;
+  char patterns[80] = "";
+  if (dataset->num_written != dataset->num_files)
+    snprintf(patterns, sizeof patterns, " of %zu names and patterns", dataset->num_written);
+  return mlaas_fail(error, MLAAS_ARGUMENT, "%zu files%s but %zu %ss; one %s per file is wanted, or a branch",
+                    dataset->num_files, patterns, count, what, what);
+}
+
 static enum mlaas_status take_label_list(struct mlaas_dataset *dataset, const json_t *json, struct mlaas_error *error) {
-  if (json_array_size(json) != dataset->num_files)
-    return mlaas_fail(error, MLAAS_ARGUMENT, "%zu files but %zu labels; one label per file is wanted, or a branch",
-                      dataset->num_files, json_array_size(json));
+  bool by_name;
+  MLAAS_TRY(check_count(dataset, json_array_size(json), "label", &by_name, error));
   for (size_t i = 0; i < dataset->num_files; i++) {
-    const json_t *label = json_array_get(json, i);
+    const json_t *label = json_array_get(json, by_name ? dataset->files[i].origin : i);
     dataset->files[i].label = json_number_value(label);
     if (!json_is_number(label) || !isfinite(dataset->files[i].label))
       return mlaas_fail(error, MLAAS_ARGUMENT, "the label of file %zu (%s) is no number", i + 1, dataset->files[i].url);
@@ -61,11 +74,11 @@ static enum mlaas_status take_labels(struct mlaas_dataset *dataset, const char *
 
 static enum mlaas_status take_weights(struct mlaas_dataset *dataset, struct mlaas_error *error) {
   const struct mlaas_params *params = &dataset->params;
-  if (params->num_weights && params->num_weights != dataset->num_files)
-    return mlaas_fail(error, MLAAS_ARGUMENT, "%zu files but %zu weights; one weight per file is wanted, or a branch",
-                      dataset->num_files, params->num_weights);
+  bool by_name = false;
+  if (params->num_weights)
+    MLAAS_TRY(check_count(dataset, params->num_weights, "weight", &by_name, error));
   for (size_t i = 0; i < dataset->num_files; i++)
-    dataset->files[i].weight = params->num_weights ? params->weight_of_file[i] : 1;
+    dataset->files[i].weight = params->num_weights ? params->weight_of_file[by_name ? dataset->files[i].origin : i] : 1;
   return MLAAS_OK;
 }
 
@@ -124,7 +137,7 @@ static enum mlaas_status look_at_file(struct mlaas_dataset *dataset, size_t inde
   struct mlaas_file *file = NULL;
   struct mlaas_table *table = NULL;
   const char *url = dataset->files[index].url;
-  enum mlaas_status status = mlaas_file_open(dataset->context, url, &file, error);
+  enum mlaas_status status = mlaas_file_open(dataset->context, dataset->files[index].place, &file, error);
   if (status == MLAAS_OK)
     status = mlaas_dataset_open_table(dataset, file, &table, error);
   if (status == MLAAS_OK)
@@ -179,15 +192,36 @@ static enum mlaas_status open_files(struct mlaas_dataset *dataset, struct mlaas_
 
 /* ---- open and close ---- */
 
-static enum mlaas_status take_arguments(struct mlaas_dataset *dataset, const char *const *files, size_t num_files,
-                                        const char *labels, struct mlaas_error *error) {
-  dataset->files = mlaas_arena_alloc(&dataset->arena, num_files, sizeof *dataset->files, error);
+static enum mlaas_status take_files(struct mlaas_dataset *dataset, const struct mlaas_places *places,
+                                    struct mlaas_error *error) {
+  size_t count = mlaas_places_count(places);
+  dataset->files = mlaas_arena_alloc(&dataset->arena, count, sizeof *dataset->files, error);
   if (!dataset->files)
     return MLAAS_MEMORY;
-  dataset->num_files = num_files;
-  for (size_t i = 0; i < num_files; i++)
-    if (!(dataset->files[i].url = mlaas_arena_format(&dataset->arena, error, "%s", files[i])))
+  dataset->num_files = count;
+  dataset->num_written = mlaas_places_num_written(places);
+  for (size_t i = 0; i < count; i++) {
+    struct mlaas_dataset_file *file = &dataset->files[i];
+    const char *name = mlaas_places_name(places, i);
+    char shown[1024];
+    mlaas_place_show(name, shown, sizeof shown);
+    file->origin = mlaas_places_origin(places, i);
+    file->place = mlaas_arena_format(&dataset->arena, error, "%s", name);
+    file->url = file->place ? mlaas_arena_format(&dataset->arena, error, "%s", shown) : NULL;
+    if (!file->url)
       return MLAAS_MEMORY;
+  }
+  return MLAAS_OK;
+}
+
+static enum mlaas_status take_arguments(struct mlaas_dataset *dataset, const char *const *files, size_t num_files,
+                                        const char *labels, struct mlaas_error *error) {
+  struct mlaas_places *places = NULL;
+  struct mlaas_places_options options = {.size = sizeof options, .redirector = dataset->params.redirector};
+  MLAAS_TRY(mlaas_places_expand(dataset->context, files, num_files, &options, &places, error));
+  enum mlaas_status status = take_files(dataset, places, error);
+  mlaas_places_free(places);
+  MLAAS_TRY(status);
   MLAAS_TRY(take_labels(dataset, labels, error));
   return take_weights(dataset, error);
 }

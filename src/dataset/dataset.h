@@ -13,7 +13,9 @@
 #include <sys/types.h>
 
 struct mlaas_dataset_file {
-  const char *url;
+  const char *place;   /* where it is opened */
+  const char *url;     /* the same as others may see it: without passwords and tokens */
+  size_t origin;       /* as which name it was written: one pattern means many files */
   const char *file_id; /* mlaas_file_info.id */
   const char *id;      /* the same with "#2" when the file is listed a second time */
   int64_t entries;
@@ -45,7 +47,7 @@ struct mlaas_dataset {
   struct mlaas_params params;
   char *table; /* path of the table, as asked for; NULL: the only one */
   struct mlaas_dataset_file *files;
-  size_t num_files;
+  size_t num_files, num_written;
   bool labelled;
   const char *label_branch; /* NULL: a number per file */
   struct mlaas_common *columns;

@@ -26,9 +26,10 @@ struct mlaas_params {
   int64_t batch_size, shuffle_buffer; /* shuffle_buffer in rows; 0: as the ceiling allows */
   bool shuffle;
   uint64_t seed;
-  double shares[3];  /* train, validation, test; sum 1 */
-  const char *table; /* key `branch`: path of the tree; NULL: the only one */
-  bool friends;      /* the columns of its friends too */
+  double shares[3];       /* train, validation, test; sum 1 */
+  const char *table;      /* key `branch`: path of the tree; NULL: the only one */
+  bool friends;           /* the columns of its friends too */
+  const char *redirector; /* in front of names that are not here; "": none */
   struct mlaas_names identifier, selected, exclude, split_by;
   enum mlaas_scaler scaler;
   bool clip;

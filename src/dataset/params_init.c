@@ -66,6 +66,7 @@ static void take_plain(struct mlaas_params *params) {
     params->shares[i] = item(split, i);
   params->table = text_of(json, "branch");
   params->friends = bool_of(json, "friends");
+  params->redirector = text_of(json, "redirector");
   params->scaler = (enum mlaas_scaler)choice_of(json, "scaler", scalers, 3);
   params->clip = json_is_array(clip);
   params->clip_low = item(clip, 0);

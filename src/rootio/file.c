@@ -4,6 +4,7 @@
 #include "base/error.h"
 
 #include <stdlib.h>
+#include <mlaas/place.h>
 #include <string.h>
 
 struct mlaas_file *mlaas_file_get(struct mlaas_file *file) {
@@ -94,7 +95,9 @@ enum mlaas_status mlaas_file_open(struct mlaas_context *context, const char *url
     status = mlaas_file_from_source(context, source, file, error);
   if (status == MLAAS_OK)
     return MLAAS_OK;
-  return strstr(error->where, url) ? status : mlaas_fail_in(error, status, "%s", url);
+  char shown[400];
+  mlaas_place_show(url, shown, sizeof shown);
+  return strstr(error->where, shown) ? status : mlaas_fail_in(error, status, "%s", shown);
 }
 
 void mlaas_file_info(const struct mlaas_file *file, struct mlaas_file_info *info) {

@@ -2,10 +2,12 @@
 #include "rootio/join.h"
 
 #include "base/error.h"
+#include "source/place.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum { MOST_FRIENDS = 64 };
 
@@ -51,29 +53,50 @@ void mlaas_join_free(struct mlaas_join *join) {
   mlaas_free(join);
 }
 
+/* A file may send to others of its own kind: one on a server never to files of this machine, one of this machine never
+ * to servers, for what is in a file is nobody's wish. */
+static bool may_follow(const char *own, const char *name) {
+  size_t length = mlaas_place_scheme(name);
+  if (!mlaas_place_is_remote(own))
+    return !mlaas_place_is_remote(name);
+  return length && mlaas_place_scheme(own) == length && strncasecmp(own, name, length) == 0;
+}
+
+static bool can_open(const struct mlaas_file *file, const char *place) {
+  struct mlaas_source *source = NULL;
+  if (mlaas_source_open(file->context, place, &source, NULL) != MLAAS_OK)
+    return false;
+  mlaas_source_put(source);
+  return true;
+}
+
 /* The places where a file may be: beside the one that names it, by its whole name and by the last part of that, and as
  * it is named. */
 enum mlaas_status mlaas_join_place(const struct mlaas_file *file, const char *name, struct mlaas_arena *arena,
                                    const char **url, struct mlaas_error *error) {
-  const char *own = mlaas_file_url(file), *slash = strrchr(own, '/'), *last = strrchr(name, '/');
-  int folder = slash ? (int)(slash + 1 - own) : 0;
-  bool absolute = name[0] == '/' || strstr(name, "://");
+  const char *own = mlaas_source_place(file->container.source), *end = mlaas_place_query(name), *last = end;
+  while (last > name && last[-1] != '/')
+    last--;
+  bool absolute = name[0] == '/' || mlaas_place_scheme(name), follow = may_follow(own, name);
   const char *named = mlaas_arena_strndup(arena, name, strlen(name), error);
-  const char *beside = mlaas_arena_format(arena, error, "%.*s%s", folder, own, name);
-  const char *moved = mlaas_arena_format(arena, error, "%.*s%s", folder, own, last ? last + 1 : name);
-  if (!named || !beside || !moved)
+  const char *part = named ? mlaas_arena_strndup(arena, last, (size_t)(end - last), error) : NULL;
+  const char *moved = part ? mlaas_place_beside(own, part, arena, error) : NULL;
+  const char *beside = moved && !absolute ? mlaas_place_beside(own, name, arena, error) : moved;
+  if (!beside)
     return error->status;
-  const char *places[] = {absolute ? named : beside, absolute ? moved : named, moved};
+  const char *places[] = {absolute && follow ? named : beside, absolute || !follow ? moved : named, moved};
   *url = places[0];
-  for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-    struct mlaas_source *source = NULL;
-    if (mlaas_source_open(file->context, places[i], &source, NULL) != MLAAS_OK)
-      continue;
-    mlaas_source_put(source);
-    *url = places[i];
-    break;
-  }
-  return MLAAS_OK;
+  for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+    if ((i == 0 || strcmp(places[i], places[i - 1]) != 0) && can_open(file, places[i])) {
+      *url = places[i];
+      return MLAAS_OK;
+    }
+  if (!absolute || follow)
+    return MLAAS_OK;
+  return mlaas_fail(error, MLAAS_UNSUPPORTED,
+                    "the file names another as '%s', which is reached in another way than itself and so not followed; "
+                    "put it beside the file",
+                    name);
 }
 
 static enum mlaas_status open_file(struct mlaas_table *joined, const char *name, struct mlaas_file **file,

@@ -2,6 +2,7 @@
 #include "rootio/side_file.h"
 
 #include "base/error.h"
+#include "source/place.h"
 
 #include <string.h>
 
@@ -36,8 +37,7 @@ static enum mlaas_status open_source(struct mlaas_context *context, const char *
 static enum mlaas_status open_side(struct mlaas_table *table, const char *name, struct mlaas_side_file *side,
                                    struct mlaas_error *error) {
   struct mlaas_error why;
-  const char *own = mlaas_source_url(table->file->container.source), *slash = strrchr(own, '/');
-  const char *url = mlaas_arena_format(&table->arena, error, "%.*s%s", slash ? (int)(slash + 1 - own) : 0, own, name);
+  const char *url = mlaas_place_beside(mlaas_source_place(table->file->container.source), name, &table->arena, error);
   *side = (struct mlaas_side_file){.name = name};
   if (!url)
     return error->status;

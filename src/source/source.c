@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "source/place.h"
 
 #include <stdatomic.h>
 #include <string.h>
@@ -12,7 +13,7 @@ struct mlaas_source {
   const struct mlaas_source_scheme *scheme;
   void *state;
   int64_t size;
-  char *url;
+  char *url, *shown; /* as it was given; without passwords and tokens */
   atomic_long count;
   atomic_int_fast64_t ranges, bytes;
 };
@@ -45,16 +46,22 @@ bool mlaas_source_is_remote_url(const char *url) { return find_scheme(url) != &m
 static enum mlaas_status make_source(const struct mlaas_source_scheme *scheme, void *state, int64_t size,
                                      const char *url, struct mlaas_source **source, struct mlaas_error *error) {
   struct mlaas_source *made = mlaas_alloc(sizeof *made);
-  char *copy = made ? mlaas_strdup(url) : NULL;
-  if (!copy) {
+  size_t length = mlaas_place_show(url, NULL, 0);
+  if (made) {
+    made->url = mlaas_strdup(url);
+    made->shown = made->url ? mlaas_alloc(length + 1) : NULL;
+  }
+  if (!made || !made->shown) {
+    if (made)
+      mlaas_free(made->url);
     mlaas_free(made);
     scheme->close(state);
-    return mlaas_fail(error, MLAAS_MEMORY, "no memory to open '%s'", url);
+    return mlaas_fail(error, MLAAS_MEMORY, "no memory to open a file");
   }
+  mlaas_place_show(url, made->shown, length + 1);
   made->scheme = scheme;
   made->state = state;
   made->size = size;
-  made->url = copy;
   atomic_init(&made->count, 1);
   *source = made;
   return MLAAS_OK;
@@ -80,10 +87,12 @@ void mlaas_source_put(struct mlaas_source *source) {
     return;
   source->scheme->close(source->state);
   mlaas_free(source->url);
+  mlaas_free(source->shown);
   mlaas_free(source);
 }
 
-const char *mlaas_source_url(const struct mlaas_source *source) { return source->url; }
+const char *mlaas_source_url(const struct mlaas_source *source) { return source->shown; }
+const char *mlaas_source_place(const struct mlaas_source *source) { return source->url; }
 int64_t mlaas_source_size(const struct mlaas_source *source) { return source->size; }
 
 enum mlaas_status mlaas_source_read_many(struct mlaas_source *source, const struct mlaas_range *ranges, size_t count,

@@ -44,7 +44,8 @@ enum mlaas_status mlaas_source_open(struct mlaas_context *context, const char *u
 struct mlaas_source *mlaas_source_get(struct mlaas_source *source);
 void mlaas_source_put(struct mlaas_source *source);
 
-const char *mlaas_source_url(const struct mlaas_source *source);
+const char *mlaas_source_url(const struct mlaas_source *source);   /* for people: without passwords and tokens */
+const char *mlaas_source_place(const struct mlaas_source *source); /* for opening it, or what lies beside it */
 int64_t mlaas_source_size(const struct mlaas_source *source);
 /* A request costs a round trip: reading ahead is worth planning for. */
 bool mlaas_source_is_remote(const struct mlaas_source *source);
