@@ -173,11 +173,11 @@ static enum mlaas_status mark_seen(struct walk *walk, int64_t offset) {
 static enum mlaas_status read_directory(struct walk *walk, int64_t offset, struct directory *directory) {
   uint8_t data[DIRECTORY_BYTES];
   struct mlaas_container *container = walk->container;
-  int64_t left = mlaas_source_size(container->source) - offset;
-  int64_t size = left < DIRECTORY_BYTES ? left : DIRECTORY_BYTES;
-  if (offset <= 0 || size < 30)
+  int64_t end = mlaas_source_size(container->source);
+  if (offset <= 0 || offset > end - 30)
     return mlaas_fail_at(walk->error, MLAAS_FORMAT, offset, "a directory should be here but the file has %lld bytes",
-                         (long long)mlaas_source_size(container->source));
+                         (long long)end);
+  int64_t size = end - offset < DIRECTORY_BYTES ? end - offset : DIRECTORY_BYTES;
   MLAAS_TRY(mlaas_source_read_at(container->source, offset, size, data, walk->error));
   struct mlaas_cursor cursor;
   mlaas_cursor_init(&cursor, data, size, offset, walk->error);
@@ -205,6 +205,9 @@ static enum mlaas_status walk_list(struct walk *walk, const struct directory *di
 static enum mlaas_status enter_directory(struct walk *walk, const struct mlaas_key *key, const char *path, int depth) {
   struct directory directory;
   MLAAS_TRY(mlaas_budget_check(walk->container->budget, MLAAS_CEILING_NESTING, depth + 1, walk->error));
+  if (key->offset > mlaas_source_size(walk->container->source)) /* before anything is added to it */
+    return mlaas_fail_at(walk->error, MLAAS_FORMAT, key->offset, "directory '%s' lies behind the file's %lld bytes",
+                         key->name, (long long)mlaas_source_size(walk->container->source));
   MLAAS_TRY(read_directory(walk, key->offset + key->key_len, &directory));
   const char *inside =
       mlaas_arena_format(&walk->container->arena, walk->error, "%s%s%s", path, *path ? "/" : "", key->name);
@@ -235,7 +238,7 @@ static enum mlaas_status walk_list(struct walk *walk, const struct directory *di
   if (directory->seek_keys == 0)
     return MLAAS_OK; /* a directory that was never written out has no list */
   MLAAS_TRY(mark_seen(walk, directory->seek_keys));
-  if (directory->num_bytes_keys < 0 ||
+  if (directory->seek_keys < 0 || directory->num_bytes_keys < 0 ||
       directory->num_bytes_keys > mlaas_source_size(container->source) - directory->seek_keys)
     return mlaas_fail_at(walk->error, MLAAS_FORMAT, directory->seek_keys,
                          "a key list of %d bytes should be here but the file has %lld in all: is it truncated?",
@@ -333,9 +336,9 @@ void mlaas_container_reset(struct mlaas_container *container) {
 
 enum mlaas_status mlaas_key_payload(struct mlaas_container *container, const struct mlaas_key *key,
                                     struct mlaas_block *payload, struct mlaas_error *error) {
-  int64_t stored = (int64_t)key->num_bytes - key->key_len, start = key->offset + key->key_len;
+  int64_t stored = (int64_t)key->num_bytes - key->key_len;
   *payload = (struct mlaas_block){0};
-  if (stored < 0 || key->offset <= 0 || start > container->end || stored > container->end - start)
+  if (stored < 0 || key->offset <= 0 || key->offset > container->end || key->num_bytes > container->end - key->offset)
     return mlaas_fail_at(error, MLAAS_FORMAT, key->offset,
                          "a record of %d bytes should be here but the file ends at %lld: is it truncated?",
                          key->num_bytes, (long long)container->end);
@@ -344,6 +347,7 @@ enum mlaas_status mlaas_key_payload(struct mlaas_container *container, const str
   MLAAS_TRY(mlaas_budget_check(container->budget, MLAAS_CEILING_METADATA, stored, error));
   MLAAS_TRY(mlaas_block_new(container->budget, stored, &in, error));
   mlaas_codec_init(&codec, container->budget);
+  int64_t start = key->offset + key->key_len;
   enum mlaas_status status = mlaas_source_read_at(container->source, start, stored, in.data, error);
   if (status == MLAAS_OK)
     status = mlaas_codec_check(in.data, stored, key->object_len, start, error);

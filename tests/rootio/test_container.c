@@ -126,6 +126,21 @@ static void key_lengths_must_fit_each_other(void **state) {
   sample_free(&sample);
 }
 
+static void records_far_outside_are_refused(void **state) {
+  (void)state;
+  struct sample sample = sample_load(DATA "names.root");
+  struct mlaas_block payload;
+  assert_int_equal(sample_open(&sample, sample.size), MLAAS_OK);
+  struct mlaas_key key = *sample_key(&sample, "a.b", 1);
+  int64_t offsets[] = {INT64_MIN, -1, 0, sample.container.end, INT64_MAX - 1, INT64_MAX};
+  for (size_t i = 0; i < sizeof offsets / sizeof *offsets; i++) {
+    key.offset = offsets[i];
+    assert_int_equal(mlaas_key_payload(&sample.container, &key, &payload, &sample.error), MLAAS_FORMAT);
+    assert_int_equal(sample.error.offset, offsets[i]);
+  }
+  sample_free(&sample);
+}
+
 /* The header's numbers as 8 bytes each, as beyond 2 GiB, in a file made by hand with nothing in it. */
 static void big_files_have_wide_headers(void **state) {
   (void)state;
@@ -148,6 +163,10 @@ static void big_files_have_wide_headers(void **state) {
   put32(data + 150, 100);    /* fNbytesKeys */
   assert_int_equal(sample_open(&sample, 400), MLAAS_FORMAT);
   assert_int_equal(sample.error.offset, (int64_t)1 << 32);
+  sample_close(&sample);
+  put32(data + 140 + 34, 0x80000000u); /* so far in front of the file that the distance to its end overflows */
+  assert_int_equal(sample_open(&sample, 400), MLAAS_FORMAT);
+  assert_int_equal(sample.error.offset, INT64_MIN);
   sample_free(&sample);
 }
 
@@ -219,6 +238,7 @@ int main(void) {
       cmocka_unit_test(a_directory_in_itself_is_refused),
       cmocka_unit_test(key_lengths_must_fit_each_other),
       cmocka_unit_test(big_files_have_wide_headers),
+      cmocka_unit_test(records_far_outside_are_refused),
       cmocka_unit_test(every_truncation_is_an_error_or_harmless),
       cmocka_unit_test(every_read_may_fail),
       cmocka_unit_test(every_allocation_may_fail),
