@@ -63,7 +63,7 @@ static enum mlaas_status put_end(struct mlaas_walk *walk, size_t buffer, int64_t
 
 static enum mlaas_status text_length(struct mlaas_walk *walk, const struct mlaas_node *node, int64_t *length) {
   *length = 0;
-  if (node->extent == MLAAS_EXTENT_LEAF && walk->end - walk->at == node->size)
+  if (node->extent == MLAAS_EXTENT_LEAF && walk->bounded && walk->end - walk->at == node->size)
     return MLAAS_OK;
   if (node->extent != MLAAS_EXTENT_COUNT) {
     MLAAS_WALK_NEED(walk, 1);
