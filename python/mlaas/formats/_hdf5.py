@@ -1,0 +1,164 @@
+"""HDF5: a group whose datasets have the same length is a table, a column in each dataset. Compound types give a column
+for each member, further dimensions and variable lengths give lists.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .._errors import FormatError, SchemaError, UnsupportedError
+from . import _shape
+from ._arrays import arrow_array, arrow_type
+from ._needs import need
+from ._place import Place
+from ._rows import Rows, even_parts
+
+_MOST_GROUPS = 10_000
+
+
+class _Files:
+    """An open file; HDF5 wants a path or a file of Python's kind."""
+
+    def __init__(self, place: Place) -> None:
+        self.h5 = need("h5py", "HDF5 files")
+        self._own = None if place.path is not None else place.python_file()
+        try:
+            self.file = self.h5.File(place.path if self._own is None else self._own, "r")
+        except OSError as error:
+            raise FormatError(f"this is no sound HDF5 file: {error}") from error
+
+    def close(self) -> None:
+        self.file.close()
+        if self._own is not None:
+            self._own.close()
+
+
+def _datasets(h5: Any, group: Any) -> dict[str, Any]:
+    """Its datasets that have rows. Links to elsewhere are not followed: the file is not to be trusted with that."""
+    found = {}
+    for name in group:
+        if isinstance(group.get(name, getlink=True), h5.HardLink):
+            item = group[name]
+            if isinstance(item, h5.Dataset) and item.shape:
+                found[name] = item
+    return found
+
+
+def tables(place: Place) -> list[str]:
+    """Paths of the groups that hold datasets; "" for the file's only table where that is its root."""
+    files = _Files(place)
+    try:
+        found = []
+
+        def look(name: str, item: Any) -> None:
+            if isinstance(item, files.h5.Group) and _datasets(files.h5, item):
+                found.append(name)
+            if len(found) > _MOST_GROUPS:
+                raise FormatError(f"the file has more than {_MOST_GROUPS} groups")
+
+        root = bool(_datasets(files.h5, files.file))
+        files.file.visititems(look)
+    finally:
+        files.close()
+    if root:
+        return [".", *found] if found else [""]
+    return found
+
+
+class Hdf5Rows(Rows):
+    def __init__(self, place: Place, name: str) -> None:
+        arrow = need("pyarrow", "HDF5 files")
+        self._place, self._group = place, name if name not in ("", ".") else "/"
+        files = self._files = _Files(place)
+        self._h5 = files.h5
+        datasets = _datasets(self._h5, files.file[self._group])
+        lengths = {key: item.shape[0] for key, item in datasets.items()}
+        if len(set(lengths.values())) > 1:
+            shown = ", ".join(f"{key} {length}" for key, length in list(lengths.items())[:10])
+            raise SchemaError(f"the datasets of group {self._group} are columns, but they differ in length: {shown}")
+        self.num_rows = next(iter(lengths.values()), 0)
+        self._single = len(datasets) == 1 and next(iter(datasets.values())).dtype.names is not None
+        fields = []
+        self._sources: list[str] = []
+        for key, item in datasets.items():
+            kind = self._type(item)
+            if self._single and arrow.types.is_struct(kind):  # as PyTables writes its tables
+                fields += [arrow.field(part.name, part.type, nullable=False) for part in kind]
+                self._sources += [key] * kind.num_fields
+            else:
+                fields.append(arrow.field(key, kind, nullable=False))
+                self._sources.append(key)
+        self.schema = arrow.schema(fields)
+        row = sum(max(item.dtype.itemsize, 1) * int(np.prod(item.shape[1:])) for item in datasets.values())
+        self.parts = even_parts(self.num_rows, row) if self.num_rows else []
+        self._row_bytes = {key: item.dtype.itemsize * int(np.prod(item.shape[1:])) for key, item in datasets.items()}
+
+    def _type(self, item: Any) -> Any:
+        arrow, h5 = need("pyarrow", "HDF5 files"), self._h5
+        dtype, kind = item.dtype, None
+        if h5.check_string_dtype(dtype):
+            kind = arrow.string()
+        elif (inner := h5.check_vlen_dtype(dtype)) is not None:
+            kind = arrow.list_(arrow.field("item", arrow_type(np.dtype(inner)), nullable=False))
+        elif (values := h5.check_enum_dtype(dtype)) is not None and dtype.kind != "b":
+            kind = arrow_type(np.dtype(dtype.str)) if values else arrow.binary()
+        if kind is None:
+            kind = arrow_type(dtype, item.shape[1:])
+        elif len(item.shape) > 1:
+            kind = arrow.binary()  # texts and lists of varying length in more dimensions
+        return kind
+
+    def open_reader(self, columns: list[_shape.Column]) -> Any:
+        return _Files(self._place), sorted({column.top for column in columns})
+
+    def part(self, reader: Any, i: int) -> Any:
+        arrow = need("pyarrow", "HDF5 files")
+        files, tops = reader
+        start, stop = self.parts[i], self.end(i)
+        fields = [self.schema.field(top) for top in tops]
+        group = files.file[self._group]
+        kept: dict[str, Any] = {}
+        arrays = []
+        for top, part in zip(tops, fields):
+            key = self._sources[top]
+            if key not in kept:
+                kept[key] = self._read(group[key], start, stop)
+            values = kept[key][part.name] if self._single else kept[key]
+            arrays.append(self._arrow(values, part.type))
+        return arrow.Table.from_arrays(arrays, schema=arrow.schema(fields))
+
+    def _read(self, item: Any, start: int, stop: int) -> np.ndarray:
+        try:
+            if self._h5.check_string_dtype(item.dtype):
+                return item.asstr(errors="surrogateescape")[start:stop]
+            return item[start:stop]
+        except (OSError, RuntimeError) as error:
+            raise FormatError(f"dataset {item.name}: {error}") from error
+
+    def _arrow(self, values: np.ndarray, kind: Any) -> Any:
+        arrow = need("pyarrow", "HDF5 files")
+        if arrow.types.is_string(kind) and values.dtype.kind == "O":
+            return arrow.array([str(text) for text in values], kind)
+        if arrow.types.is_list(kind):
+            lengths = np.array([len(row) for row in values], np.int64)
+            if lengths.sum() > _shape.MOST_ITEMS:
+                raise UnsupportedError(f"{len(values)} lists have {lengths.sum()} items; {_shape.MOST_ITEMS} fit")
+            flat = np.concatenate(list(values)) if lengths.sum() else np.zeros(0, kind.value_type.to_pandas_dtype())
+            offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+            return arrow.ListArray.from_arrays(arrow.array(offsets), arrow_array(flat, kind.value_type), type=kind)
+        return arrow_array(values, kind)
+
+    def row_bytes(self, column: _shape.Column) -> int:
+        return max(super().row_bytes(column), self._row_bytes[self._sources[column.top]] if not self._single else 0)
+
+    def close_reader(self, reader: Any) -> None:
+        reader[0].close()
+
+    def close(self) -> None:
+        self._files.close()
+
+
+def rows(place: Place, name: str) -> Rows:
+    return Hdf5Rows(place, name)
