@@ -31,10 +31,6 @@ int64_t hosts_of(const XrdCl::HostList *hosts) { return hosts && !hosts->empty()
 
 void finish(Job *job, enum mlaas_status status) {
   struct mlaas_fetch *fetch = job->fetch;
-  int64_t size = status == MLAAS_OK ? known_size(job->file) : -1;
-  if (size >= 0 && size != job->handle->size) /* XrdCl opens files again by itself, at other servers too */
-    status = fail(&fetch->error, MLAAS_STALE, "the file has %lld bytes now, and had %lld when it was opened",
-                  (long long)size, (long long)job->handle->size);
   if (status == MLAAS_OK)
     fetch->delivered += job->bytes;
   else if (fetch->error.offset < 0)
@@ -48,6 +44,14 @@ void finish(Job *job, enum mlaas_status status) {
   fetch->done(fetch); /* the handle may be closed from here on */
 }
 
+/* The next request opens the file again. */
+void forget_file(Job *job) {
+  SharedFile lost; /* let go without the lock */
+  std::lock_guard<std::mutex> guard(job->handle->lock);
+  if (job->handle->file == job->file)
+    lost.swap(job->handle->file);
+}
+
 void finish_with(Job *job, const XrdCl::XRootDStatus &status) {
   struct mlaas_fetch *fetch = job->fetch;
   Handle *handle = job->handle;
@@ -55,12 +59,11 @@ void finish_with(Job *job, const XrdCl::XRootDStatus &status) {
     finish(job, fail(&fetch->error, MLAAS_CANCELLED, "reading was cancelled"));
     return;
   }
+  if (needs_reopening(status))
+    forget_file(job);
   std::string server, access;
-  SharedFile lost; /* let go without the lock */
   {
     std::lock_guard<std::mutex> guard(handle->lock);
-    if (needs_reopening(status) && handle->file == job->file)
-      lost.swap(handle->file);
     server = handle->server;
     access = handle->address.access;
   }
@@ -80,9 +83,18 @@ void finish_short(Job *job, size_t range, int64_t length) {
   finish(job, status);
 }
 
+void finish_stale(Job *job, int64_t size) {
+  finish(job, fail(&job->fetch->error, MLAAS_STALE, "the file is not what was opened: it has %lld bytes now, had %lld",
+                   (long long)size, (long long)job->handle->size));
+}
+
 void finish_without_memory(Job *job) {
   finish(job, fail(&job->fetch->error, MLAAS_MEMORY, "out of memory for a request to an XRootD server"));
 }
+
+/* What could not be sent, because the connection was lost since the last time, is sent once more to a file that is open
+ * anew. */
+void finish_or_open_again(const SharedJob &job, const XrdCl::XRootDStatus &status);
 
 /* ---- single ranges, some at a time ---- */
 
@@ -101,6 +113,7 @@ public:
     {
       std::lock_guard<std::mutex> guard(job->lock);
       job->running--;
+      job->answers++;
       job->fetch->requests += hosts_of(hosts);
       if (!job->failed && length != job->fetch->ranges[range].length) {
         job->failed = true;
@@ -167,6 +180,8 @@ void run_singles(const SharedJob &job) {
     finish(job.get(), MLAAS_OK);
   else if (job->failure.IsOK() && !job->cancelled)
     finish_short(job.get(), job->short_range, job->short_length);
+  else if (job->answers == 0)
+    finish_or_open_again(job, job->failure);
   else
     finish_with(job.get(), job->failure);
 }
@@ -233,7 +248,7 @@ void send(const SharedJob &job) {
     } else {
       XrdCl::XRootDStatus status = send_vector(job);
       if (!status.IsOK())
-        finish_with(job.get(), status);
+        finish_or_open_again(job, status);
     }
   } catch (const std::bad_alloc &) {
     finish_without_memory(job.get());
@@ -274,19 +289,27 @@ private:
   void use(int64_t requests) {
     std::vector<SharedJob> jobs;
     std::string server = server_of(file);
-    SharedFile old;
+    Known known = known_of(file);
+    bool same;
+    SharedFile old; /* let go without the lock */
     {
       std::lock_guard<std::mutex> guard(handle->lock);
-      handle->file.swap(old);
-      handle->file = file;
-      handle->server = server;
+      same = known.size == handle->size && (server != handle->first_server || known.changed == handle->changed);
+      if (same) {
+        handle->file.swap(old);
+        handle->file = file;
+        handle->server = server;
+      }
     }
     end_opening(handle, &jobs);
     for (const SharedJob &job : jobs) {
-      job->file = file;
       job->fetch->requests += requests;
       requests = 0; /* the first one pays */
-      send(job);    /* a size that changed is found at its end */
+      job->file = file;
+      if (same)
+        send(job);
+      else
+        finish_stale(job.get(), known.size);
     }
   }
   Handle *handle;
@@ -338,6 +361,19 @@ void send_or_wait(Handle *handle, const SharedJob &job) {
   } catch (const std::bad_alloc &) {
     fail_opening(handle, no_memory);
   }
+}
+
+void finish_or_open_again(const SharedJob &job, const XrdCl::XRootDStatus &status) {
+  if (job->again || job->cancelled || !needs_reopening(status)) {
+    finish_with(job.get(), status);
+    return;
+  }
+  forget_file(job.get());
+  job->again = true;
+  job->failed = job->finished = false;
+  job->failure = XrdCl::XRootDStatus();
+  job->next = 0;
+  send_or_wait(job->handle, job);
 }
 
 } // namespace

@@ -50,18 +50,23 @@ struct Retire {
   }
 };
 
-/* Gets what XrdCl remembers of the opening, which it tells before Stat returns. On the heap, for nobody promises that.
- */
-class Remember : public XrdCl::ResponseHandler {
+/* Gets what XrdCl keeps of the opening, which it tells before Stat returns. On the heap, for nobody promises that. */
+class Reminder : public XrdCl::ResponseHandler {
 public:
-  explicit Remember(std::shared_ptr<std::atomic<int64_t>> to) : size(std::move(to)) {}
+  struct Shared {
+    std::mutex lock;
+    Known known = {-1, 0};
+  };
+  explicit Reminder(std::shared_ptr<Shared> to) : shared(std::move(to)) {}
   void HandleResponseWithHosts(XrdCl::XRootDStatus *status, XrdCl::AnyObject *response,
                                XrdCl::HostList *hosts) override {
     XrdCl::StatInfo *info = nullptr;
     if (response)
       response->Get(info);
-    if (status->IsOK() && info)
-      *size = (int64_t)info->GetSize();
+    if (status->IsOK() && info) {
+      std::lock_guard<std::mutex> guard(shared->lock);
+      shared->known = {(int64_t)info->GetSize(), info->GetModTime()};
+    }
     delete status;
     delete response;
     delete hosts;
@@ -69,12 +74,11 @@ public:
   }
 
 private:
-  std::shared_ptr<std::atomic<int64_t>> size;
+  std::shared_ptr<Shared> shared;
 };
 
 /* The size at opening: servers send it along; one that did not is asked. */
-enum mlaas_status find_size(Handle *handle, uint64_t *changed, int64_t *requests, bool *transient,
-                            struct mlaas_error *error) {
+enum mlaas_status find_size(Handle *handle, int64_t *requests, bool *transient, struct mlaas_error *error) {
   SharedFile file = handle->file;
   const Settings &settings = handle->settings;
   Answer answer = ask(settings.timeout_ms, file, [&](XrdCl::ResponseHandler *handler) {
@@ -88,7 +92,7 @@ enum mlaas_status find_size(Handle *handle, uint64_t *changed, int64_t *requests
                      handle->address.access);
   *requests += answer.hosts; /* none where the answer was at hand */
   handle->size = (int64_t)info->GetSize();
-  *changed = info->GetModTime();
+  handle->changed = info->GetModTime();
   if (handle->size < 0)
     return fail(error, MLAAS_IO, "the server says a size beyond any file's of %s", handle->address.plain.c_str());
   return MLAAS_OK;
@@ -125,14 +129,13 @@ enum mlaas_status open_now(Handle *handle, struct mlaas_wire_file *file, bool *t
       *transient = false; /* a name that was mistyped more likely than a name server that is ill */
     return status;
   }
-  uint64_t changed = 0;
-  status = find_size(handle, &changed, &file->requests, transient, error);
+  status = find_size(handle, &file->requests, transient, error);
   if (status != MLAAS_OK)
     return status;
-  handle->server = server_of(handle->file);
+  handle->server = handle->first_server = server_of(handle->file);
   Limits limits = limits_of(url_of_server(handle->file), settings, &file->requests);
   file->size = handle->size;
-  snprintf(file->tag, sizeof file->tag, "%llu", (unsigned long long)changed);
+  snprintf(file->tag, sizeof file->tag, "%llu", (unsigned long long)handle->changed);
   snprintf(file->server, sizeof file->server, "%s", handle->server.c_str());
   file->most_ranges = (size_t)limits.ranges;
   file->most_range_bytes = limits.range_bytes;
@@ -147,8 +150,12 @@ enum mlaas_status open_now(Handle *handle, struct mlaas_wire_file *file, bool *t
 Handle::Handle(const char *url, const struct mlaas_remote_options *options)
     : url(url), settings(options), owner(getpid()) {}
 
+/* XrdCl would open it again by itself when a connection is lost, and not see that the file is another one now: we do.
+ */
 SharedFile new_file(const Handle &handle) {
-  return SharedFile(new XrdCl::File(), Retire{handle.owner, seconds(handle.settings.timeout_ms)});
+  SharedFile file(new XrdCl::File(), Retire{handle.owner, seconds(handle.settings.timeout_ms)});
+  file->SetProperty("ReadRecovery", "false");
+  return file;
 }
 
 std::string server_of(const SharedFile &file) {
@@ -158,13 +165,14 @@ std::string server_of(const SharedFile &file) {
   return at == std::string::npos ? server : server.substr(at + 1);
 }
 
-int64_t known_size(const SharedFile &file) {
-  auto size = std::make_shared<std::atomic<int64_t>>(-1);
-  auto handler = std::make_unique<Remember>(size);
-  if (!file->Stat(false, handler.get()).IsOK())
-    return -1;
-  handler.release(); /* it has deleted itself, or will */
-  return *size;
+Known known_of(const SharedFile &file) {
+  auto shared = std::make_shared<Reminder::Shared>();
+  auto reminder = std::make_unique<Reminder>(shared);
+  if (!file->Stat(false, reminder.get()).IsOK())
+    return {-1, 0};
+  reminder.release(); /* it has deleted itself, or will */
+  std::lock_guard<std::mutex> guard(shared->lock);
+  return shared->known;
 }
 
 enum mlaas_status open_file(const char *url, const struct mlaas_remote_options *options, struct mlaas_wire_file *file,

@@ -23,10 +23,11 @@ struct Job {
   struct mlaas_fetch *fetch = nullptr;
   SharedFile file;
   int64_t bytes = 0;
+  bool again = false; /* the file was opened again for it */
   std::atomic<bool> cancelled{false};
   /* Single reads, under `lock`. */
   std::mutex lock;
-  size_t next = 0, running = 0;
+  size_t next = 0, running = 0, answers = 0;
   bool failed = false, finished = false;
   XrdCl::XRootDStatus failure; /* OK: a range came short */
   size_t short_range = 0;
@@ -40,7 +41,10 @@ struct Handle {
   const std::string url;
   const Settings settings;
   const pid_t owner;
+  /* At the opening; never changed. */
   int64_t size = 0;
+  uint64_t changed = 0; /* when, by `first_server`: copies elsewhere have other times */
+  std::string first_server;
   std::atomic<bool> single{false}; /* the server refused several ranges */
   std::atomic<int64_t> asked{0};   /* bytes on their way */
   std::mutex lock;                 /* over what follows; nothing of XrdCl is called under it */
@@ -54,8 +58,12 @@ struct Handle {
 SharedFile new_file(const Handle &handle);
 /* "host:port" of who delivers. */
 std::string server_of(const SharedFile &file);
-/* The size that XrdCl knows from the opening, its own later ones included; -1: it does not know. Does not wait. */
-int64_t known_size(const SharedFile &file);
+/* What the server said of the file when it was opened; size -1: nothing. Does not wait. */
+struct Known {
+  int64_t size;
+  uint64_t changed;
+};
+Known known_of(const SharedFile &file);
 
 enum mlaas_status open_file(const char *url, const struct mlaas_remote_options *options, struct mlaas_wire_file *file,
                             bool *transient, struct mlaas_error *error);

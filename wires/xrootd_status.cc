@@ -56,7 +56,15 @@ std::string without_secrets(const std::string &text) {
 }
 
 bool needs_reopening(const XrdCl::XRootDStatus &status) {
-  return status.code == XrdCl::errErrorResponse ? status.errNo == kXR_FileNotOpen : status.code == XrdCl::errInvalidOp;
+  switch (status.code) {
+  case XrdCl::errErrorResponse:
+    return status.errNo == kXR_FileNotOpen;
+  case XrdCl::errInvalidOp:
+  case XrdCl::errOperationInterrupted:
+    return true;
+  default:
+    return XrdCl::Status::IsSocketError(status.code);
+  }
 }
 
 bool refuses_vectors(const XrdCl::XRootDStatus &status) {

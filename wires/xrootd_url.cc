@@ -45,6 +45,8 @@ enum mlaas_status read_token(const std::string &path, bool strict, Token *token,
     return fail(error, MLAAS_IO, "'%s' is no token: %s", path.c_str(), length < 0 ? "it cannot be read" : "too long");
   if (strict && status.st_uid != geteuid())
     return fail(error, MLAAS_IO, "the token in '%s' belongs to somebody else", path.c_str());
+  if (status.st_mode & 077) /* ztn refuses it, and XrdCl does not say why */
+    token->name += " (others may read it, and XRootD's login takes none such: chmod 600)";
   text.resize((size_t)length);
   token->text = text;
   return MLAAS_OK;
@@ -147,14 +149,15 @@ enum mlaas_status add_token(const Settings &settings, bool secure, Address *addr
   enum mlaas_status status = find_token(settings, &token, error);
   if (status != MLAAS_OK)
     return status;
+  if (!settings.token_file.empty())
+    put_environment("BEARER_TOKEN_FILE",
+                    settings.token_file); /* the only way to ztn, which some servers want to login */
   if (token.text.empty()) {
     address->access = "no token";
   } else if (secure || settings.insecure) {
     add_parameter(&address->url, "authz", "Bearer%20" + token.text);
     address->access = token.name;
   } else {
-    if (!settings.token_file.empty())
-      put_environment("BEARER_TOKEN_FILE", settings.token_file);
     address->access = token.name + ", which is sent only over TLS: try roots://";
   }
   return MLAAS_OK;

@@ -50,13 +50,13 @@ class Xrootd(RemoteServer):
         if self.tls:
             keys = self.folder / "server-keys"
             keys.mkdir(exist_ok=True)
-            for name in ("server.pem", "server.key"):
+            for name in ("server.pem", "server.key", "ca.pem"):  # theirs may lie where only we can read
                 (keys / name).write_bytes((self.authority.folder / name).read_bytes())
             (keys / "server.key").chmod(0o600)
             self.own(keys)
             lines += [
                 f"xrd.tls {keys / 'server.pem'} {keys / 'server.key'}",
-                f"xrd.tlsca certfile {self.authority.certificate}",
+                f"xrd.tlsca certfile {keys / 'ca.pem'}",
                 "xrootd.tls capable all",
             ]
         if self.tokens:
