@@ -1,0 +1,363 @@
+/* The made-up protocol: a thread that answers when it is time. Must not know the layer that it tests. */
+#define _GNU_SOURCE
+#include "fake_wire.h"
+
+#include "source/wires.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+enum { MOST_FILES = 16 };
+
+struct handle {
+  struct fake_file *file;
+  int64_t size; /* when it was opened */
+  int in_flight;
+};
+
+struct request {
+  struct mlaas_fetch *fetch;
+  struct handle *handle;
+  int64_t due_us;
+  enum fake_fault fault;
+  bool cancelled;
+  struct request *next;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static pthread_t thread;
+static bool stopping;
+static struct request *requests; /* by due time */
+static struct fake_file files[MOST_FILES];
+static size_t num_files;
+static long handles, in_flight, violations;
+static unsigned long long random_state;
+
+static unsigned draw(void) {
+  random_state = random_state * 6364136223846793005ULL + 1442695040888963407ULL;
+  return (unsigned)(random_state >> 33);
+}
+
+static int64_t now_us(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/* ---- answers ---- */
+
+static void refuse(struct mlaas_fetch *fetch, enum mlaas_status status, bool transient, const char *text) {
+  fetch->status = status;
+  fetch->transient = transient;
+  fetch->error.status = status;
+  snprintf(fetch->error.message, sizeof fetch->error.message, "%s", text);
+}
+
+static void give(struct request *request, int64_t most) {
+  struct mlaas_fetch *fetch = request->fetch;
+  struct fake_file *file = request->handle->file;
+  for (size_t i = 0; i < fetch->num_ranges && fetch->delivered < most; i++) {
+    const struct mlaas_range *range = &fetch->ranges[i];
+    int64_t length = range->length < most - fetch->delivered ? range->length : most - fetch->delivered;
+    memcpy(range->data, file->bytes + range->offset, (size_t)length);
+    fetch->delivered += length;
+  }
+  atomic_fetch_add(&file->delivered, (long)fetch->delivered);
+}
+
+/* Without the lock: done takes others' locks. */
+static void answer(struct request *request) {
+  struct mlaas_fetch *fetch = request->fetch;
+  struct fake_file *file = request->handle->file;
+  fetch->requests = 1;
+  fetch->status = MLAAS_OK;
+  if (request->cancelled)
+    refuse(fetch, MLAAS_CANCELLED, false, "cancelled");
+  else if (request->fault == FAKE_TRANSIENT)
+    refuse(fetch, MLAAS_IO, true, "the connection was lost");
+  else if (request->fault == FAKE_BUSY)
+    refuse(fetch, MLAAS_IO, true, "the server is busy");
+  else if (request->fault == FAKE_FINAL)
+    refuse(fetch, MLAAS_IO, false, "permission denied");
+  else if (request->fault == FAKE_MISSING)
+    refuse(fetch, MLAAS_NOT_FOUND, false, "no such file");
+  else if (request->fault == FAKE_STALE)
+    refuse(fetch, MLAAS_STALE, false, "the file changed");
+  else if (request->fault == FAKE_CANCELLED)
+    refuse(fetch, MLAAS_CANCELLED, false, "cancelled for no reason");
+  else if (request->fault == FAKE_SHORT) {
+    give(request, fetch->ranges[0].length / 2);
+    refuse(fetch, MLAAS_IO, true, "the answer ended early");
+  } else {
+    give(request, INT64_MAX);
+  }
+  if (request->fault == FAKE_BUSY)
+    fetch->retry_after_ms = file->retry_after_ms;
+  pthread_mutex_lock(&lock);
+  in_flight--;
+  request->handle->in_flight--;
+  fetch->wire = NULL;
+  pthread_mutex_unlock(&lock);
+  atomic_fetch_sub(&file->at_once_now, 1);
+  free(request);
+  fetch->done(fetch);
+}
+
+static void *serve(void *unused) {
+  (void)unused;
+  pthread_mutex_lock(&lock);
+  while (!stopping || requests) {
+    struct request *next = requests;
+    if (!next) {
+      pthread_cond_wait(&changed, &lock);
+    } else if (next->due_us > now_us()) {
+      struct timespec until = {.tv_sec = next->due_us / 1000000, .tv_nsec = next->due_us % 1000000 * 1000};
+      if (next->due_us == INT64_MAX)
+        pthread_cond_wait(&changed, &lock);
+      else
+        pthread_cond_timedwait(&changed, &lock, &until);
+    } else {
+      requests = next->next;
+      pthread_mutex_unlock(&lock);
+      answer(next);
+      pthread_mutex_lock(&lock);
+    }
+  }
+  pthread_mutex_unlock(&lock);
+  return NULL;
+}
+
+static void insert(struct request *request) {
+  struct request **link = &requests;
+  while (*link && (*link)->due_us <= request->due_us)
+    link = &(*link)->next;
+  request->next = *link;
+  *link = request;
+  pthread_cond_broadcast(&changed);
+}
+
+/* ---- the wire ---- */
+
+static struct fake_file *find(const char *url) {
+  for (size_t i = 0; i < num_files; i++)
+    if (strcmp(files[i].url, url) == 0)
+      return &files[i];
+  return NULL;
+}
+
+static bool take_one(atomic_int *left) {
+  int now = atomic_load(left);
+  while (now > 0)
+    if (atomic_compare_exchange_weak(left, &now, now - 1))
+      return true;
+  return false;
+}
+
+static enum mlaas_status fail_open(enum fake_fault fault, struct mlaas_error *error, bool *transient) {
+  struct mlaas_fetch fetch = {0};
+  *transient = fault == FAKE_TRANSIENT || fault == FAKE_BUSY || fault == FAKE_SHORT;
+  refuse(&fetch, fault == FAKE_MISSING ? MLAAS_NOT_FOUND : MLAAS_IO, *transient,
+         fault == FAKE_MISSING ? "no such file"
+         : *transient          ? "the connection was refused"
+                               : "permission denied");
+  if (error)
+    *error = fetch.error;
+  return fetch.status;
+}
+
+static enum mlaas_status fake_open(const char *url, const struct mlaas_remote_options *options,
+                                   struct mlaas_wire_file *opened, bool *transient, struct mlaas_error *error) {
+  struct fake_file *file = find(url);
+  *transient = false;
+  (void)options;
+  if (!file)
+    return fail_open(FAKE_MISSING, error, transient);
+  atomic_fetch_add(&file->opens, 1);
+  if (file->delay_us)
+    nanosleep(&(struct timespec){.tv_sec = file->delay_us / 1000000, .tv_nsec = file->delay_us % 1000000 * 1000L},
+              NULL);
+  if (take_one(&file->bad_opens)) {
+    if (atomic_load(&file->open_fault) == FAKE_STALL) /* as long as the test's patience */
+      nanosleep(&(struct timespec){.tv_nsec = 400000000}, NULL);
+    return fail_open((enum fake_fault)atomic_load(&file->open_fault), error, transient);
+  }
+  struct handle *handle = calloc(1, sizeof *handle);
+  handle->file = file;
+  handle->size = atomic_load(&file->size);
+  *opened = file->limits;
+  opened->handle = handle;
+  opened->size = handle->size;
+  opened->requests = 1;
+  snprintf(opened->tag, sizeof opened->tag, "%s", file->tag);
+  pthread_mutex_lock(&lock);
+  handles++;
+  pthread_mutex_unlock(&lock);
+  return MLAAS_OK;
+}
+
+static bool keeps_contract(const struct handle *handle, const struct mlaas_fetch *fetch) {
+  const struct mlaas_wire_file *limits = &handle->file->limits;
+  int64_t end = 0, bytes = 0;
+  for (size_t i = 0; i < fetch->num_ranges; i++) {
+    const struct mlaas_range *range = &fetch->ranges[i];
+    bool good = range->offset >= end && range->length > 0 && range->data &&
+                range->length <= handle->size - range->offset && range->length <= limits->most_range_bytes;
+    if (!good)
+      return false;
+    end = range->offset + range->length;
+    bytes += range->length;
+  }
+  return fetch->num_ranges > 0 && fetch->num_ranges <= limits->most_ranges && bytes <= limits->most_request_bytes;
+}
+
+static enum fake_fault choose_fault(struct fake_file *file) {
+  if (take_one(&file->good_fetches))
+    return FAKE_NONE;
+  if (take_one(&file->bad_fetches))
+    return (enum fake_fault)atomic_load(&file->fetch_fault);
+  int one_in = atomic_load(&file->bad_one_in);
+  if (one_in == 0 || draw() % (unsigned)one_in)
+    return FAKE_NONE;
+  static const enum fake_fault passing[] = {FAKE_TRANSIENT, FAKE_BUSY, FAKE_SHORT, FAKE_CANCELLED};
+  return passing[draw() % 4];
+}
+
+static void fake_start_fetch(void *opened, struct mlaas_fetch *fetch) {
+  struct handle *handle = opened;
+  struct fake_file *file = handle->file;
+  struct request *request = calloc(1, sizeof *request);
+  atomic_fetch_add(&file->fetches, 1);
+  atomic_fetch_add(&file->ranges, (long)fetch->num_ranges);
+  long now = atomic_fetch_add(&file->at_once_now, 1) + 1;
+  pthread_mutex_lock(&lock);
+  in_flight++;
+  handle->in_flight++;
+  violations += !keeps_contract(handle, fetch) || now > file->limits.most_requests * handles;
+  if (now > atomic_load(&file->most_at_once))
+    atomic_store(&file->most_at_once, now);
+  *request = (struct request){.fetch = fetch, .handle = handle, .fault = choose_fault(file)};
+  fetch->wire = request;
+  bool inside = file->at_once && request->fault != FAKE_STALL;
+  if (!inside) {
+    int jitter = file->delay_us ? (int)(draw() % (unsigned)(file->delay_us / 4 + 1)) : 0;
+    request->due_us = request->fault == FAKE_STALL ? INT64_MAX : now_us() + file->delay_us + jitter;
+    insert(request);
+  }
+  pthread_mutex_unlock(&lock);
+  if (inside)
+    answer(request);
+}
+
+static void fake_cancel(void *opened, struct mlaas_fetch *fetch) {
+  (void)opened;
+  pthread_mutex_lock(&lock);
+  struct request *request = fetch->wire, **link = &requests;
+  while (request && *link && *link != request)
+    link = &(*link)->next;
+  if (request && *link) { /* else it is being answered */
+    *link = request->next;
+    request->cancelled = true;
+    request->due_us = 0;
+    insert(request);
+  }
+  pthread_mutex_unlock(&lock);
+}
+
+static enum mlaas_status fake_checksum(void *opened, char *text, size_t size, struct mlaas_error *error) {
+  (void)error;
+  snprintf(text, size, "adler32:%08lx", (unsigned long)((struct handle *)opened)->size);
+  return MLAAS_OK;
+}
+
+static enum mlaas_status fake_list(const char *url, const struct mlaas_remote_options *options,
+                                   bool (*entry)(void *context, const struct mlaas_wire_entry *entry), void *context,
+                                   struct mlaas_error *error) {
+  (void)options;
+  (void)error;
+  size_t length = strlen(url);
+  for (size_t i = 0; i < num_files; i++) {
+    struct mlaas_wire_entry found = {.url = files[i].url, .size = atomic_load(&files[i].size)};
+    if (strncmp(files[i].url, url, length) == 0 && !entry(context, &found))
+      break;
+  }
+  return MLAAS_OK;
+}
+
+static void fake_close(void *opened) {
+  struct handle *handle = opened;
+  pthread_mutex_lock(&lock);
+  violations += handle->in_flight != 0;
+  handles--;
+  pthread_mutex_unlock(&lock);
+  free(handle);
+}
+
+static const char *const schemes[] = {"fake", NULL};
+const struct mlaas_wire fake_wire = {.version = MLAAS_WIRE_VERSION,
+                                     .size = sizeof(struct mlaas_wire),
+                                     .schemes = schemes,
+                                     .open = fake_open,
+                                     .start = fake_start_fetch,
+                                     .cancel = fake_cancel,
+                                     .checksum = fake_checksum,
+                                     .list = fake_list,
+                                     .close = fake_close};
+
+/* ---- for tests ---- */
+
+void fake_wire_start(unsigned seed) {
+  stopping = false;
+  num_files = 0;
+  handles = in_flight = violations = 0;
+  random_state = seed;
+  mlaas_wire_lend(&fake_wire);
+  assert_int_equal(pthread_create(&thread, NULL, serve, NULL), 0);
+}
+
+void fake_wire_stop(void) {
+  for (int i = 0; i < 2000; i++) { /* an opening that its caller left closes its handle in its own time */
+    pthread_mutex_lock(&lock);
+    bool busy = handles > 0;
+    pthread_mutex_unlock(&lock);
+    if (!busy)
+      break;
+    nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+  }
+  pthread_mutex_lock(&lock);
+  stopping = true;
+  pthread_cond_broadcast(&changed);
+  pthread_mutex_unlock(&lock);
+  pthread_join(thread, NULL);
+  mlaas_wire_lend(NULL);
+  assert_int_equal(handles, 0);
+  assert_int_equal(in_flight, 0);
+  assert_int_equal(violations, 0);
+}
+
+struct fake_file *fake_wire_serve(const char *url, const unsigned char *bytes, int64_t size) {
+  assert_true(num_files < MOST_FILES);
+  struct fake_file *file = &files[num_files];
+  memset(file, 0, sizeof *file);
+  snprintf(file->url, sizeof file->url, "%s", url);
+  file->bytes = bytes;
+  atomic_store(&file->size, size);
+  file->limits = (struct mlaas_wire_file){
+      .most_ranges = 1024, .most_range_bytes = 2097136, .most_request_bytes = 1 << 30, .gap = 4096, .most_requests = 8};
+  num_files++; /* found from now on */
+  return file;
+}
+
+long fake_wire_in_flight(void) {
+  pthread_mutex_lock(&lock);
+  long now = in_flight;
+  pthread_mutex_unlock(&lock);
+  return now;
+}
