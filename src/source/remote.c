@@ -2,6 +2,7 @@
  * but that the ends of a file describe it. */
 #include "source/remote.h"
 #include "source/scheme.h"
+#include "source/wires.h"
 
 #include "base/error.h"
 
@@ -134,8 +135,11 @@ static enum mlaas_status open_remote(struct mlaas_context *context, const char *
                                      struct mlaas_error *error) {
   struct mlaas_remote *remote = NULL;
   struct mlaas_tries tries;
-  if (!context)
+  if (!context) {
+    const struct mlaas_wire *wire = NULL;
+    MLAAS_TRY(mlaas_wire_find(url, &wire, error)); /* the better reason */
     return mlaas_fail(error, MLAAS_ARGUMENT, "a remote file needs a context");
+  }
   MLAAS_TRY(make_remote(context, url, &remote, error));
   mlaas_tries_begin(&tries, remote);
   pthread_mutex_lock(&remote->cache->lock);

@@ -8,6 +8,7 @@
 #include "base/cancel.h"
 #include "base/error.h"
 
+#include <mlaas/place.h>
 #include <stdio.h>
 #include <string.h>
 #include <xxhash.h>
@@ -26,30 +27,21 @@ static size_t length_of_part(const char *text) {
   return strlen(text);
 }
 
-/* Without name, password and query: both may hold what nobody else should read. */
-static void show(const char *url, char *shown, size_t size) {
-  const char *start = strstr(url, "://"), *at = NULL;
-  start = start ? start + 3 : url;
-  size_t host = strcspn(start, "/?#");
-  for (size_t i = 0; i < host; i++)
-    if (start[i] == '@')
-      at = start + i + 1;
-  const char *rest = at ? at : start;
-  snprintf(shown, size, "%.*s%.*s", (int)(start - url), url, (int)strcspn(rest, "?"), rest);
-}
-
 static enum mlaas_status add_replica(struct mlaas_remote *remote, const char *url, size_t length,
                                      struct mlaas_error *error) {
   struct mlaas_replica *replica = &remote->replicas[remote->num_replicas];
   if (remote->num_replicas == MLAAS_MOST_REPLICAS)
     return mlaas_fail(error, MLAAS_LIMIT, "a file with more than %d replicas", MLAAS_MOST_REPLICAS);
   replica->url = mlaas_alloc(length + 1);
-  replica->shown = mlaas_alloc(length + 1);
   remote->num_replicas++;
-  if (!replica->url || !replica->shown)
+  if (!replica->url)
     return mlaas_fail(error, MLAAS_MEMORY, "no memory to open a remote file");
   memcpy(replica->url, url, length);
-  show(replica->url, replica->shown, length + 1);
+  size_t size = mlaas_place_show(replica->url, NULL, 0) + 1;
+  replica->shown = mlaas_alloc(size);
+  if (!replica->shown)
+    return mlaas_fail(error, MLAAS_MEMORY, "no memory to open a remote file");
+  mlaas_place_show(replica->url, replica->shown, size);
   mlaas_speed_host(replica->url, replica->host, sizeof replica->host);
   return mlaas_wire_find(replica->url, &replica->wire, error);
 }
