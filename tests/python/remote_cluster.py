@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import time
 
 from remote_process import RemoteServer, free_port, listens, need
 
@@ -39,7 +38,7 @@ class ClusterServer(RemoteServer):
 
 
 class XrootdCluster(RemoteServer):
-    """A redirector (`cluster.root(name)`) before two data servers (`cluster.servers`), which have files of their own."""
+    """A redirector (`cluster.root(name)`) before two data servers (`cluster.servers`), with files of their own."""
 
     user = "xrootd"
 
@@ -66,7 +65,12 @@ class XrootdCluster(RemoteServer):
 
     def daemons(self, node):
         words = ["-c", node.folder / "xrootd.cfg", "-n", node.name]
-        return [([*need(program), *words], {}) for program in ("cmsd", "xrootd")]
+        admin = node.folder / "adm" / node.name / ".olb/olbd.admin"
+        admin.unlink(missing_ok=True)
+        yield [*need("cmsd"), *words], {}
+        # An xrootd that does not find its cmsd tries again after seconds.
+        node.await_that(lambda: admin.exists() or listens(node.cluster_port))
+        yield [*need("xrootd"), *words], {}
 
     def configure(self):
         self.port, self.cluster_port = free_port(), free_port()
@@ -85,8 +89,10 @@ class XrootdCluster(RemoteServer):
             for i in range(2):
                 server = ClusterServer(self, f"server{i}")
                 self.servers.append(server)
-                server.start()
                 server.put(f"ready{i}", b"ready\n")
+                server.start()
+            # Who asks before they are known is told to wait for seconds.
+            self.await_that(lambda: self.log().count("Primary server.") >= 2)
             self.await_servers()
         except BaseException:
             self.close()
@@ -95,14 +101,8 @@ class XrootdCluster(RemoteServer):
     def await_servers(self):
         """Until the redirector sends clients to both."""
         [xrdfs] = need("xrdfs")
-        deadline = time.monotonic() + 30
         for i in range(2):
-            while not self.finds(xrdfs, f"/ready{i}"):
-                if time.monotonic() > deadline:
-                    raise RuntimeError(
-                        f"the cluster is not ready:\n{self.log()[-3000:]}{self.servers[i].log()[-3000:]}"
-                    )
-                time.sleep(0.1)
+            self.await_that(lambda i=i: self.finds(xrdfs, f"/ready{i}"))
 
     def finds(self, xrdfs, name):
         try:

@@ -49,7 +49,7 @@ class Nginx(RemoteServer):
         self.port, self.tls_port = free_port(), free_port()
         (self.folder / "passwords").write_text(f"{USER}:{{PLAIN}}{PASSWORD}\n")
         places = "\n".join(
-            f"    location /{way} {{ {'root' if not way else 'alias'} {self.data}/; {words.format(folder=self.folder)} }}"
+            f"    location /{way} {{ {'alias' if way else 'root'} {self.data}/; {words.format(folder=self.folder)} }}"
             for way, words in WAYS.items()
         )
         temporary = "\n".join(

@@ -70,7 +70,7 @@ class RemoteServer:
         raise NotImplementedError
 
     def commands(self):
-        """(words, environment) of each process."""
+        """(words, environment) of each process; a generator may wait between them."""
         raise NotImplementedError
 
     def is_ready(self):
@@ -102,9 +102,14 @@ class RemoteServer:
 
     def run(self):
         """Starts what `configure` prepared; also after `kill`, on the same port."""
-        self.processes = [self.spawn(words, environment) for words, environment in self.commands()]
+        self.processes = []
+        for words, environment in self.commands():
+            self.processes.append(self.spawn(words, environment))
+        self.await_that(self.is_ready)
+
+    def await_that(self, condition):
         deadline = time.monotonic() + READY_SECONDS
-        while not self.is_ready():
+        while not condition():
             dead = [process for process in self.processes if process.poll() is not None]
             if dead or time.monotonic() > deadline:
                 raise RuntimeError(f"{type(self).__name__} {'died' if dead else 'is not ready'}:\n{self.log()[-3000:]}")

@@ -1,7 +1,7 @@
 """Real servers for tests of remote data, as context managers on free ports of this machine; see each one's file.
 
-`with Xrootd() as server: server.add(path); server.root(name)`. What is not installed raises MissingServerError, which the
-fixtures in conftest.py turn into a skip."""
+`with Xrootd() as server: server.add(path); server.root(name)`. What is not installed raises MissingServerError, which
+the fixtures in conftest.py turn into a skip."""
 
 from remote_cluster import XrootdCluster
 from remote_keys import Authority, Issuer
@@ -11,6 +11,17 @@ from remote_s3 import S3
 from remote_xrootd import Xrootd
 
 __all__ = [
-    *("MissingServerError", "RemoteServer", "free_port", "Authority", "Issuer"),
-    *("Xrootd", "XrootdCluster", "Nginx", "S3", "PASSWORD", "TOKEN", "USER", "WAYS"),
+    "PASSWORD",
+    "S3",
+    "TOKEN",
+    "USER",
+    "WAYS",
+    "Authority",
+    "Issuer",
+    "MissingServerError",
+    "Nginx",
+    "RemoteServer",
+    "Xrootd",
+    "XrootdCluster",
+    "free_port",
 ]
