@@ -77,7 +77,8 @@ MLAAS_API MLAAS_NODISCARD enum mlaas_status mlaas_dataset_set_recipe(struct mlaa
 /* Borrowed; NULL before scan, set_specs or set_recipe. */
 MLAAS_API const struct mlaas_specs *mlaas_dataset_specs(const struct mlaas_dataset *dataset);
 MLAAS_API struct mlaas_recipe *mlaas_dataset_recipe(const struct mlaas_dataset *dataset);
-/* JSON: effective "params", "files" (url, id, entries, quota, label), "classes", "dropped" branches (name, reason),
+/* JSON: effective "params", "files" (url, id, entries, quota, label, source), "source" (what reading cost so far:
+ * requests, ranges, bytes, delivered, hits, retries, failovers), "classes", "dropped" branches (name, reason),
  * "warnings" (sentences), "weights" (sums per class). Freed with mlaas_text_free. */
 MLAAS_API MLAAS_NODISCARD enum mlaas_status mlaas_dataset_describe(const struct mlaas_dataset *dataset, char **json,
                                                                    struct mlaas_error *error);
@@ -135,7 +136,8 @@ MLAAS_API MLAAS_NODISCARD enum mlaas_status mlaas_loader_state(const struct mlaa
                                                                struct mlaas_error *error);
 MLAAS_API MLAAS_NODISCARD enum mlaas_status mlaas_loader_restore(struct mlaas_loader *loader, const char *json,
                                                                  struct mlaas_error *error);
-/* JSON: rows per second, entries truncated per branch, memory, bytes read: what a progress line or a log wants. */
+/* JSON: rows per second, entries truncated per branch, memory, bytes read, "source" as of a data set: what a progress
+ * line or a log wants. */
 MLAAS_API MLAAS_NODISCARD enum mlaas_status mlaas_loader_stats(const struct mlaas_loader *loader, char **json,
                                                                struct mlaas_error *error);
 

@@ -9,7 +9,7 @@
 static enum mlaas_status check_same(const struct mlaas_dataset_file *expected, const struct mlaas_access *access,
                                     struct mlaas_error *error) {
   struct mlaas_file_info info;
-  mlaas_file_info(access->file, &info);
+  mlaas_file_info(access->handle->file, &info);
   if (strcmp(info.id, expected->file_id) == 0 && access->entries == expected->entries)
     return MLAAS_OK;
   return mlaas_fail(error, MLAAS_STALE, "%s has changed: it was %s with %lld entries, now it is %s with %lld",
@@ -23,7 +23,7 @@ static enum mlaas_status open_reader(const char *const *branches, size_t count, 
   if (!columns)
     return mlaas_fail(error, MLAAS_MEMORY, "no memory for %zu branches", count);
   enum mlaas_status status = MLAAS_OK;
-  int64_t bytes = 0;
+  int64_t bytes = 0, stored = 0;
   for (size_t i = 0; i < count && status == MLAAS_OK; i++) {
     struct mlaas_column_info info;
     status = mlaas_table_find(access->table, branches[i], &columns[i], error);
@@ -31,12 +31,14 @@ static enum mlaas_status open_reader(const char *const *branches, size_t count, 
       break;
     mlaas_table_column(access->table, columns[i], &info);
     bytes += info.raw_bytes;
+    stored += info.stored_bytes;
   }
   if (status == MLAAS_OK)
     status = mlaas_table_schema(access->table, columns, count, &access->schema, error);
   if (status == MLAAS_OK)
     status = mlaas_reader_open(access->table, columns, count, &access->reader, error);
   access->row_bytes = access->entries > 0 ? bytes / access->entries + 1 : 1;
+  access->row_stored = access->entries > 0 ? stored / access->entries + 1 : 1;
   mlaas_free(columns);
   return status;
 }
@@ -57,11 +59,13 @@ enum mlaas_status mlaas_dataset_open_table(const struct mlaas_dataset *dataset, 
 enum mlaas_status mlaas_access_open(const struct mlaas_dataset *dataset, size_t index, const char *const *branches,
                                     size_t count, struct mlaas_access *access, struct mlaas_error *error) {
   const struct mlaas_dataset_file *file = &dataset->files[index];
-  *access = (struct mlaas_access){0};
-  enum mlaas_status status = mlaas_file_open(dataset->context, file->place, &access->file, error);
-  if (status == MLAAS_OK)
-    status = mlaas_dataset_open_table(dataset, access->file, &access->table, error);
+  bool fresh = false;
+  *access = (struct mlaas_access){.dataset = dataset};
+  enum mlaas_status status = mlaas_handle_open(dataset, index, &access->handle, &fresh, error);
   if (status == MLAAS_OK) {
+    access->table = access->handle->table;
+    if (!fresh)
+      mlaas_handle_counters(access->handle, &access->before);
     access->entries = mlaas_table_num_entries(access->table);
     status = check_same(file, access, error);
   }
@@ -79,10 +83,8 @@ void mlaas_access_close(struct mlaas_access *access) {
   if (access->reader)
     mlaas_reader_close(access->reader);
   mlaas_schema_release(&access->schema);
-  if (access->table)
-    mlaas_table_close(access->table);
-  if (access->file)
-    mlaas_file_close(access->file);
+  if (access->handle)
+    mlaas_handle_close(access->dataset, access->handle);
   *access = (struct mlaas_access){0};
 }
 
@@ -90,10 +92,18 @@ enum mlaas_status mlaas_access_read(struct mlaas_access *access, int64_t start, 
                                     struct ArrowArray *array, struct mlaas_error *error) {
   for (;;) {
     enum mlaas_status status = mlaas_reader_read(access->reader, start, *stop, array, error);
+    if (status == MLAAS_LIMIT && mlaas_handles_drop(access->dataset))
+      continue;
+    access->handle->bad |= status != MLAAS_OK && status != MLAAS_LIMIT && status != MLAAS_CANCELLED;
     if (status != MLAAS_LIMIT || *stop - start <= least)
       return status;
     *stop = start + (*stop - start) / 2;
   }
+}
+
+void mlaas_access_counters(const struct mlaas_access *access, struct mlaas_source_counters *counters) {
+  mlaas_handle_counters(access->handle, counters);
+  mlaas_counters_subtract(counters, &access->before);
 }
 
 int64_t mlaas_access_rows(const struct mlaas_access *access, int64_t bytes) {

@@ -5,12 +5,15 @@
 #include "dataset/dataset.h"
 
 struct mlaas_access {
-  struct mlaas_file *file;
-  struct mlaas_table *table;
+  const struct mlaas_dataset *dataset;
+  struct mlaas_handle *handle;
+  struct mlaas_table *table;           /* the handle's */
+  struct mlaas_source_counters before; /* of the handle, when this began */
   struct mlaas_reader *reader;
   struct ArrowSchema schema; /* of the branches, in the order asked for */
   int64_t entries;
-  int64_t row_bytes; /* decompressed, on average; at least 1 */
+  int64_t row_bytes;  /* decompressed, on average; at least 1 */
+  int64_t row_stored; /* compressed */
 };
 
 /* The table of a file that is open, with the columns of its friends where the parameters say so. */
@@ -29,6 +32,8 @@ enum mlaas_status mlaas_access_read(struct mlaas_access *access, int64_t start, 
  * and binds the recipe to them. */
 enum mlaas_status mlaas_dataset_bind(const struct mlaas_dataset *dataset, size_t index, struct mlaas_access *access,
                                      struct mlaas_filler **filler, struct mlaas_error *error);
+/* What reading it has cost since it was opened, the opening included where it was not open yet. */
+void mlaas_access_counters(const struct mlaas_access *access, struct mlaas_source_counters *counters);
 /* How many entries of it `bytes` hold, at least 1. */
 int64_t mlaas_access_rows(const struct mlaas_access *access, int64_t bytes);
 

@@ -1,5 +1,5 @@
 /* Opening a data set: files, labels, quotas; what is known of it as JSON. Reads no values. */
-#include "dataset/access.h"
+#include "dataset/opener.h"
 
 #include "base/error.h"
 
@@ -132,22 +132,17 @@ static enum mlaas_status look_at_table(struct mlaas_dataset *dataset, size_t ind
   return MLAAS_OK;
 }
 
-static enum mlaas_status look_at_file(struct mlaas_dataset *dataset, size_t index, struct opening *opening,
-                                      struct mlaas_error *error) {
-  struct mlaas_file *file = NULL;
-  struct mlaas_table *table = NULL;
+static enum mlaas_status look_at_file(struct mlaas_dataset *dataset, size_t index, struct mlaas_opener *opener,
+                                      struct opening *opening, struct mlaas_error *error) {
+  struct mlaas_opened opened;
   const char *url = dataset->files[index].url;
-  enum mlaas_status status = mlaas_file_open(dataset->context, dataset->files[index].place, &file, error);
+  mlaas_opener_walk(opener, index);
+  enum mlaas_status status = mlaas_opener_take(opener, index, &opened, error);
   if (status == MLAAS_OK)
-    status = mlaas_dataset_open_table(dataset, file, &table, error);
-  if (status == MLAAS_OK)
-    status = look_at_table(dataset, index, table, opening, error);
+    status = look_at_table(dataset, index, opened.handle->table, opening, error);
   if (status != MLAAS_OK && error && !error->where[0])
     mlaas_fail_in(error, status, "%s", url);
-  if (table)
-    mlaas_table_close(table);
-  if (file)
-    mlaas_file_close(file);
+  mlaas_opened_reset(dataset, &opened);
   return status;
 }
 
@@ -180,8 +175,11 @@ static enum mlaas_status open_files(struct mlaas_dataset *dataset, struct mlaas_
   mlaas_arena_init(&opening.arena, mlaas_context_budget(dataset->context));
   opening.sources = mlaas_arena_alloc(&opening.arena, dataset->num_files, sizeof *opening.sources, error);
   enum mlaas_status status = opening.sources ? MLAAS_OK : MLAAS_MEMORY;
+  struct mlaas_opener opener;
+  mlaas_opener_init(&opener, dataset, MLAAS_OPENER_HANDLES, NULL, 0);
   for (size_t i = 0; i < dataset->num_files && status == MLAAS_OK; i++)
-    status = look_at_file(dataset, i, &opening, error);
+    status = look_at_file(dataset, i, &opener, &opening, error);
+  mlaas_opener_reset(&opener);
   if (status == MLAAS_OK && !opening.any)
     status = mlaas_fail(error, MLAAS_ARGUMENT, "none of the %zu files has entries", dataset->num_files);
   if (status == MLAAS_OK)
@@ -245,6 +243,8 @@ enum mlaas_status mlaas_dataset_open(struct mlaas_context *context, const char *
   if (status == MLAAS_OK)
     status = take_arguments(made, files, num_files, labels, error);
   if (status == MLAAS_OK)
+    status = mlaas_handles_init(made, error);
+  if (status == MLAAS_OK)
     status = open_files(made, error);
   if (status == MLAAS_OK)
     status = mlaas_dataset_check_names(made, error);
@@ -262,6 +262,7 @@ void mlaas_dataset_close(struct mlaas_dataset *dataset) {
     return;
   mlaas_recipe_put(dataset->recipe);
   mlaas_specs_free(dataset->specs);
+  mlaas_handles_reset(dataset);
   mlaas_plan_reset(&dataset->plan);
   for (size_t i = 0; i < dataset->num_columns; i++) {
     mlaas_free(dataset->columns[i].dropped);
@@ -283,6 +284,15 @@ struct mlaas_recipe *mlaas_dataset_recipe(const struct mlaas_dataset *dataset) {
 
 /* ---- description ---- */
 
+static json_t *describe_source(const struct mlaas_dataset *dataset) {
+  struct mlaas_source_counters sum = {0}, more;
+  for (size_t i = 0; i < dataset->num_files; i++) {
+    mlaas_dataset_counters(dataset, i, &more);
+    mlaas_counters_add(&sum, &more);
+  }
+  return mlaas_counters_json(&sum);
+}
+
 static json_t *number(double value) { return isfinite(value) ? json_real(value) : json_null(); }
 
 static json_t *describe_files(const struct mlaas_dataset *dataset) {
@@ -290,9 +300,12 @@ static json_t *describe_files(const struct mlaas_dataset *dataset) {
   for (size_t i = 0; i < dataset->num_files; i++) {
     const struct mlaas_dataset_file *file = &dataset->files[i];
     bool label = dataset->labelled && !dataset->label_branch;
-    json_array_append_new(files, json_pack("{ss ss sI sI so}", "url", file->url, "id", file->id, "entries",
+    struct mlaas_source_counters counters;
+    mlaas_dataset_counters(dataset, i, &counters);
+    json_array_append_new(files, json_pack("{ss ss sI sI so so}", "url", file->url, "id", file->id, "entries",
                                            (json_int_t)file->entries, "quota", (json_int_t)dataset->plan.files[i].quota,
-                                           "label", label ? json_real(file->label) : json_null()));
+                                           "label", label ? json_real(file->label) : json_null(), "source",
+                                           mlaas_counters_json(&counters)));
   }
   return files;
 }
@@ -324,6 +337,7 @@ enum mlaas_status mlaas_dataset_describe(const struct mlaas_dataset *dataset, ch
   json_t *all = json_object();
   json_object_set(all, "params", dataset->params.json);
   json_object_set_new(all, "files", describe_files(dataset));
+  json_object_set_new(all, "source", describe_source(dataset));
   describe_classes(dataset, all);
   json_object_set_new(all, "dropped", describe_dropped(dataset));
   json_object_set(all, "warnings", dataset->warnings);

@@ -3,6 +3,7 @@
  */
 #include "dataset/loader.h"
 
+#include "base/cancel.h"
 #include "base/error.h"
 
 #include <signal.h>
@@ -123,7 +124,7 @@ static void publish(struct mlaas_loader *loader, struct mlaas_batch **batches, s
     loader->rows_made += batches[i]->rows;
   }
   loader->made += (int64_t)count;
-  loader->bytes_read = mlaas_mixer_bytes_read(&loader->mixer);
+  mlaas_mixer_counters(&loader->mixer, &loader->counters);
   for (int64_t i = 0; i < loader->truncated_count; i++)
     loader->truncated[i] = mlaas_mixer_truncated(&loader->mixer, (size_t)i);
 }
@@ -163,6 +164,7 @@ static void make_more(struct mlaas_loader *loader, struct mlaas_batch **batches)
 static void *produce(void *argument) {
   struct mlaas_loader *loader = argument;
   struct mlaas_batch **batches = loader->queue + loader->capacity; /* behind the ring: the window at hand */
+  mlaas_cancel_watch(&loader->interrupt);
   pthread_mutex_lock(&loader->home->lock);
   while (!loader->stopping) {
     if (may_make(loader))

@@ -34,7 +34,8 @@ struct mlaas_loader {
   int64_t *truncated;
   /* statistics */
   double seconds; /* that the producer worked */
-  int64_t rows_made, bytes_read, batches_lent;
+  int64_t rows_made, batches_lent;
+  struct mlaas_source_counters counters;
 };
 
 double mlaas_loader_clock(void);

@@ -20,37 +20,44 @@ struct mlaas_tile_scratch {
 /* ---- files ---- */
 
 static void unbind(struct mlaas_mixer *mixer, struct mlaas_bound *bound) {
-  struct mlaas_file_info info;
+  struct mlaas_source_counters counters;
   if (!bound->open)
     return;
-  mlaas_file_info(bound->access.file, &info);
-  mixer->bytes_read += info.bytes_read;
+  mlaas_access_counters(&bound->access, &counters);
+  mlaas_counters_add(&mixer->closed, &counters);
   mlaas_filler_free(bound->filler);
   mlaas_access_close(&bound->access);
   bound->open = false;
 }
 
-/* The file `index`, opened in the place of the one that was not used for longest. */
-static enum mlaas_status bind(struct mlaas_mixer *mixer, size_t index, struct mlaas_bound **found,
-                              struct mlaas_error *error) {
-  struct mlaas_bound *oldest = &mixer->bound[0];
-  for (size_t i = 0; i < MLAAS_LANES; i++) {
+struct mlaas_bound *mlaas_mixer_bound(struct mlaas_mixer *mixer, size_t index) {
+  for (size_t i = 0; i < mixer->num_bound; i++) {
     struct mlaas_bound *bound = &mixer->bound[i];
-    if (bound->open && bound->file == index) {
-      oldest = bound;
-      break;
-    }
+    if (!bound->open || bound->file != index)
+      continue;
+    bound->used = ++mixer->clock;
+    return bound;
+  }
+  return NULL;
+}
+
+/* Where there is no place left, in that of the one that was not used for longest. */
+enum mlaas_status mlaas_mixer_bind(struct mlaas_mixer *mixer, size_t index, struct mlaas_bound **found,
+                                   struct mlaas_error *error) {
+  struct mlaas_opened opened;
+  struct mlaas_bound *oldest = &mixer->bound[0];
+  *found = mlaas_mixer_bound(mixer, index);
+  if (*found)
+    return MLAAS_OK;
+  for (size_t i = 0; i < mixer->num_bound; i++) {
+    struct mlaas_bound *bound = &mixer->bound[i];
     if (oldest->open && (!bound->open || bound->used < oldest->used))
       oldest = bound;
   }
-  *found = oldest;
-  oldest->used = ++mixer->clock;
-  if (oldest->open && oldest->file == index)
-    return MLAAS_OK;
   unbind(mixer, oldest);
-  MLAAS_TRY(mlaas_dataset_bind(mixer->dataset, index, &oldest->access, &oldest->filler, error));
-  oldest->file = index;
-  oldest->open = true;
+  MLAAS_TRY(mlaas_opener_take(&mixer->opener, index, &opened, error));
+  *oldest = (struct mlaas_bound){index, true, ++mixer->clock, opened.access, opened.filler};
+  *found = oldest;
   return MLAAS_OK;
 }
 
@@ -61,9 +68,10 @@ static enum mlaas_status read_slice(struct mlaas_mixer *mixer, struct mlaas_boun
   enum mlaas_status status = mlaas_access_read(&bound->access, start, stop, LEAST_SLICE, array, error);
   if (status != MLAAS_LIMIT)
     return status;
-  for (size_t i = 0; i < MLAAS_LANES; i++)
+  for (size_t i = 0; i < mixer->num_bound; i++)
     if (&mixer->bound[i] != bound)
       unbind(mixer, &mixer->bound[i]);
+  mlaas_opener_drop(&mixer->opener);
   *stop = whole;
   return mlaas_access_read(&bound->access, start, stop, 1, array, error);
 }
@@ -148,7 +156,8 @@ static enum mlaas_status fill_picked(struct mlaas_mixer *mixer, const struct mla
   const struct mlaas_dataset *dataset = mixer->dataset;
   const struct mlaas_dataset_file *file = &dataset->files[piece->file];
   struct mlaas_bound *bound;
-  MLAAS_TRY(bind(mixer, piece->file, &bound, error));
+  MLAAS_TRY(mlaas_mixer_bind(mixer, piece->file, &bound, error));
+  mlaas_mixer_announce(mixer, mixer->announced);
   int next = (int)mlaas_recipe_num_branches(dataset->recipe);
   struct fill fill = {.mixer = mixer,
                       .bound = bound,
@@ -233,8 +242,12 @@ enum mlaas_status mlaas_mixer_fill(struct mlaas_mixer *mixer, int64_t first, str
         mlaas_block_new(mlaas_context_budget(mixer->dataset->context), rows * (int64_t)sizeof(int32_t), &block, error));
     shuffle_window(mixer, window, block.data, rows);
   }
-  const int64_t *from, *taken;
-  mlaas_order_window(&mixer->order, start, rows, &from, &taken);
+  const int64_t *before, *after;
+  int64_t from[MLAAS_LANES], taken[MLAAS_LANES];
+  mlaas_mixer_announce(mixer, start);
+  mlaas_order_window(&mixer->order, start, rows, &before, &after);
+  memcpy(from, before, mixer->order.num_lanes * sizeof *from);
+  memcpy(taken, after, mixer->order.num_lanes * sizeof *taken);
   enum mlaas_status status = MLAAS_OK;
   for (size_t lane = 0; lane < mixer->order.num_lanes; lane++)
     for (int64_t done = 0; done < taken[lane] && status == MLAAS_OK;) {
@@ -320,21 +333,25 @@ enum mlaas_status mlaas_mixer_open(struct mlaas_mixer *mixer, const struct mlaas
   *mixer = (struct mlaas_mixer){.dataset = dataset, .options = *options, .interrupt = interrupt};
   mlaas_arena_init(&mixer->arena, budget);
   mlaas_arena_init(&mixer->order_arena, budget);
+  mlaas_opener_init(&mixer->opener, dataset, MLAAS_OPENER_BOUND, NULL, 0);
+  mixer->num_bound = mixer->opener.early ? 2 * MLAAS_LANES : MLAAS_LANES;
+  mixer->longest = mlaas_plan_longest_unit(&dataset->plan);
   MLAAS_TRY(lay_out(mixer, error));
   mixer->rows = mlaas_order_num_rows(&dataset->plan, options->order.set, options->order.world);
   mixer->num_batches = (mixer->rows + options->batch_rows - 1) / options->batch_rows;
   size_t file = 0;
   while (file + 1 < dataset->num_files && dataset->files[file].entries == 0)
     file++;
-  MLAAS_TRY(bind(mixer, file, &bound, error));
+  MLAAS_TRY(mlaas_mixer_bind(mixer, file, &bound, error));
   mixer->least = least_scratch(mixer, &bound->access);
   share_memory(mixer, &bound->access);
   return mlaas_mixer_start(mixer, 0, error);
 }
 
 void mlaas_mixer_close(struct mlaas_mixer *mixer) {
-  for (size_t i = 0; i < MLAAS_LANES; i++)
+  for (size_t i = 0; i < mixer->num_bound; i++)
     unbind(mixer, &mixer->bound[i]);
+  mlaas_opener_reset(&mixer->opener);
   mlaas_arena_reset(&mixer->order_arena);
   mlaas_arena_reset(&mixer->arena);
 }
@@ -342,20 +359,21 @@ void mlaas_mixer_close(struct mlaas_mixer *mixer) {
 enum mlaas_status mlaas_mixer_start(struct mlaas_mixer *mixer, int64_t epoch, struct mlaas_error *error) {
   struct mlaas_order_options options = mixer->options.order;
   options.epoch = (uint64_t)epoch;
+  memset(mixer->ahead, 0, sizeof mixer->ahead);
+  mixer->announced = 0;
   mlaas_arena_reset(&mixer->order_arena);
   mlaas_arena_init(&mixer->order_arena, mlaas_context_budget(mixer->dataset->context));
   return mlaas_order_init(&mixer->order, &mixer->dataset->plan, &options, &mixer->order_arena, error);
 }
 
-int64_t mlaas_mixer_bytes_read(const struct mlaas_mixer *mixer) {
-  int64_t bytes = mixer->bytes_read;
-  for (size_t i = 0; i < MLAAS_LANES; i++)
+void mlaas_mixer_counters(const struct mlaas_mixer *mixer, struct mlaas_source_counters *counters) {
+  *counters = mixer->closed;
+  for (size_t i = 0; i < mixer->num_bound; i++)
     if (mixer->bound[i].open) {
-      struct mlaas_file_info info;
-      mlaas_file_info(mixer->bound[i].access.file, &info);
-      bytes += info.bytes_read;
+      struct mlaas_source_counters more;
+      mlaas_access_counters(&mixer->bound[i].access, &more);
+      mlaas_counters_add(counters, &more);
     }
-  return bytes;
 }
 
 int64_t mlaas_mixer_truncated(const struct mlaas_mixer *mixer, size_t branch) {

@@ -4,8 +4,8 @@
 #ifndef MLAAS_DATASET_MIXER_H
 #define MLAAS_DATASET_MIXER_H
 
-#include "dataset/access.h"
 #include "dataset/batch.h"
+#include "dataset/opener.h"
 #include "dataset/order.h"
 
 #include <stdatomic.h>
@@ -31,16 +31,21 @@ struct mlaas_mixer {
   struct mlaas_arena arena, order_arena;
   struct mlaas_layout layout;
   struct mlaas_order order;
-  int64_t rows, num_batches; /* of an epoch */
-  bool tight;                /* the clusters that lanes are in do not fit: fewer, larger steps */
-  int64_t slice;             /* bytes of a slice */
-  int64_t scratch;           /* bytes that reading should find free */
-  int64_t least;             /* and those without which it cannot work */
-  struct mlaas_bound bound[MLAAS_LANES];
+  int64_t rows, num_batches;                 /* of an epoch */
+  bool tight;                                /* the clusters that lanes are in do not fit: fewer, larger steps */
+  int64_t slice;                             /* bytes of a slice */
+  int64_t scratch;                           /* bytes that reading should find free */
+  int64_t least;                             /* and those without which it cannot work */
+  struct mlaas_bound bound[2 * MLAAS_LANES]; /* the second half for files that come next */
+  size_t num_bound;
   uint64_t clock;
   int32_t *picked, *slots; /* the rows of a run, and where they go in the window */
   struct mlaas_tile_scratch *workers;
-  int64_t bytes_read; /* of files that are closed */
+  struct mlaas_source_counters closed; /* of files that were closed */
+  struct mlaas_opener opener;
+  int64_t longest;            /* unit */
+  int64_t ahead[MLAAS_LANES]; /* rows of each lane's share that were announced */
+  int64_t announced;          /* the window for which that was done last */
   const atomic_bool *interrupt;
 };
 
@@ -59,7 +64,13 @@ int64_t mlaas_mixer_batch_rows(const struct mlaas_mixer *mixer, int64_t index);
  * Errors: those of reading, CANCELLED. */
 enum mlaas_status mlaas_mixer_fill(struct mlaas_mixer *mixer, int64_t first, struct mlaas_batch *const *batches,
                                    size_t count, struct mlaas_error *error);
-int64_t mlaas_mixer_bytes_read(const struct mlaas_mixer *mixer);
+void mlaas_mixer_counters(const struct mlaas_mixer *mixer, struct mlaas_source_counters *counters);
+/* Begins to fetch what windows from row `start` on take, as far as the cache goes. For mixer.c. */
+void mlaas_mixer_announce(struct mlaas_mixer *mixer, int64_t start);
+/* File `index` where it is open, else NULL; and opened. For mixer_ahead.c. */
+struct mlaas_bound *mlaas_mixer_bound(struct mlaas_mixer *mixer, size_t index);
+enum mlaas_status mlaas_mixer_bind(struct mlaas_mixer *mixer, size_t index, struct mlaas_bound **found,
+                                   struct mlaas_error *error);
 /* Entries of branch i of the recipe whose list was cut. */
 int64_t mlaas_mixer_truncated(const struct mlaas_mixer *mixer, size_t branch);
 

@@ -1,7 +1,7 @@
 /* The pass before the first epoch: which part every row is in, which classes there are, what they weigh. Reads only the
  * label, the weight and the identifiers, and nothing at all where none of them is a branch.
  */
-#include "dataset/access.h"
+#include "dataset/opener.h"
 #include "dataset/values.h"
 
 #include "base/error.h"
@@ -23,6 +23,7 @@ struct survey {
   bool many;         /* labels are no classes */
   int8_t *parts;
   int64_t *identifiers;
+  struct mlaas_opener opener;
 };
 
 /* ---- classes ---- */
@@ -162,17 +163,33 @@ static enum mlaas_status survey_piece(struct survey *survey, size_t index, size_
   return status;
 }
 
+/* Begins to fetch what the pieces from `at` on take, as far as the cache goes; the piece behind them. */
+static size_t announce(struct survey *survey, const struct mlaas_plan_file *file, size_t at,
+                       const struct mlaas_access *access) {
+  const struct mlaas_piece *pieces = survey->dataset->plan.pieces + file->first_piece;
+  int64_t room = mlaas_context_remote(survey->dataset->context)->cache;
+  while (at < file->num_pieces && mlaas_reader_ahead_bytes(access->reader) < room) {
+    mlaas_reader_ahead(access->reader, pieces[at].start, pieces[at].stop, room);
+    at++;
+  }
+  return at;
+}
+
 static enum mlaas_status survey_file(struct survey *survey, size_t index, struct mlaas_error *error) {
   const struct mlaas_plan_file *file = &survey->dataset->plan.files[index];
-  struct mlaas_access access;
+  struct mlaas_opened opened = {0};
   bool reads = survey->num_names > 0 && file->quota > 0;
-  if (reads)
-    MLAAS_TRY(mlaas_access_open(survey->dataset, index, survey->names, survey->num_names, &access, error));
+  if (reads) {
+    mlaas_opener_walk(&survey->opener, index);
+    MLAAS_TRY(mlaas_opener_take(&survey->opener, index, &opened, error));
+  }
   enum mlaas_status status = MLAAS_OK;
-  for (size_t i = 0; i < file->num_pieces && status == MLAAS_OK; i++)
-    status = survey_piece(survey, index, file->first_piece + i, reads ? &access : NULL, error);
-  if (reads)
-    mlaas_access_close(&access);
+  for (size_t i = 0, ahead = 0; i < file->num_pieces && status == MLAAS_OK; i++) {
+    if (reads)
+      ahead = announce(survey, file, ahead, &opened.access);
+    status = survey_piece(survey, index, file->first_piece + i, reads ? &opened.access : NULL, error);
+  }
+  mlaas_opened_reset(survey->dataset, &opened);
   return status;
 }
 
@@ -235,8 +252,12 @@ enum mlaas_status mlaas_dataset_survey(struct mlaas_dataset *dataset, struct mla
         mlaas_arena_alloc(&arena, MLAAS_PIECE_ROWS * (survey.num_identifiers + 1), sizeof(int64_t), error);
   if (!dataset->classes || !survey.identifiers)
     status = mlaas_fail(error, MLAAS_MEMORY, "no memory to look at labels and weights");
+  mlaas_opener_init(&survey.opener, dataset, MLAAS_OPENER_ACCESS, survey.names, survey.num_names);
+  survey.opener.ahead = 0; /* pieces may be few */
+  survey.opener.quota_only = true;
   for (size_t i = 0; i < dataset->num_files && status == MLAAS_OK; i++)
     status = survey_file(&survey, i, error);
+  mlaas_opener_reset(&survey.opener);
   if (status == MLAAS_OK)
     status = balance(dataset, error);
   mlaas_arena_reset(&arena);

@@ -1,7 +1,7 @@
 /* From files to a recipe: the pass over all entries that makes statistics, statistics made earlier, or a recipe made
  * earlier. Afterwards the data set is ready. Knows no batches.
  */
-#include "dataset/access.h"
+#include "dataset/opener.h"
 
 #include "base/error.h"
 #include "column/arrow.h"
@@ -16,6 +16,7 @@ struct scan {
   mlaas_progress *progress;
   void *progress_context;
   int64_t done, total;
+  struct mlaas_opener opener;
   /* of the slice at hand */
   struct mlaas_specs *specs;
   const struct ArrowArray *array;
@@ -69,8 +70,10 @@ static enum mlaas_status scan_entries(struct scan *scan, const struct mlaas_data
     rows = mlaas_access_rows(access, ceiling * 2 / 5);
   else if (rows > 2 * MLAAS_PIECE_ROWS)
     rows = 2 * MLAAS_PIECE_ROWS;
-  for (int64_t start = 0, stop; start < file->entries; start = stop) {
+  for (int64_t start = 0, ahead = 0, stop; start < file->entries; start = stop) {
     stop = file->entries - start < rows ? file->entries : start + rows;
+    if (ahead < file->entries)
+      ahead = mlaas_reader_ahead(access->reader, ahead > start ? ahead : start, file->entries, 0);
     MLAAS_TRY(scan_slice(scan, file, access, start, &stop, error));
     MLAAS_TRY(report(scan, stop - start, error));
   }
@@ -81,8 +84,10 @@ static enum mlaas_status scan_entries(struct scan *scan, const struct mlaas_data
 static enum mlaas_status scan_file(struct scan *scan, size_t index, struct mlaas_specs **specs,
                                    struct mlaas_error *error) {
   const struct mlaas_dataset_file *file = &scan->dataset->files[index];
-  struct mlaas_access access;
-  MLAAS_TRY(mlaas_access_open(scan->dataset, index, scan->names, scan->num_names, &access, error));
+  struct mlaas_opened opened;
+  mlaas_opener_walk(&scan->opener, index);
+  MLAAS_TRY(mlaas_opener_take(&scan->opener, index, &opened, error));
+  struct mlaas_access access = opened.access;
   enum mlaas_status status = mlaas_specs_new(scan->dataset->table, &access.schema, specs, error);
   if (status == MLAAS_OK && (*specs)->num_columns != scan->num_names)
     status = mlaas_fail(error, MLAAS_INTERNAL, "%s: statistics are of %zu branches, not of %zu", file->url,
@@ -230,8 +235,11 @@ enum mlaas_status mlaas_dataset_scan(struct mlaas_dataset *dataset, mlaas_progre
   for (size_t i = 0; i < dataset->num_files; i++)
     scan.total += dataset->files[i].entries;
   enum mlaas_status status = list_names(&scan, error);
-  if (status == MLAAS_OK)
+  if (status == MLAAS_OK) {
+    mlaas_opener_init(&scan.opener, dataset, MLAAS_OPENER_ACCESS, scan.names, scan.num_names);
     status = scan_files(&scan, &specs, error);
+    mlaas_opener_reset(&scan.opener);
+  }
   mlaas_free(scan.names);
   if (status == MLAAS_OK)
     return finish(dataset, specs, error);
@@ -324,16 +332,19 @@ static enum mlaas_status rename_branches(struct mlaas_dataset *dataset, struct m
 
 /* Every file has the recipe's branches, of types that it can fill from. */
 static enum mlaas_status check_binding(struct mlaas_dataset *dataset, struct mlaas_error *error) {
-  for (size_t i = 0; i < dataset->num_files; i++) {
-    struct mlaas_access access;
-    struct mlaas_filler *filler = NULL;
+  struct mlaas_opener opener;
+  enum mlaas_status status = MLAAS_OK;
+  mlaas_opener_init(&opener, dataset, MLAAS_OPENER_BOUND, NULL, 0);
+  for (size_t i = 0; i < dataset->num_files && status == MLAAS_OK; i++) {
+    struct mlaas_opened opened;
     if (dataset->files[i].entries == 0)
       continue;
-    MLAAS_TRY(mlaas_dataset_bind(dataset, i, &access, &filler, error));
-    mlaas_filler_free(filler);
-    mlaas_access_close(&access);
+    mlaas_opener_walk(&opener, i);
+    status = mlaas_opener_take(&opener, i, &opened, error);
+    mlaas_opened_reset(dataset, &opened);
   }
-  return MLAAS_OK;
+  mlaas_opener_reset(&opener);
+  return status;
 }
 
 enum mlaas_status mlaas_dataset_set_recipe(struct mlaas_dataset *dataset, struct mlaas_recipe *recipe,

@@ -128,11 +128,12 @@ enum mlaas_status mlaas_loader_stats(const struct mlaas_loader *loader, char **j
                           json_integer((json_int_t)loader->truncated[i]));
   double rate = loader->seconds > 0 ? (double)loader->rows_made / loader->seconds : 0;
   json_t *all = json_pack(
-      "{sI sI sI sI sf sf sI sI sI sI so}", "epoch", (json_int_t)loader->epoch, "batch", (json_int_t)loader->position,
-      "rows_made", (json_int_t)loader->rows_made, "bytes_read", (json_int_t)loader->bytes_read, "seconds",
-      loader->seconds, "rows_per_second", rate, "batches_lent", (json_int_t)loader->home->lent, "window_rows",
-      (json_int_t)loader->mixer.options.window_rows, "memory_held", (json_int_t)mlaas_context_memory_held(context),
-      "memory_peak", (json_int_t)mlaas_context_memory_peak(context), "truncated", truncated);
+      "{sI sI sI sI sf sf sI sI sI sI so so}", "epoch", (json_int_t)loader->epoch, "batch",
+      (json_int_t)loader->position, "rows_made", (json_int_t)loader->rows_made, "bytes_read",
+      (json_int_t)loader->counters.bytes, "seconds", loader->seconds, "rows_per_second", rate, "batches_lent",
+      (json_int_t)loader->home->lent, "window_rows", (json_int_t)loader->mixer.options.window_rows, "memory_held",
+      (json_int_t)mlaas_context_memory_held(context), "memory_peak", (json_int_t)mlaas_context_memory_peak(context),
+      "truncated", truncated, "source", mlaas_counters_json(&loader->counters));
   pthread_mutex_unlock(&loader->home->lock);
   *json = all ? json_dumps(all, JSON_COMPACT) : NULL;
   json_decref(all);

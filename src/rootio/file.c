@@ -100,6 +100,12 @@ enum mlaas_status mlaas_file_open(struct mlaas_context *context, const char *url
   return strstr(error->where, shown) ? status : mlaas_fail_in(error, status, "%s", shown);
 }
 
+void mlaas_file_counters(const struct mlaas_file *file, struct mlaas_source_counters *counters) {
+  *counters = (struct mlaas_source_counters){0};
+  if (file->container.source)
+    mlaas_source_counters(file->container.source, counters);
+}
+
 void mlaas_file_info(const struct mlaas_file *file, struct mlaas_file_info *info) {
   if (file->foreign) {
     mlaas_foreign_info(file, info);
@@ -107,14 +113,20 @@ void mlaas_file_info(const struct mlaas_file *file, struct mlaas_file_info *info
   }
   const struct mlaas_container *container = &file->container;
   struct mlaas_source_counters counters;
-  mlaas_source_counters(container->source, &counters);
+  mlaas_file_counters(file, &counters);
   *info = (struct mlaas_file_info){.url = mlaas_source_url(container->source),
                                    .id = container->id,
                                    .version = container->version,
                                    .compression = container->compression,
                                    .size = mlaas_source_size(container->source),
                                    .bytes_read = counters.bytes,
-                                   .read_requests = counters.requests};
+                                   .read_requests = counters.requests,
+                                   .ranges = counters.ranges,
+                                   .bytes_delivered = counters.delivered,
+                                   .cache_hits = counters.hits,
+                                   .retries = counters.retries,
+                                   .failovers = counters.failovers,
+                                   .is_remote = mlaas_source_is_remote(container->source)};
 }
 
 size_t mlaas_file_num_tables(const struct mlaas_file *file) { return file->num_tables; }

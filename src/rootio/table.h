@@ -40,6 +40,10 @@ const struct mlaas_file_table *mlaas_file_find_object(const struct mlaas_file *f
 /* mlaas_file_open of an open source, which is taken over on success and on failure; `error` is not NULL. */
 enum mlaas_status mlaas_file_from_source(struct mlaas_context *context, struct mlaas_source *source,
                                          struct mlaas_file **file, struct mlaas_error *error);
+/* What reading the file has cost; of a file of another format nothing is known. */
+void mlaas_file_counters(const struct mlaas_file *file, struct mlaas_source_counters *counters);
+/* The same with the files of its friends and those beside it that hold baskets. */
+void mlaas_table_counters(const struct mlaas_table *table, struct mlaas_source_counters *counters);
 /* As mlaas_table_open finds it. */
 enum mlaas_status mlaas_file_find_table(const struct mlaas_file *file, const char *path,
                                         const struct mlaas_file_table **found, struct mlaas_error *error);

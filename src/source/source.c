@@ -122,7 +122,7 @@ enum mlaas_status mlaas_source_read_at(struct mlaas_source *source, int64_t offs
   return mlaas_source_read_many(source, &range, 1, error);
 }
 
-bool mlaas_source_is_remote(const struct mlaas_source *source) { return source->scheme->ahead; }
+bool mlaas_source_is_remote(const struct mlaas_source *source) { return source && source->scheme->ahead; }
 
 void mlaas_source_ahead(struct mlaas_source *source, const struct mlaas_range *ranges, size_t count) {
   if (source->scheme->ahead && count)

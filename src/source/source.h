@@ -47,7 +47,7 @@ void mlaas_source_put(struct mlaas_source *source);
 const char *mlaas_source_url(const struct mlaas_source *source);   /* for people: without passwords and tokens */
 const char *mlaas_source_place(const struct mlaas_source *source); /* for opening it, or what lies beside it */
 int64_t mlaas_source_size(const struct mlaas_source *source);
-/* A request costs a round trip: reading ahead is worth planning for. */
+/* A request costs a round trip: reading ahead is worth planning for. False for NULL. */
 bool mlaas_source_is_remote(const struct mlaas_source *source);
 /* The same of what is not open yet: it costs round trips to open. */
 bool mlaas_source_is_remote_url(const char *url);

@@ -3,6 +3,7 @@
 #ifndef MLAAS_TESTS_ROOTIO_COUNTED_H
 #define MLAAS_TESTS_ROOTIO_COUNTED_H
 
+#include "base/cancel.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "source/source.h"
@@ -27,6 +28,10 @@ struct counted {
   struct noted announced, read;
   long announcements, trips; /* calls; ranges that were read without being announced */
   long opened;
+  atomic_int opening, most_opening; /* at a time */
+  atomic_int slow_us;               /* what opening takes */
+  atomic_bool stalled;              /* reads wait until they are cancelled */
+  atomic_int waiting;
 };
 
 static struct counted counted = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -57,6 +62,11 @@ static enum mlaas_status counted_open(struct mlaas_context *context, const char 
   (void)context;
   struct stat status;
   const char *path = url + strlen(COUNTED);
+  int busy = atomic_fetch_add(&counted.opening, 1) + 1, most = atomic_load(&counted.most_opening);
+  while (busy > most && !atomic_compare_exchange_weak(&counted.most_opening, &most, busy))
+    ;
+  usleep((useconds_t)atomic_load(&counted.slow_us));
+  atomic_fetch_sub(&counted.opening, 1);
   int descriptor = open(path, O_RDONLY | O_CLOEXEC);
   if (descriptor < 0 || fstat(descriptor, &status) != 0)
     return mlaas_fail(error, MLAAS_NOT_FOUND, "there is no '%s'", path);
@@ -86,6 +96,12 @@ static inline bool was_announced(const struct mlaas_range *range) {
 static enum mlaas_status counted_read(void *state, const struct mlaas_range *ranges, size_t count,
                                       struct mlaas_error *error) {
   const struct counted_file *file = state;
+  atomic_fetch_add(&counted.waiting, 1);
+  while (atomic_load(&counted.stalled) && !mlaas_cancelled())
+    usleep(1000);
+  atomic_fetch_sub(&counted.waiting, 1);
+  if (atomic_load(&counted.stalled))
+    return mlaas_fail(error, MLAAS_CANCELLED, "the read was cancelled");
   pthread_mutex_lock(&counted.lock);
   for (size_t i = 0; i < count; i++) {
     counted.trips += !was_announced(&ranges[i]);

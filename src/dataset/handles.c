@@ -1,0 +1,163 @@
+/* Files that are open, and what they cost. Knows no branches. */
+#include "dataset/access.h"
+
+#include "base/error.h"
+#include "rootio/table.h"
+
+enum { KEPT_SHARE = 8, MOST_IDLE = 64 }; /* files wait open while less than this part of the ceiling is held */
+
+/* The handles are what changes of a data set that is otherwise immutable. */
+static struct mlaas_handles *handles_of(const struct mlaas_dataset *dataset) { return dataset->handles; }
+
+enum mlaas_status mlaas_handles_init(struct mlaas_dataset *dataset, struct mlaas_error *error) {
+  struct mlaas_handles *made = mlaas_alloc(sizeof *made);
+  if (!made)
+    return mlaas_fail(error, MLAAS_MEMORY, "no memory for a data set");
+  pthread_mutex_init(&made->lock, NULL);
+  dataset->handles = made;
+  made->closed = mlaas_arena_alloc(&dataset->arena, dataset->num_files, sizeof *made->closed, error);
+  return made->closed ? MLAAS_OK : MLAAS_MEMORY;
+}
+
+static void free_handle(struct mlaas_handle *handle) {
+  if (handle->table)
+    mlaas_table_close(handle->table);
+  if (handle->file)
+    mlaas_file_close(handle->file);
+  mlaas_free(handle);
+}
+
+void mlaas_handles_reset(struct mlaas_dataset *dataset) {
+  struct mlaas_handles *handles = dataset->handles;
+  if (!handles)
+    return;
+  mlaas_handles_drop(dataset);
+  pthread_mutex_destroy(&handles->lock);
+  mlaas_free(handles);
+  dataset->handles = NULL;
+}
+
+/* ---- one file ---- */
+
+/* Takes the first idle handle of file `index` (or of any: SIZE_MAX) out of its rest, or NULL. */
+static struct mlaas_handle *wake(struct mlaas_handles *handles, size_t index) {
+  pthread_mutex_lock(&handles->lock);
+  struct mlaas_handle *handle = handles->first;
+  while (handle && !(handle->idle && (index == SIZE_MAX || handle->index == index)))
+    handle = handle->next;
+  if (handle) {
+    handle->idle = false;
+    handles->num_idle--;
+  }
+  pthread_mutex_unlock(&handles->lock);
+  return handle;
+}
+
+enum mlaas_status mlaas_handle_open(const struct mlaas_dataset *dataset, size_t index, struct mlaas_handle **handle,
+                                    bool *fresh, struct mlaas_error *error) {
+  struct mlaas_handles *handles = handles_of(dataset);
+  *handle = wake(handles, index);
+  *fresh = !*handle;
+  if (*handle)
+    return MLAAS_OK;
+  struct mlaas_handle *made = mlaas_alloc(sizeof *made);
+  if (!made)
+    return mlaas_fail(error, MLAAS_MEMORY, "no memory to open '%s'", dataset->files[index].url);
+  made->index = index;
+  enum mlaas_status status = mlaas_file_open(dataset->context, dataset->files[index].place, &made->file, error);
+  if (status == MLAAS_OK)
+    status = mlaas_dataset_open_table(dataset, made->file, &made->table, error);
+  if (status != MLAAS_OK) {
+    free_handle(made);
+    return status;
+  }
+  pthread_mutex_lock(&handles->lock);
+  made->next = handles->first;
+  handles->first = made;
+  pthread_mutex_unlock(&handles->lock);
+  *handle = made;
+  return MLAAS_OK;
+}
+
+static void retire(struct mlaas_handles *handles, struct mlaas_handle *handle) {
+  struct mlaas_source_counters counters;
+  pthread_mutex_lock(&handles->lock);
+  mlaas_handle_counters(handle, &counters);
+  mlaas_counters_add(&handles->closed[handle->index], &counters);
+  struct mlaas_handle **at = &handles->first;
+  while (*at != handle)
+    at = &(*at)->next;
+  *at = handle->next;
+  pthread_mutex_unlock(&handles->lock);
+  free_handle(handle);
+}
+
+void mlaas_handle_close(const struct mlaas_dataset *dataset, struct mlaas_handle *handle) {
+  struct mlaas_handles *handles = handles_of(dataset);
+  struct mlaas_budget *budget = mlaas_context_budget(dataset->context);
+  if (!handle)
+    return;
+  bool keep = !handle->bad && mlaas_source_is_remote(handle->file->container.source) &&
+              mlaas_budget_held(budget) < mlaas_budget_ceiling(budget) / KEPT_SHARE;
+  pthread_mutex_lock(&handles->lock);
+  handle->idle = keep = keep && handles->num_idle < MOST_IDLE;
+  handles->num_idle += keep;
+  pthread_mutex_unlock(&handles->lock);
+  if (!keep)
+    retire(handles, handle);
+}
+
+bool mlaas_handles_drop(const struct mlaas_dataset *dataset) {
+  struct mlaas_handles *handles = handles_of(dataset);
+  bool any = false;
+  for (struct mlaas_handle *handle; (handle = wake(handles, SIZE_MAX)) != NULL; any = true)
+    retire(handles, handle);
+  return any;
+}
+
+/* ---- what it cost ---- */
+
+void mlaas_handle_counters(const struct mlaas_handle *handle, struct mlaas_source_counters *counters) {
+  mlaas_table_counters(handle->table, counters);
+}
+
+void mlaas_dataset_counters(const struct mlaas_dataset *dataset, size_t index, struct mlaas_source_counters *counters) {
+  struct mlaas_handles *handles = handles_of(dataset);
+  pthread_mutex_lock(&handles->lock);
+  *counters = handles->closed[index];
+  for (const struct mlaas_handle *handle = handles->first; handle; handle = handle->next) {
+    struct mlaas_source_counters more;
+    if (handle->index != index)
+      continue;
+    mlaas_handle_counters(handle, &more);
+    mlaas_counters_add(counters, &more);
+  }
+  pthread_mutex_unlock(&handles->lock);
+}
+
+void mlaas_counters_add(struct mlaas_source_counters *sum, const struct mlaas_source_counters *more) {
+  sum->requests += more->requests;
+  sum->ranges += more->ranges;
+  sum->bytes += more->bytes;
+  sum->delivered += more->delivered;
+  sum->hits += more->hits;
+  sum->retries += more->retries;
+  sum->failovers += more->failovers;
+}
+
+void mlaas_counters_subtract(struct mlaas_source_counters *sum, const struct mlaas_source_counters *less) {
+  sum->requests -= less->requests;
+  sum->ranges -= less->ranges;
+  sum->bytes -= less->bytes;
+  sum->delivered -= less->delivered;
+  sum->hits -= less->hits;
+  sum->retries -= less->retries;
+  sum->failovers -= less->failovers;
+}
+
+json_t *mlaas_counters_json(const struct mlaas_source_counters *counters) {
+  return json_pack("{sI sI sI sI sI sI sI}", "requests", (json_int_t)counters->requests, "ranges",
+                   (json_int_t)counters->ranges, "bytes", (json_int_t)counters->bytes, "delivered",
+                   (json_int_t)counters->delivered, "hits", (json_int_t)counters->hits, "retries",
+                   (json_int_t)counters->retries, "failovers", (json_int_t)counters->failovers);
+}
