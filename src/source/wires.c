@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* A new protocol is one line here, or a plug-in. */
-static const struct mlaas_wire *const built_in[] = {NULL};
+static const struct mlaas_wire *const built_in[] = {&mlaas_wire_http};
 
 /* Tests only. */
 static const struct mlaas_wire *lent;
