@@ -8,17 +8,13 @@
 
 enum { LINGER_MS = 2000, LONGEST_LINGER_MS = 15000, GONE_MS = 100, SLOWEST_BODY = 1024 };
 
-struct mlaas_connection *mlaas_connection_new(struct mlaas_hub *hub) {
-  struct mlaas_connection *connection = mlaas_alloc(sizeof *connection);
-  if (!connection)
-    return NULL;
+void mlaas_connection_init(struct mlaas_connection *connection, struct mlaas_hub *hub) {
   connection->hub = hub;
   connection->codec = &mlaas_http1_codec;
   connection->since = connection->touched = mlaas_hub_now(hub);
   mlaas_hub_add(hub, connection);
   hub->num_connections++;
   atomic_fetch_add(&hub->shared->open, 1);
-  return connection;
 }
 
 /* ---- reading ---- */
@@ -71,6 +67,11 @@ void mlaas_connection_resume(struct mlaas_connection *connection) {
     mlaas_connection_close(connection);
   else if (connection->tls)
     mlaas_tls_resume(connection);
+}
+
+bool mlaas_connection_has_unread(const struct mlaas_connection *connection) {
+  int fd = -1, waiting = 0;
+  return uv_fileno(&connection->uv.handle, &fd) == 0 && ioctl(fd, FIONREAD, &waiting) == 0 && waiting > 0;
 }
 
 void mlaas_connection_pause(struct mlaas_connection *connection) { pause_reading(connection); }

@@ -75,8 +75,8 @@ struct mlaas_connection {
   struct mlaas_http1 http1;
 };
 
-/* For a new handle of the listener's kind; NULL: out of memory. */
-struct mlaas_connection *mlaas_connection_new(struct mlaas_hub *hub);
+/* Memory of zeros from mlaas_alloc becomes a connection without a handle; closing it frees it. */
+void mlaas_connection_init(struct mlaas_connection *connection, struct mlaas_hub *hub);
 /* The socket is there: begins to read. */
 void mlaas_connection_start(struct mlaas_connection *connection);
 /* Sends one reply or a part of it. True: all is out (or the connection is lost). False: codec->sent comes later, and
@@ -87,6 +87,7 @@ void mlaas_connection_close(struct mlaas_connection *connection);    /* at once;
 void mlaas_connection_pause(struct mlaas_connection *connection);
 void mlaas_connection_resume(struct mlaas_connection *connection); /* there is room again */
 void mlaas_connection_free_if_done(struct mlaas_connection *connection);
+bool mlaas_connection_has_unread(const struct mlaas_connection *connection); /* the kernel keeps bytes for it */
 void mlaas_connection_wait(struct mlaas_connection *connection, enum mlaas_wait wait);
 
 /* For tls.c: sends bytes of the wire as they are. False: mlaas_tls_written comes later. */

@@ -476,10 +476,12 @@ static void http1_expired(struct mlaas_connection *connection) {
   }
 }
 
+/* A request that has come is answered, also if nobody has read it yet. */
 static bool http1_idle(const struct mlaas_connection *connection) {
   const struct mlaas_http1 *http = &connection->http1;
-  return !http->flight &&
-         (http->state == MLAAS_HTTP1_LINGER || (http->state == MLAAS_HTTP1_READ_HEAD && http->start == http->end));
+  if (http->flight || http->state == MLAAS_HTTP1_LINGER)
+    return !http->flight;
+  return http->state == MLAAS_HTTP1_READ_HEAD && http->start == http->end && !mlaas_connection_has_unread(connection);
 }
 
 static void http1_stop(struct mlaas_connection *connection) {

@@ -52,6 +52,7 @@ struct mlaas_shared {
   struct mlaas_server_options options; /* without zeros */
   struct mlaas_budget *budget;
   atomic_llong open;
+  size_t most_refused; /* connections of a loop that are told why they are turned away */
   uv_mutex_t tls_lock;
   struct ssl_ctx_st *tls; /* NULL: plain */
 };
@@ -71,8 +72,9 @@ struct mlaas_hub {
   uv_timer_t timer;
   int64_t tick; /* ms */
   bool stopping, cutting;
-  int64_t cut_at;             /* when the wait for running requests ends */
-  void (*empty)(void *owner); /* stopping, and the last connection is gone */
+  int64_t cut_at;               /* when the wait for running requests ends */
+  void (*empty)(void *owner);   /* stopping, and the last connection is gone */
+  void (*starves)(void *owner); /* files are short, and the idle connections are those of other loops */
   void *owner;
   time_t second;
   char date[40];

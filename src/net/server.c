@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 #include "net/address.h"
-#include "net/http1_codec.h"
+#include "net/listener.h"
 #include "net/tls.h"
 
 #include <errno.h>
@@ -14,29 +14,17 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { MOST_LOOPS = 256, MOST_REFUSED = 64, MOST_LISTENERS = 64, RETRY_MS = 100, SPARE_FILES = 256 };
-
-/* A listening socket of one loop. */
-struct listener {
-  union {
-    uv_handle_t handle;
-    uv_stream_t stream;
-    uv_tcp_t tcp;
-    uv_pipe_t pipe;
-  } uv;
-  uv_timer_t retry; /* somebody waits, but there was no memory to accept */
-  struct lane *lane;
-  bool is_unix, open;
-};
+enum { MOST_LOOPS = 256, MOST_REFUSED = 64, MOST_LISTENERS = 64, WANTED_FILES = 256, SPARE_FILES = 128 };
 
 struct lane {
   struct mlaas_server *server;
   struct mlaas_loop *loop;
   struct mlaas_hub hub;
-  struct listener *listeners;
+  struct mlaas_listener *listeners;
   int *sockets; /* until a listener has taken them; -1 then */
   size_t num_sockets;
-  struct mlaas_post stops[2];
+  struct mlaas_post stops[2], favour;
+  atomic_bool favour_asked;
   pthread_t thread;
   bool set_up, ended;
 };
@@ -50,100 +38,11 @@ struct mlaas_server {
   atomic_int stops;
 };
 
-/* ---- accepting ---- */
-
-static void name_peer(struct mlaas_connection *connection, bool is_unix) {
-  struct sockaddr_storage address = {0};
-  int size = sizeof address;
-  if (is_unix || uv_tcp_getpeername(&connection->uv.tcp, (struct sockaddr *)&address, &size) < 0)
-    address.ss_family = AF_UNIX;
-  mlaas_address_format((struct sockaddr *)&address, connection->peer, sizeof connection->peer);
-}
-
-/* More connections than allowed: the client is told, as far as that costs little. */
-static void turn_away(struct mlaas_connection *connection) {
-  static char text[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: 43\r\n"
-                       "Retry-After: 1\r\nConnection: close\r\n\r\n{\"error\": \"there are too many connections\"}";
-  struct mlaas_hub *hub = connection->hub;
-  mlaas_count(&hub->counters.refused, 1);
-  if (hub->num_refused >= MOST_REFUSED || hub->shared->tls) {
-    mlaas_connection_close(connection);
-    return;
-  }
-  hub->num_refused++;
-  connection->refused = true;
-  connection->http1.state = MLAAS_HTTP1_LINGER;
-  uv_buf_t part = uv_buf_init(text, sizeof text - 1);
-  if (!mlaas_connection_send(connection, &part, 1))
-    mlaas_connection_close(connection);
-  mlaas_connection_wait(connection, MLAAS_WAIT_LINGER);
-  mlaas_connection_shutdown(connection);
-  mlaas_connection_start(connection);
-}
-
-static bool start_tls(struct mlaas_connection *connection) {
-  struct mlaas_shared *shared = connection->hub->shared;
-  if (!shared->tls)
-    return true;
-  uv_mutex_lock(&shared->tls_lock);
-  bool started = mlaas_tls_start(connection, shared->tls);
-  uv_mutex_unlock(&shared->tls_lock);
-  connection->wait = MLAAS_WAIT_HEAD; /* the handshake has to end as soon as a head would */
-  return started;
-}
-
-/* False: no memory; what waits has to be accepted later. */
-static bool accept_one(struct listener *listener) {
-  struct mlaas_hub *hub = &listener->lane->hub;
-  struct mlaas_shared *shared = hub->shared;
-  bool full = atomic_load(&shared->open) >= shared->options.connections && !mlaas_hub_evict(hub);
-  struct mlaas_connection *connection = mlaas_connection_new(hub);
-  if (!connection)
-    return false;
-  if (listener->is_unix)
-    uv_pipe_init(mlaas_loop_uv(hub->loop), &connection->uv.pipe, 0);
-  else
-    uv_tcp_init(mlaas_loop_uv(hub->loop), &connection->uv.tcp);
-  connection->open = true;
-  if (uv_accept(&listener->uv.stream, &connection->uv.stream) < 0) {
-    mlaas_connection_close(connection);
-    return true;
-  }
-  if (!listener->is_unix)
-    uv_tcp_nodelay(&connection->uv.tcp, 1);
-  name_peer(connection, listener->is_unix);
-  mlaas_count(&hub->counters.accepted, 1);
-  if (full)
-    turn_away(connection);
-  else if (start_tls(connection))
-    mlaas_connection_start(connection);
-  else
-    mlaas_connection_close(connection);
-  return true;
-}
-
-static void on_retry(uv_timer_t *timer) {
-  struct listener *listener = timer->data;
-  if (!uv_is_closing(&listener->uv.handle) && !accept_one(listener))
-    uv_timer_start(timer, on_retry, RETRY_MS, 0);
-}
-
-/* Until it is accepted libuv takes no other: that is the pause which a lack of memory needs. */
-static void on_connection(uv_stream_t *stream, int code) {
-  struct listener *listener = stream->data;
-  if (code == 0 && !accept_one(listener))
-    uv_timer_start(&listener->retry, on_retry, RETRY_MS, 0);
-}
-
 /* ---- a loop ---- */
 
 static void close_listeners(struct lane *lane) {
   for (size_t i = 0; i < lane->num_sockets; i++)
-    if (lane->listeners[i].open) {
-      lane->listeners[i].open = false;
-      uv_close(&lane->listeners[i].uv.handle, NULL);
-      uv_close((uv_handle_t *)&lane->listeners[i].retry, NULL);
-    }
+    mlaas_listener_close(&lane->listeners[i]);
 }
 
 /* Nothing is open any more: the floors above let go of the loop, which then ends. */
@@ -159,7 +58,25 @@ static void end_lane(void *context) {
   mlaas_loop_stop(lane->loop);
 }
 
+/* Another loop has nobody to close. */
+static void on_favour(void *context) {
+  struct lane *lane = context;
+  atomic_store(&lane->favour_asked, false);
+  if (!lane->ended)
+    mlaas_hub_evict(&lane->hub);
+}
+
+static void ask_others(void *context) {
+  struct lane *lane = context;
+  struct mlaas_server *server = lane->server;
+  for (int i = 0; i < server->num_lanes; i++)
+    if (&server->lanes[i] != lane && !atomic_exchange(&server->lanes[i].favour_asked, true))
+      mlaas_loop_post(server->lanes[i].loop, &server->lanes[i].favour);
+}
+
 static void stop_lane(struct lane *lane, bool cut) {
+  for (size_t i = 0; i < lane->num_sockets && !cut; i++)
+    mlaas_listener_drain(&lane->listeners[i]);
   close_listeners(lane);
   mlaas_hub_stop(&lane->hub, cut);
   if (lane->hub.num_connections == 0)
@@ -178,23 +95,6 @@ static void on_second_stop(void *context) {
     stop_lane(lane, true);
 }
 
-static enum mlaas_status start_listener(struct listener *listener, int *socket, int backlog,
-                                        struct mlaas_error *error) {
-  uv_loop_t *loop = mlaas_loop_uv(listener->lane->loop);
-  listener->is_unix = mlaas_address_is_unix(*socket);
-  int code = listener->is_unix ? uv_pipe_init(loop, &listener->uv.pipe, 0) : uv_tcp_init(loop, &listener->uv.tcp);
-  uv_timer_init(loop, &listener->retry);
-  listener->retry.data = listener->uv.handle.data = listener;
-  listener->open = true;
-  if (code == 0)
-    code = listener->is_unix ? uv_pipe_open(&listener->uv.pipe, *socket) : uv_tcp_open(&listener->uv.tcp, *socket);
-  if (code == 0) {
-    *socket = -1;
-    code = uv_listen(&listener->uv.stream, backlog, on_connection);
-  }
-  return code == 0 ? MLAAS_OK : mlaas_fail(error, MLAAS_IO, "cannot accept connections: %s", uv_strerror(code));
-}
-
 static enum mlaas_status start_lane(struct lane *lane, struct mlaas_error *error) {
   const struct mlaas_server_options *options = &lane->server->shared.options;
   if (options->setup) {
@@ -203,10 +103,12 @@ static enum mlaas_status start_lane(struct lane *lane, struct mlaas_error *error
   }
   MLAAS_TRY(mlaas_hub_init(&lane->hub, &lane->server->shared, lane->loop, error));
   lane->hub.empty = end_lane;
+  lane->hub.starves = ask_others;
   lane->hub.owner = lane;
   for (size_t i = 0; i < lane->num_sockets; i++) {
-    lane->listeners[i].lane = lane;
-    MLAAS_TRY(start_listener(&lane->listeners[i], &lane->sockets[i], options->backlog, error));
+    int socket = lane->sockets[i];
+    lane->sockets[i] = -1;
+    MLAAS_TRY(mlaas_listener_start(&lane->listeners[i], &lane->hub, socket, error));
   }
   return MLAAS_OK;
 }
@@ -252,7 +154,7 @@ static enum mlaas_status take_options(struct mlaas_server *server, const struct 
   if (options->loops < 1 || options->loops > MOST_LOOPS)
     return mlaas_fail(error, MLAAS_ARGUMENT, "%d loops were asked for: 1 to %d", options->loops, MOST_LOOPS);
   if (options->header_limit < 64 || options->header_limit > 16 << 20 || options->connections < 1 ||
-      options->memory < 1 || options->body_limit < 0)
+      options->connections > INT32_MAX || options->memory < 1 || options->body_limit < 0)
     return mlaas_fail(error, MLAAS_ARGUMENT, "a limit of the server is out of range");
   if (!options->handler.begin || !options->handler.handle)
     return mlaas_fail(error, MLAAS_ARGUMENT, "the server has no handler");
@@ -277,6 +179,7 @@ static enum mlaas_status make_lanes(struct mlaas_server *server, size_t sockets,
     lane->listeners = mlaas_alloc(sockets * sizeof *lane->listeners);
     lane->sockets = mlaas_alloc(sockets * sizeof *lane->sockets);
     lane->stops[0] = (struct mlaas_post){.task = on_stop, .context = lane};
+    lane->favour = (struct mlaas_post){.task = on_favour, .context = lane};
     lane->stops[1] = (struct mlaas_post){.task = on_second_stop, .context = lane};
     if (!lane->listeners || !lane->sockets) {
       server->num_lanes++; /* so that it is freed */
@@ -323,13 +226,36 @@ static enum mlaas_status open_sockets(struct mlaas_server *server, struct mlaas_
 }
 
 /* Every connection is a file for the kernel, whose customary limit of 1024 is for the programs of another age. */
-static void allow_files(int64_t connections) {
+static rlim_t wanted_files(const struct mlaas_server_options *options) {
+  return (rlim_t)(options->connections + (int64_t)options->loops * MOST_REFUSED) + WANTED_FILES;
+}
+
+static void allow_files(const struct mlaas_server_options *options) {
   struct rlimit limit;
-  rlim_t wanted = (rlim_t)connections + SPARE_FILES;
+  rlim_t wanted = wanted_files(options);
   if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= wanted)
     return;
   limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
   setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* Where even the hard limit is low, connections leave some to models, uploads and logs: a server that has none left can
+ * answer nobody. What is open by now is not asked of /proc, which a container may lack. */
+static void divide_files(struct mlaas_shared *shared) {
+  struct mlaas_server_options *options = &shared->options;
+  struct rlimit limit;
+  shared->most_refused = MOST_REFUSED;
+  if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= wanted_files(options))
+    return;
+  int64_t left = (int64_t)limit.rlim_cur;
+  for (int file = 0; file < (int)limit.rlim_cur; file++)
+    left -= fcntl(file, F_GETFD) >= 0;
+  int64_t spare = left / 2 < SPARE_FILES ? left / 2 : SPARE_FILES;
+  if (options->connections > left - spare)
+    options->connections = left > spare ? left - spare : 1;
+  int64_t refused = (left - options->connections) / 4 / options->loops;
+  if (refused < MOST_REFUSED)
+    shared->most_refused = refused > 0 ? (size_t)refused : 0;
 }
 
 static enum mlaas_status open_server(struct mlaas_server *server, const struct mlaas_server_options *options,
@@ -341,10 +267,12 @@ static enum mlaas_status open_server(struct mlaas_server *server, const struct m
   server->shared.budget = mlaas_budget_new(own->memory);
   if (!server->shared.budget)
     return mlaas_fail(error, MLAAS_MEMORY, "no memory for the server");
+  allow_files(own);
   MLAAS_TRY(make_lanes(server, own->num_inherited ? own->num_inherited : 1, error));
-  allow_files(own->connections);
   signal(SIGPIPE, SIG_IGN);
-  return open_sockets(server, error);
+  MLAAS_TRY(open_sockets(server, error));
+  divide_files(&server->shared);
+  return MLAAS_OK;
 }
 
 enum mlaas_status mlaas_server_open(const struct mlaas_server_options *options, struct mlaas_server **out,
@@ -423,9 +351,11 @@ void mlaas_server_close(struct mlaas_server *server) {
     return;
   for (int i = 0; i < server->num_lanes; i++) {
     struct lane *lane = &server->lanes[i];
-    for (size_t k = 0; k < lane->num_sockets; k++)
+    for (size_t k = 0; k < lane->num_sockets; k++) {
+      mlaas_listener_close(&lane->listeners[k]);
       if (lane->sockets[k] >= 0)
         close(lane->sockets[k]);
+    }
     mlaas_loop_free(lane->loop);
     mlaas_hub_reset(&lane->hub);
     mlaas_free(lane->listeners);
@@ -443,6 +373,7 @@ void mlaas_server_close(struct mlaas_server *server) {
 }
 
 int mlaas_server_port(const struct mlaas_server *server) { return server->port; }
+int64_t mlaas_server_connections(const struct mlaas_server *server) { return server->shared.options.connections; }
 int mlaas_server_num_loops(const struct mlaas_server *server) { return server->num_lanes; }
 struct mlaas_loop *mlaas_server_loop(const struct mlaas_server *server, int index) {
   return server->lanes[index].loop;

@@ -121,7 +121,12 @@ static enum mlaas_status open_parts(struct mlaas_service *service, struct mlaas_
   config->server.handler.context = service;
   config->server.setup = set_up;
   config->server.teardown = tear_down;
-  return mlaas_server_open(&config->server, &service->server, error);
+  MLAAS_TRY(mlaas_server_open(&config->server, &service->server, error));
+  int64_t wanted = config->server.connections, allowed = mlaas_server_connections(service->server);
+  if (wanted > allowed)
+    mlaas_service_say(service, 1, "%lld connections are allowed, not %lld: the process may have too few files",
+                      (long long)allowed, (long long)wanted);
+  return MLAAS_OK;
 }
 
 enum mlaas_status mlaas_service_open(struct mlaas_config *config, struct mlaas_service **service,
