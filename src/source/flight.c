@@ -159,19 +159,41 @@ static bool has_free_request(const struct mlaas_remote *remote, bool ahead) {
   return remote->in_flight < (ahead && most > 1 ? most - 1 : most);
 }
 
+/* It was made for the limits of a server that may not be the one in use any more. */
+static bool fits(const struct mlaas_flight *flight) {
+  const struct mlaas_wire_file *limits = &flight->remote->opened->file;
+  int64_t bytes = 0, longest = 0;
+  for (size_t i = 0; i < flight->count; i++) {
+    bytes += flight->ranges[i].length;
+    longest = flight->ranges[i].length > longest ? flight->ranges[i].length : longest;
+  }
+  return flight->count <= limits->most_ranges && longest <= limits->most_range_bytes &&
+         bytes <= limits->most_request_bytes;
+}
+
 /* The next one to start, off its list; NULL: none can. */
 static struct mlaas_flight *take_next(struct mlaas_cache *cache) {
-  for (struct mlaas_flight *flight = cache->demands; flight; flight = flight->next)
-    if (has_free_request(flight->remote, false)) {
+  for (struct mlaas_flight *flight = cache->demands, *next; flight; flight = next) {
+    next = flight->next;
+    if (!has_free_request(flight->remote, false))
+      continue;
+    if (fits(flight)) {
       unlink_flight(flight);
       return flight;
     }
+    pthread_cond_broadcast(&flight->remote->changed);
+    mlaas_flight_withdraw(flight); /* its readers ask anew */
+  }
   int64_t now = cache->queue ? mlaas_now_ms() : 0;
   for (struct mlaas_flight *flight = cache->queue, *next; flight; flight = next) {
     next = flight->next;
     if (!has_free_request(flight->remote, true) || now < flight->remote->not_before_ms)
       continue;
     compact(flight);
+    if (!fits(flight)) {
+      mlaas_flight_withdraw(flight);
+      continue;
+    }
     if (flight->count && !fill(flight))
       return NULL; /* those behind it wait too, else it would never find room */
     unlink_flight(flight);

@@ -83,6 +83,7 @@ static bool list_missing(struct plan *plan) {
       plan->missing[plan->num_missing++] = missing;
     }
   }
+  mlaas_ranges_sort(plan->missing, plan->num_missing); /* overlapping ranges with spans between them are not in order */
   plan->merged = plan->num_missing ? mlaas_alloc(plan->num_missing * sizeof *plan->merged) : NULL;
   return plan->merged;
 }

@@ -21,6 +21,7 @@ struct bit {
   struct mlaas_range range;
   struct mlaas_span *span;
   struct mlaas_flight *flight;
+  bool there;
 };
 
 /* One range of a request to be made. */
@@ -267,6 +268,7 @@ static bool add_group(struct reading *reading, size_t first, size_t stop, struct
 static bool add_groups(struct reading *reading) {
   struct ranges *missing = &reading->missing, *merged = &reading->merged;
   merged->count = 0;
+  mlaas_ranges_sort(missing->items, missing->count); /* overlapping ranges with spans between them are not in order */
   for (size_t i = 0; i < missing->count; i++)
     if (!add_range(merged, 0, 0, NULL))
       return false;
@@ -443,8 +445,9 @@ static enum mlaas_status collect(struct reading *reading, bool *failed, struct m
   *failed = false;
   reading->todo.count = 0;
   for (size_t i = 0; i < reading->num_bits && status == MLAAS_OK; i++) {
-    const struct bit *bit = &reading->bits[i];
-    if (is_there(bit))
+    struct bit *bit = &reading->bits[i];
+    bit->there = is_there(bit);
+    if (bit->there)
       continue;
     *failed |= bit->span || bit->flight;
     if (!add_range(&reading->todo, bit->range.offset, bit->range.length, bit->range.data))
@@ -452,7 +455,7 @@ static enum mlaas_status collect(struct reading *reading, bool *failed, struct m
   }
   pthread_mutex_unlock(&reading->remote->cache->lock); /* users keep the spans as they are */
   for (size_t i = 0; i < reading->num_bits && status == MLAAS_OK; i++)
-    if (is_there(&reading->bits[i]))
+    if (reading->bits[i].there)
       copy_bit(&reading->bits[i]);
   pthread_mutex_lock(&reading->remote->cache->lock);
   return status;

@@ -1,5 +1,6 @@
 /* The replicas of one file: parsing their list, opening the one that promises most, and what follows when it fails.
  * Must not know what is read. */
+#include "source/gather.h"
 #include "source/opener.h"
 #include "source/remote.h"
 #include "source/retry.h"
@@ -132,6 +133,9 @@ static void put_aside(struct mlaas_remote *remote, int i) {
   int doublings = replica->failures < 5 ? replica->failures : 5;
   int64_t ms = (int64_t)ASIDE_MS << doublings;
   replica->aside_until = mlaas_now_ms() + (ms < MOST_ASIDE_MS ? ms : MOST_ASIDE_MS);
+  for (int k = 0; k < remote->num_replicas; k++) /* the last to fail is the last to be chosen */
+    if (k != i && remote->replicas[k].aside_until >= replica->aside_until)
+      replica->aside_until = remote->replicas[k].aside_until + 1;
 }
 
 /* No longer in use: the next reader opens one. */
@@ -224,15 +228,19 @@ static void mend_limits(struct mlaas_wire_file *file) {
 static enum mlaas_status compare_head(struct mlaas_remote *remote, const struct mlaas_opened *opened,
                                       const struct mlaas_tries *tries, bool *transient, struct mlaas_error *error) {
   char head[HEAD_BYTES];
-  struct mlaas_fetch fetch;
   struct mlaas_range range = {0, remote->head_bytes, head};
-  enum mlaas_status status =
-      mlaas_wire_read(opened->wire, opened->file.handle, &range, tries->deadline_ms, &fetch, error);
-  pthread_mutex_lock(&remote->cache->lock);
-  remote->counters.requests += fetch.requests;
-  remote->counters.delivered += fetch.delivered;
-  pthread_mutex_unlock(&remote->cache->lock);
-  *transient = fetch.transient;
+  enum mlaas_status status = MLAAS_OK;
+  int64_t most = opened->file.most_range_bytes;
+  for (size_t i = 0, count = mlaas_pieces_of(range.length, most); i < count && status == MLAAS_OK; i++) {
+    struct mlaas_range piece = mlaas_piece_of(&range, most, i);
+    struct mlaas_fetch fetch;
+    status = mlaas_wire_read(opened->wire, opened->file.handle, &piece, tries->deadline_ms, &fetch, error);
+    pthread_mutex_lock(&remote->cache->lock);
+    remote->counters.requests += fetch.requests;
+    remote->counters.delivered += fetch.delivered;
+    pthread_mutex_unlock(&remote->cache->lock);
+    *transient = fetch.transient;
+  }
   if (status != MLAAS_OK || XXH3_64bits(head, (size_t)range.length) == remote->head_hash)
     return status;
   return mlaas_fail(error, MLAAS_STALE, "this is another file: it begins differently");

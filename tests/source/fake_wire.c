@@ -38,7 +38,7 @@ static bool stopping;
 static struct request *requests; /* by due time */
 static struct fake_file files[MOST_FILES];
 static size_t num_files;
-static long handles, in_flight, violations;
+static long handles, in_flight, openings, violations;
 static unsigned long long random_state;
 
 static unsigned draw(void) {
@@ -173,7 +173,7 @@ static enum mlaas_status fail_open(enum fake_fault fault, struct mlaas_error *er
   return fetch.status;
 }
 
-static enum mlaas_status fake_open(const char *url, const struct mlaas_remote_options *options,
+static enum mlaas_status open_file(const char *url, const struct mlaas_remote_options *options,
                                    struct mlaas_wire_file *opened, bool *transient, struct mlaas_error *error) {
   struct fake_file *file = find(url);
   *transient = false;
@@ -201,6 +201,18 @@ static enum mlaas_status fake_open(const char *url, const struct mlaas_remote_op
   handles++;
   pthread_mutex_unlock(&lock);
   return MLAAS_OK;
+}
+
+static enum mlaas_status fake_open(const char *url, const struct mlaas_remote_options *options,
+                                   struct mlaas_wire_file *opened, bool *transient, struct mlaas_error *error) {
+  pthread_mutex_lock(&lock);
+  openings++;
+  pthread_mutex_unlock(&lock);
+  enum mlaas_status status = open_file(url, options, opened, transient, error);
+  pthread_mutex_lock(&lock);
+  openings--;
+  pthread_mutex_unlock(&lock);
+  return status;
 }
 
 static bool keeps_contract(const struct handle *handle, const struct mlaas_fetch *fetch) {
@@ -325,7 +337,7 @@ void fake_wire_start(unsigned seed) {
 void fake_wire_stop(void) {
   for (int i = 0; i < 2000; i++) { /* an opening that its caller left closes its handle in its own time */
     pthread_mutex_lock(&lock);
-    bool busy = handles > 0;
+    bool busy = handles > 0 || openings > 0;
     pthread_mutex_unlock(&lock);
     if (!busy)
       break;

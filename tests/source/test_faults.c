@@ -1,0 +1,208 @@
+/* Remote files in bad weather: many threads, random ranges and announcements, failures of every kind, allocations that
+ * fail. Bytes are right or there is an error, and in the end nothing is held. */
+#include "remote_help.h"
+
+#include "base/memory.h"
+
+#include <pthread.h>
+
+enum { THREADS = 4, FILES = 3 };
+
+struct worker {
+  struct mlaas_source **sources;
+  unsigned seed;
+  int reads, wrong, failed;
+};
+
+static unsigned draw(unsigned *seed) { return (*seed = *seed * 1103515245U + 12345U) >> 8; }
+
+/* Assertions belong to the main thread. */
+static void read_some(struct worker *worker) {
+  struct mlaas_source *source = worker->sources[draw(&worker->seed) % FILES];
+  struct mlaas_range ranges[8];
+  struct mlaas_error error;
+  size_t count = 1 + draw(&worker->seed) % 8;
+  int64_t base = draw(&worker->seed) % (SIZE - 200000);
+  for (size_t i = 0; i < count; i++) {
+    int64_t length = 1 + draw(&worker->seed) % (draw(&worker->seed) % 4 ? 2000 : 60000);
+    ranges[i] = (struct mlaas_range){base + draw(&worker->seed) % 100000, length, malloc((size_t)length)};
+  }
+  if (draw(&worker->seed) % 2)
+    mlaas_source_ahead(source, ranges, count);
+  if (draw(&worker->seed) % 8 == 0) { /* sometimes what is announced is never read */
+    struct mlaas_range more = {draw(&worker->seed) % (SIZE - 100000), 100000, NULL};
+    mlaas_source_ahead(source, &more, 1);
+  }
+  enum mlaas_status status = mlaas_source_read_many(source, ranges, count, &error);
+  worker->reads++;
+  worker->failed += status != MLAAS_OK;
+  for (size_t i = 0; i < count; i++) {
+    if (status == MLAAS_OK && memcmp(ranges[i].data, bytes + ranges[i].offset, (size_t)ranges[i].length) != 0)
+      worker->wrong++;
+    free(ranges[i].data);
+  }
+}
+
+static void *work(void *argument) {
+  struct worker *worker = argument;
+  while (worker->reads < 150)
+    read_some(worker);
+  return NULL;
+}
+
+static struct fake_file *serve(const char *host, int i) {
+  char name[64];
+  snprintf(name, sizeof name, "fake://%s/%d", host, i);
+  struct fake_file *file = fake_wire_serve(name, bytes, SIZE);
+  file->limits.most_ranges = i == 0 ? 1 : 50;
+  file->limits.most_range_bytes = i == 1 ? 3000 : 1 << 20;
+  file->limits.most_requests = 1 + i * 3;
+  file->at_once = i == 2;
+  return file;
+}
+
+static void run_threads(int64_t cache, int one_in, unsigned seed) {
+  struct mlaas_context *context = make_context(cache, 0, 40);
+  struct mlaas_source *sources[FILES];
+  struct fake_file *files[2][FILES];
+  struct worker workers[THREADS];
+  pthread_t threads[THREADS];
+  for (int i = 0; i < FILES; i++) {
+    char list[160];
+    files[0][i] = serve("u", i);
+    files[1][i] = serve("v", i);
+    snprintf(list, sizeof list, i == 1 ? "fake://u/%d" : "fake://u/%d|fake://v/%d", i, i);
+    sources[i] = open_file(context, list);
+  }
+  for (int i = 0; i < 2 * FILES; i++)
+    files[i / FILES][i % FILES]->bad_one_in = one_in;
+  for (unsigned i = 0; i < THREADS; i++) {
+    workers[i] = (struct worker){.sources = sources, .seed = seed * 100 + i};
+    assert_int_equal(pthread_create(&threads[i], NULL, work, &workers[i]), 0);
+  }
+  for (int i = 0; i < THREADS; i++) {
+    pthread_join(threads[i], NULL);
+    assert_int_equal(workers[i].wrong, 0);
+    assert_int_equal(workers[i].failed, 0);
+  }
+  for (int i = 0; i < 2 * FILES; i++)
+    files[i / FILES][i % FILES]->bad_one_in = 0;
+  for (int i = 0; i < FILES; i++)
+    mlaas_source_put(sources[i]);
+  assert_int_equal(mlaas_context_memory_held(context), 0);
+  assert_true(mlaas_context_memory_peak(context) <= mlaas_context_memory_ceiling(context));
+  mlaas_context_put(context);
+}
+
+static void threads_read_right_in_good_weather(void **state) {
+  (void)state;
+  run_threads(0, 0, 1);
+}
+
+static void threads_read_right_in_bad_weather(void **state) {
+  (void)state;
+  run_threads(0, 5, 2);
+}
+
+static void threads_read_right_with_a_tiny_cache(void **state) {
+  (void)state;
+  run_threads(100000, 0, 3);
+}
+
+static void and_with_both(void **state) {
+  (void)state;
+  run_threads(100000, 5, 4);
+}
+
+/* ---- memory ---- */
+
+static enum mlaas_status read_and_announce(struct mlaas_source *source) {
+  int64_t ranges[20][2], gaps[][2] = {{1500000, 20000}, {1520100, 20000}, {1800000, 100}};
+  for (int i = 0; i < 20; i++) {
+    ranges[i][0] = 400000 + i * 30000;
+    ranges[i][1] = 20000;
+  }
+  announce(source, ranges, 20);
+  enum mlaas_status status = read_ranges(source, ranges, 20, NULL);
+  if (status == MLAAS_OK)
+    status = read_ranges(source, gaps, 3, NULL);
+  return status == MLAAS_OK ? read_ranges(source, &gaps[2], 1, NULL) : status;
+}
+
+static void opening_survives_each_failed_allocation(void **state) {
+  (void)state;
+  fake_wire_serve("fake://w/x.root", bytes, SIZE)->at_once = true;
+  struct mlaas_context *context = make_context(0, 0, 0);
+  struct mlaas_source *source = NULL;
+  enum mlaas_status status;
+  long n = 0;
+  do {
+    mlaas_memory_fail(++n, false);
+    status = mlaas_source_open(context, "fake://w/x.root|fake://w/y.root", &source, NULL);
+    mlaas_memory_fail(0, false);
+    assert_true(status == MLAAS_OK || (status == MLAAS_MEMORY && !source));
+    mlaas_source_put(source);
+    source = NULL;
+    assert_int_equal(mlaas_context_memory_held(context), 0);
+  } while (n < 60);
+  assert_int_equal(status, MLAAS_OK);
+  mlaas_context_put(context);
+}
+
+static void reading_survives_each_failed_allocation(void **state) {
+  (void)state;
+  fake_wire_serve(url, bytes, SIZE);
+  struct mlaas_context *context = make_context(0, 0, 0);
+  int refused = 0;
+  for (long n = 1; n < 200; n++) {
+    struct mlaas_source *source = open_file(context, url);
+    mlaas_memory_fail(n, n % 3 == 0);
+    enum mlaas_status status = read_and_announce(source);
+    mlaas_memory_fail(0, false);
+    assert_true(status == MLAAS_OK || status == MLAAS_MEMORY);
+    refused += status != MLAAS_OK;
+    assert_int_equal(read_and_announce(source), MLAAS_OK);
+    mlaas_source_put(source);
+    assert_int_equal(mlaas_context_memory_held(context), 0);
+  }
+  assert_true(refused > 3);
+  mlaas_context_put(context);
+}
+
+/* Each request fails once in each way, with no retries and with some. */
+static void reading_survives_each_failed_request(void **state) {
+  (void)state;
+  struct fake_file *file = fake_wire_serve(url, bytes, SIZE);
+  file->limits.most_ranges = 5;
+  for (int retries = -1; retries <= 2; retries += 3) {
+    struct mlaas_context *context = make_context(0, 0, retries);
+    for (int fault = FAKE_TRANSIENT; fault < FAKE_FAULTS; fault++)
+      for (int n = 1; n < 8 && fault != FAKE_STALL; n++) {
+        struct mlaas_source *source = open_file(context, url);
+        file->fetch_fault = fault;
+        file->good_fetches = n;
+        file->bad_fetches = 1;
+        enum mlaas_status status = read_and_announce(source);
+        bool passes = fault == FAKE_TRANSIENT || fault == FAKE_BUSY || fault == FAKE_SHORT || fault == FAKE_CANCELLED;
+        assert_true(status == MLAAS_OK || status == MLAAS_IO || status == MLAAS_STALE || status == MLAAS_NOT_FOUND);
+        assert_true(status == MLAAS_OK || !passes || retries < 0);
+        file->good_fetches = file->bad_fetches = 0;
+        assert_true(fault == FAKE_STALE || read_and_announce(source) == MLAAS_OK);
+        mlaas_source_put(source);
+        assert_int_equal(mlaas_context_memory_held(context), 0);
+      }
+    mlaas_context_put(context);
+  }
+}
+
+int main(void) {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+  const struct CMUnitTest tests[] = {
+      TEST(threads_read_right_in_good_weather),      TEST(threads_read_right_in_bad_weather),
+      TEST(threads_read_right_with_a_tiny_cache),    TEST(and_with_both),
+      TEST(opening_survives_each_failed_allocation), TEST(reading_survives_each_failed_allocation),
+      TEST(reading_survives_each_failed_request),
+  };
+#undef TEST
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
