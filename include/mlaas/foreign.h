@@ -21,7 +21,7 @@ extern "C" {
 struct mlaas_foreign_file {
   void *handle;            /* NULL: no file of these formats; it is then opened as a ROOT file */
   const char *format;      /* "Parquet" */
-  const void *head, *tail; /* the first and the last bytes, at most 1 MiB each: with the size they are its identity */
+  const void *head, *tail; /* the first and the last bytes: with the size they are its identity */
   size_t head_size, tail_size;
   int64_t size;              /* bytes */
   const char *const *tables; /* names; a single "" for a format whose files are one table: any name fits it */

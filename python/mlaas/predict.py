@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ._errors import ArgumentError, Error, IOError, NotFoundError, UnsupportedError
-from .formats._names import format_of
+from .formats._names import COMPRESSED, by_name, format_of
 from .progress import make as make_progress
 
 FORMATS = ("root", "parquet", "csv", "npz")
@@ -83,7 +83,7 @@ def out_paths(files: list, out: str, format: str, tag=None) -> list:
     end = f".{tag}" if tag else ""
     used, result = set(), []
     for name in files:
-        stem = os.path.basename(name.split("?")[0]).removesuffix(".root")
+        stem = _stem(os.path.basename(name.split("?")[0]))
         candidate, number = stem, 1
         while candidate in used:
             number += 1
@@ -91,6 +91,15 @@ def out_paths(files: list, out: str, format: str, tag=None) -> list:
         used.add(candidate)
         result.append(os.path.join(out, f"{candidate}{end}.scores.{format}"))
     return result
+
+
+def _stem(name: str) -> str:
+    """The name without what says its format."""
+    if by_name(name):
+        for end in COMPRESSED:
+            name = name.removesuffix(end)
+        return os.path.splitext(name)[0]
+    return name.removesuffix(".root")
 
 
 # ---- writers: append(dict of arrays), close() ---------------------------------------------------

@@ -17,6 +17,9 @@ AGAIN_SECONDS = 0.05
 AFTER = {  # what an interrupt leaves, and how to go on
     "train": "the same command with --resume goes on from the last checkpoint",
     "predict": "the score files that are there are complete",
+    "convert": "nothing was written",
+    "specs": "nothing was written",
+    "inspect": "nothing was changed",
 }
 LIMITS = ("max_metadata", "max_basket", "max_page", "max_nesting", "max_columns", "trust_pages")
 TRAIN = (
@@ -36,6 +39,11 @@ TRAIN = (
     "compat",
 )
 PREDICT = (*LIMITS, "bundle", "files", "out", "format", "rename", "tag", "memory", "threads", "quiet")
+
+
+CONVERT = (*LIMITS, "files", "out", "columns", "to", "table", "cache", "memory", "threads", "quiet")
+INSPECT = (*LIMITS, "files", "table", "brief", "json", "memory", "threads")
+SPECS = (*LIMITS, "files", "params", "memory", "threads", "quiet")
 
 
 class Terminated(KeyboardInterrupt):
@@ -146,7 +154,77 @@ def predict(options: dict):
         print("\n".join(paths))
 
 
-COMMANDS = {"train": train, "predict": predict}
+def convert(options: dict):
+    from . import formats
+    from .progress import make as make_progress
+
+    options = _checked(options, CONVERT, "convert")
+    if options.get("cache"):
+        formats.cache_folder(options["cache"])
+    columns = [name.strip() for text in options.get("columns") or [] for name in text.split(",") if name.strip()]
+    files = [name for item in options["files"] for name in _names(item)]
+    progress = make_progress(False if options.get("quiet") else None)
+    done = formats.convert(
+        files,
+        options["out"],
+        columns=columns or None,
+        to=options.get("to"),
+        table=options.get("table"),
+        memory=options.get("memory"),
+        threads=options.get("threads"),
+        limits=_limits(options),
+        progress=progress,
+    )
+    for name, reason in done["left_out"].items():
+        print(f"mlaas convert: column {name} was left out: {reason}", file=sys.stderr)
+
+
+def _names(text: str) -> list:
+    from .predict import file_list
+
+    return file_list(text)
+
+
+def specs(options: dict):
+    """The statistics as JSON on standard output, what a person sees on the other: the command reads them."""
+    from . import Dataset
+    from .progress import Bar, Lines, Progress
+
+    options = _checked(options, SPECS, "specs")
+    quiet, terminal = options.get("quiet"), sys.stderr.isatty()
+    progress = Progress() if quiet else Bar(sys.stderr) if terminal else Lines(sys.stderr)
+    dataset = Dataset(
+        options["files"],
+        None,
+        options.get("params"),
+        memory=options.get("memory"),
+        threads=options.get("threads"),
+        limits=_limits(options),
+    )
+    with progress.step("scanning", unit="entries") as step:
+        dataset.scan(step.at)
+    made = dataset.specs
+    assert made is not None
+    sys.stdout.write(made.to_json())
+    sys.stdout.flush()
+
+
+def inspect(options: dict):
+    from . import open as open_file
+    from .formats._inspect import describe, page
+
+    options = _checked(options, INSPECT, "inspect")
+    every = []
+    for name in options["files"]:
+        with open_file(name, options.get("memory"), limits=_limits(options)) as file:
+            every.append(describe(file, options.get("table"), bool(options.get("brief"))))
+    if options.get("json"):
+        print(json.dumps({"format": "mlaas-inspect", "version": 1, "files": every}, indent=1))
+    else:
+        print("\n\n".join(page(about) for about in every))
+
+
+COMMANDS = {"train": train, "predict": predict, "convert": convert, "specs": specs, "inspect": inspect}
 
 
 def _take_signals():

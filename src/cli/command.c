@@ -6,9 +6,9 @@
 #include <string.h>
 
 static const struct mlaas_command *const commands[] = {
-    &mlaas_command_inspect, &mlaas_command_specs,      &mlaas_command_train,   &mlaas_command_predict,
-    &mlaas_command_serve,   &mlaas_command_models,     &mlaas_command_score,   &mlaas_command_model_check,
-    &mlaas_command_help,    &mlaas_command_completion, &mlaas_command_version,
+    &mlaas_command_inspect,     &mlaas_command_specs, &mlaas_command_train,      &mlaas_command_predict,
+    &mlaas_command_convert,     &mlaas_command_serve, &mlaas_command_models,     &mlaas_command_score,
+    &mlaas_command_model_check, &mlaas_command_help,  &mlaas_command_completion, &mlaas_command_version,
 };
 enum { NUM_COMMANDS = sizeof commands / sizeof *commands };
 

@@ -97,8 +97,8 @@ const struct mlaas_command *mlaas_command_at(size_t i); /* NULL past the end */
 enum mlaas_status mlaas_command_find(const char *name, const struct mlaas_command **command, struct mlaas_error *error);
 
 extern const struct mlaas_command mlaas_command_inspect, mlaas_command_specs, mlaas_command_train,
-    mlaas_command_predict, mlaas_command_serve, mlaas_command_models, mlaas_command_score, mlaas_command_model_check,
-    mlaas_command_help, mlaas_command_version, mlaas_command_completion;
+    mlaas_command_predict, mlaas_command_convert, mlaas_command_serve, mlaas_command_models, mlaas_command_score,
+    mlaas_command_model_check, mlaas_command_help, mlaas_command_version, mlaas_command_completion;
 
 /* ---- what the user typed ---- */
 

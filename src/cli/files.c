@@ -3,10 +3,12 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "source/place.h"
 
 #include <errno.h>
 #include <mlaas/place.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -34,6 +36,11 @@ enum mlaas_status mlaas_list_expand(struct mlaas_list *list, struct mlaas_contex
 
 enum mlaas_status mlaas_list_add(struct mlaas_list *list, const char *text, struct mlaas_error *error) {
   return mlaas_list_expand(list, NULL, text, NULL, error);
+}
+
+bool mlaas_name_is_foreign(const char *name) {
+  size_t length = (size_t)(mlaas_place_query(name) - name);
+  return mlaas_place_is_data(name) && !(length >= 5 && strncasecmp(name + length - 5, ".root", 5) == 0);
 }
 
 void mlaas_list_reset(struct mlaas_list *list) {

@@ -21,6 +21,8 @@ enum mlaas_status mlaas_list_add(struct mlaas_list *list, const char *text, stru
 /* The same; servers are asked where `context` is not NULL. `redirector` may be NULL. */
 enum mlaas_status mlaas_list_expand(struct mlaas_list *list, struct mlaas_context *context, const char *text,
                                     const char *redirector, struct mlaas_error *error);
+/* By its end, a file of another format than ROOT: "x.parquet", "x.csv.gz". Those are read in Python. */
+bool mlaas_name_is_foreign(const char *name);
 void mlaas_list_reset(struct mlaas_list *list);
 
 /* The whole of a text file, at most 64 MiB; freed with mlaas_free. */

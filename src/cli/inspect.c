@@ -1,6 +1,8 @@
 /* `mlaas inspect`: what is in a ROOT file, and what of it can be read. The views are in inspect_*.c. */
 #include "base/error.h"
+#include "cli/files.h"
 #include "cli/inspect.h"
+#include "cli/python.h"
 
 static const struct mlaas_option options[] = {
     {.name = "table",
@@ -82,9 +84,28 @@ static enum mlaas_status check_view(const struct mlaas_arguments *arguments, str
   return MLAAS_OK;
 }
 
+/* Files of other formats are opened in Python. */
+static enum mlaas_status inspect_in_python(const struct mlaas_arguments *arguments, struct mlaas_error *error) {
+  static const char *const others[] = {"tree", "histograms", "verify", "diff"};
+  json_t *given = mlaas_python_options(arguments), *files = json_array();
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+    if (mlaas_arguments_flag(arguments, others[i])) {
+      json_decref(given);
+      json_decref(files);
+      return mlaas_fail(error, MLAAS_ARGUMENT, "--%s is for ROOT files only", others[i]);
+    }
+  for (size_t i = 0; i < mlaas_arguments_num_operands(arguments); i++)
+    json_array_append_new(files, json_string(mlaas_arguments_operands(arguments)[i]));
+  json_object_set_new(given, "files", files);
+  return mlaas_python_run("inspect", given, error);
+}
+
 static enum mlaas_status run(const struct mlaas_arguments *arguments, struct mlaas_error *error) {
   struct mlaas_context *context = NULL;
   bool verify = mlaas_arguments_flag(arguments, "verify");
+  for (size_t i = 0; i < mlaas_arguments_num_operands(arguments); i++)
+    if (mlaas_name_is_foreign(mlaas_arguments_operands(arguments)[i]))
+      return inspect_in_python(arguments, error);
   MLAAS_TRY(check_view(arguments, error));
   MLAAS_TRY(mlaas_arguments_context(arguments, verify ? mlaas_arguments_number(arguments, "threads", 0) : 1, &context,
                                     error));
@@ -98,7 +119,7 @@ static enum mlaas_status run(const struct mlaas_arguments *arguments, struct mla
 const struct mlaas_command mlaas_command_inspect = {
     .name = "inspect",
     .operands = "FILE...",
-    .summary = "Show the trees of ROOT files: branches, types, sizes, what cannot be read",
+    .summary = "Show the tables of files: branches, types, sizes, what cannot be read",
     .text =
         "Reads metadata only, unless --verify is given, so it takes moments whatever the size of the file. Sizes are "
         "as stored and "

@@ -9,6 +9,8 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* Run instead of -m, so that a missing package gets a sentence and not a stack of calls, and so does Ctrl-C while the
@@ -103,4 +105,73 @@ enum mlaas_status mlaas_python_run(const char *command, json_t *options, struct 
   free(text);
   return mlaas_fail_errno(error, reason, "%s needs Python, and '%s' could not be started (MLAAS_PYTHON names another)",
                           command, python);
+}
+
+enum { MOST_TEXT = 1 << 30 };
+
+static enum mlaas_status read_all(int descriptor, char **text, struct mlaas_error *error) {
+  size_t size = 0, room = 1 << 16;
+  char *all = mlaas_alloc(room);
+  while (all) {
+    ssize_t got = read(descriptor, all + size, room - size - 1);
+    if (got < 0 && errno == EINTR)
+      continue;
+    if (got <= 0)
+      break;
+    size += (size_t)got;
+    if (room - size > 1)
+      continue;
+    char *grown = room < MOST_TEXT ? mlaas_realloc(all, room *= 2) : NULL;
+    if (!grown)
+      mlaas_free(all);
+    all = grown;
+  }
+  if (!all)
+    return mlaas_fail(error, MLAAS_MEMORY, "no memory for what Python says");
+  all[size] = '\0';
+  *text = all;
+  return MLAAS_OK;
+}
+
+/* In the child: never returns. */
+static void become_python(const char *command, json_t *options, int descriptor) {
+  struct mlaas_error error;
+  prctl(PR_SET_PDEATHSIG, SIGTERM); /* not to outlive the command */
+  dup2(descriptor, STDOUT_FILENO);
+  close(descriptor);
+  enum mlaas_status status = mlaas_python_run(command, options, &error);
+  dprintf(STDERR_FILENO, "mlaas %s: %s\n", command, error.message);
+  _exit(mlaas_status_exit_code(status));
+}
+
+enum mlaas_status mlaas_python_read(const char *command, json_t *options, char **text, int *exit_code,
+                                    struct mlaas_error *error) {
+  int ends[2], how = 0;
+  *text = NULL;
+  if (pipe(ends) != 0) {
+    json_decref(options);
+    return mlaas_fail_errno(error, errno, "no pipe for what Python says");
+  }
+  fflush(stdout);
+  pid_t child = fork();
+  if (child == 0) {
+    close(ends[0]);
+    become_python(command, options, ends[1]);
+  }
+  close(ends[1]);
+  json_decref(options);
+  struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
+  sigaction(SIGINT, &ignore, &before); /* Ctrl-C reaches the child, whose exit code says so */
+  enum mlaas_status status =
+      child < 0 ? mlaas_fail_errno(error, errno, "Python could not be started") : read_all(ends[0], text, error);
+  close(ends[0]);
+  while (child > 0 && waitpid(child, &how, 0) < 0 && errno == EINTR)
+    ;
+  sigaction(SIGINT, &before, NULL);
+  *exit_code = WIFEXITED(how) ? WEXITSTATUS(how) : 128 + WTERMSIG(how);
+  if (status != MLAAS_OK || *exit_code != 0) {
+    mlaas_free(*text);
+    *text = NULL;
+  }
+  return status;
 }

@@ -15,4 +15,9 @@ json_t *mlaas_python_options(const struct mlaas_arguments *arguments);
  * without the package says how to install it and exits with the code of NOT_FOUND. */
 enum mlaas_status mlaas_python_run(const char *command, json_t *options, struct mlaas_error *error);
 
+/* Runs the same as a child and gives what it writes to standard output, freed with mlaas_free. *exit_code: of the
+ * child, which has said why where it is not 0; then *text is NULL. */
+enum mlaas_status mlaas_python_read(const char *command, json_t *options, char **text, int *exit_code,
+                                    struct mlaas_error *error);
+
 #endif

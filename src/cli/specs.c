@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "cli/command.h"
 #include "cli/files.h"
+#include "cli/python.h"
 #include "cli/specs_table.h"
 #include "cli/terminal.h"
 
@@ -15,7 +16,7 @@ static const struct mlaas_option options[] = {
      .type = MLAAS_OPTION_FILE,
      .argument = "FILE",
      .required = true,
-     .help = "ROOT files: a text file with one name a line (# begins a comment), or names with commas between"},
+     .help = "Files of events: a text file with one name a line (# begins a comment), or names with commas between"},
     {.name = "params",
      .type = MLAAS_OPTION_FILE,
      .argument = "FILE",
@@ -126,7 +127,34 @@ static enum mlaas_status open_dataset(struct mlaas_context *context, const struc
   return status;
 }
 
-static enum mlaas_status run(const struct mlaas_arguments *arguments, struct mlaas_error *error) {
+/* Files of other formats are read in Python; only the pass over them is done there. */
+static enum mlaas_status scan_in_python(const struct mlaas_arguments *arguments, const struct mlaas_list *list,
+                                        struct mlaas_error *error) {
+  static const char *const mine[] = {"out", "global", "merge", "json"};
+  json_t *given = mlaas_python_options(arguments), *names = json_array();
+  struct mlaas_specs *scanned = NULL, *specs = NULL;
+  char *text = NULL;
+  int exit_code = 0;
+  for (size_t i = 0; i < list->count; i++)
+    json_array_append_new(names, json_string(list->names[i]));
+  json_object_set_new(given, "files", names);
+  for (size_t i = 0; i < sizeof mine / sizeof *mine; i++)
+    json_object_del(given, mine[i]);
+  enum mlaas_status status = mlaas_python_read("specs", given, &text, &exit_code, error);
+  if (status == MLAAS_OK && text)
+    status = mlaas_specs_parse(text, strlen(text), &scanned, error);
+  if (status == MLAAS_OK && text)
+    status = merge_all(arguments, scanned, &specs, error);
+  if (status == MLAAS_OK && text)
+    status = write_results(arguments, specs, error);
+  mlaas_specs_free(specs);
+  mlaas_specs_free(scanned);
+  mlaas_free(text);
+  mlaas_arguments_conclude(arguments, exit_code);
+  return status;
+}
+
+static enum mlaas_status scan_here(const struct mlaas_arguments *arguments, struct mlaas_error *error) {
   struct mlaas_context *context = NULL;
   struct mlaas_dataset *dataset = NULL;
   struct mlaas_specs *specs = NULL;
@@ -146,10 +174,22 @@ static enum mlaas_status run(const struct mlaas_arguments *arguments, struct mla
   return status;
 }
 
+static enum mlaas_status run(const struct mlaas_arguments *arguments, struct mlaas_error *error) {
+  struct mlaas_list list = {0};
+  bool foreign = false;
+  enum mlaas_status status = mlaas_list_add(&list, mlaas_arguments_text(arguments, "files"), error);
+  for (size_t i = 0; i < list.count; i++)
+    foreign = foreign || mlaas_name_is_foreign(list.names[i]);
+  if (status == MLAAS_OK)
+    status = foreign ? scan_in_python(arguments, &list, error) : scan_here(arguments, error);
+  mlaas_list_reset(&list);
+  return status;
+}
+
 const struct mlaas_command mlaas_command_specs = {
     .name = "specs",
     .operands = "",
-    .summary = "Scan ROOT files once: ranges, means, list lengths, missing values of every branch",
+    .summary = "Scan files once: ranges, means, list lengths, missing values of every branch",
     .text =
         "The statistics are what recipes are made from. Training scans by itself; scanning before is for looking at "
         "the data, for sharing the work among machines (--merge), and for files that are trained on often "

@@ -14,7 +14,7 @@ static const struct mlaas_option options[] = {
      .type = MLAAS_OPTION_FILE,
      .argument = "FILE",
      .required = true,
-     .help = "ROOT files: a text file with one name a line (# begins a comment), or names with commas between"},
+     .help = "Files of events: a text file with one name a line (# begins a comment), or names with commas between"},
     {.name = "labels",
      .type = MLAAS_OPTION_FILE,
      .argument = "FILE",
@@ -108,9 +108,11 @@ static enum mlaas_status run(const struct mlaas_arguments *arguments, struct mla
 const struct mlaas_command mlaas_command_train = {
     .name = "train",
     .operands = "",
-    .summary = "Train a model on ROOT files and write a bundle",
+    .summary = "Train a model on files of events and write a bundle",
     .text =
-        "Streams the files in bounded memory into the model that a Python file returns, with true epochs over all "
+        "Files are ROOT files, or CSV, JSON, Parquet, ORC, Avro, Arrow, HDF5 or NumPy files, also mixed "
+        "(docs/formats.md). "
+        "Streams them in bounded memory into the model that a Python file returns, with true epochs over all "
         "entries, a seeded shuffle and one split into train, validation and test for the whole run. At the end the "
         "test part is evaluated once.\n\n"
         "The bundle holds the model, the recipe that makes its inputs from branches, metrics and a report.html; "

@@ -5,7 +5,8 @@ Arrow columns and go through the same statistics, recipe and loader. The librari
 fastavro, fsspec where those are needed) are imported at the first such file. See docs/formats.md.
 """
 
+from ._convert import TARGETS, convert
 from ._names import EXTENSIONS, format_of
 from ._spool import cache_folder
 
-__all__ = ["EXTENSIONS", "cache_folder", "format_of"]
+__all__ = ["EXTENSIONS", "TARGETS", "cache_folder", "convert", "format_of"]

@@ -69,10 +69,19 @@ def open_file(url: str) -> File | None:
 # ---- exceptions of other libraries as errors of ours ----
 
 
+#: pyarrow raises OSError for damaged bytes too; these words tell.
+_DAMAGED = (
+    "thrift", "flatbuffer", "Invalid", "invalid", "orrupt", "runcated", "xpected", "magic", "end of stream", "EOF",
+    "decompress", "nflate", "checksum", "CRC", "Malformed", "schema", "metadata",
+)  # fmt: skip
+
+
 def _kind_of(error: BaseException) -> str:
     """The name of the status that an exception of somebody else's library means."""
     if isinstance(error, Error):
         return error.status
+    if isinstance(error, OSError) and error.errno is None and any(word in str(error) for word in _DAMAGED):
+        return "FORMAT"
     names = {kind.__name__ for kind in type(error).__mro__}
     for name, status in (
         ("KeyboardInterrupt", "CANCELLED"),

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from .._errors import FormatError
+from .._errors import FormatError, LimitError
 from . import _shape, _spool
 from ._needs import need
 from ._place import Place
@@ -159,6 +159,7 @@ def _thorough(place: Place) -> _spool.Spool:
         parts = [arrow.schema(list(kinds)), arrow.schema(list(kind))]
         kinds = arrow.struct(list(arrow.unify_schemas(parts, promote_options="permissive")))
     schema = arrow.schema(list(kinds))
+    _shape.columns_of(schema)
     return _spool.write(
         (arrow.RecordBatch.from_struct_array(_array(arrow, chunk, kinds)) for chunk in _chunks(place)), schema
     )
@@ -168,6 +169,8 @@ def _array(arrow: Any, chunk: list, kind: Any) -> Any:
     try:
         return arrow.array(chunk, kind)
     except (arrow.ArrowInvalid, arrow.ArrowTypeError, OverflowError) as error:
+        if "recursion" in str(error):
+            raise LimitError(f"an event is nested deeper than {_shape.DEEPEST} levels") from error
         raise FormatError(f"values of one name are of different kinds: {error}") from error
 
 

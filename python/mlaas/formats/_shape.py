@@ -12,7 +12,7 @@ from .._errors import FormatError, LimitError, SchemaError, UnsupportedError
 from ._needs import need
 
 MOST_ITEMS = 2**31 - 1
-DEEPEST = 100
+DEEPEST = 50  # Arrow's own files hold 64 levels
 MOST_COLUMNS = 1_000_000
 
 
@@ -73,7 +73,8 @@ class _Walk:
                 raise SchemaError(f"a member of {name!r} has the name of another one")
             for part in parts:
                 missing = nulls or part.nullable
-                self.go(part.type, f"{name}.{part.name}", top, (*path, part.name), lists, missing, str(part.type))
+                here = "list<" * lists + str(part.type) + ">" * lists
+                self.go(part.type, f"{name}.{part.name}", top, (*path, part.name), lists, missing, here)
         elif _list_like(arrow, kind):
             inside = kind.value_field
             self.go(inside.type, name, top, path, lists + 1, inside.nullable, shown)
@@ -156,7 +157,10 @@ def schema_of(columns: list[Column]) -> Any:
     """The schema that the table shows."""
     arrow = need("pyarrow", "files of other formats than ROOT")
     return arrow.schema(
-        [arrow.field(column.name or "?", shown_type(column), nullable=column.nullable) for column in columns]
+        [
+            arrow.field(column.name or "?", shown_type(column), nullable=column.nullable or column.kind is None)
+            for column in columns
+        ]
     )
 
 
