@@ -9,7 +9,7 @@ system_python=/usr/bin/python3
 
 packages_build="gcc libc6-dev pkg-config python3-venv python3-dev
   libdeflate-dev liblz4-dev libzstd-dev liblzma-dev libxxhash-dev libjansson-dev
-  libuv1-dev libssl-dev libarchive-dev libpng-dev libjpeg-dev zlib1g-dev libcurl4-openssl-dev"
+  libuv1-dev libssl-dev libarchive-dev libpng-dev libjpeg-dev zlib1g-dev libcurl4-openssl-dev libexpat1-dev"
 packages_check="binutils libcmocka-dev clang clang-format libclang-rt-14-dev lld-14 g++ python3-torch python3-numpy
   curl openssl nginx-light wrk nghttp2-client prometheus chromium
   xrootd-server xrootd-server-plugins xrootd-client libxrootd-client-dev libxrootd-private-dev

@@ -4,6 +4,7 @@
 #include "base/error.h"
 
 #include <stdio.h>
+#include <string.h>
 
 struct code_row {
   CURLcode code;
@@ -84,8 +85,11 @@ void mlaas_http_fail_reply(struct mlaas_http_request *request) {
   for (size_t i = 0; i < sizeof replies / sizeof *replies; i++)
     if (replies[i].status == reply->status)
       row = replies[i];
-  char said[280] = "", sent[320] = "", region[160] = "";
-  if (reply->words[0] && reply->words[0] != '<')
+  char said[440] = "", sent[320] = "", region[160] = "";
+  const char *xml = strstr(reply->words, "<Message>"); /* S3; pages in HTML say no more than the status */
+  if (xml)
+    snprintf(said, sizeof said, ": \"%.*s\"", (int)strcspn(xml + 9, "<"), xml + 9);
+  else if (reply->words[0] && reply->words[0] != '<')
     snprintf(said, sizeof said, ": \"%s\"", reply->words);
   if (reply->status == 401 || reply->status == 403)
     snprintf(sent, sizeof sent, "; sent was: %s", request->credentials);

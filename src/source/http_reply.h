@@ -15,7 +15,7 @@ struct mlaas_http_reply {
   bool encoded;               /* Content-Encoding that is not identity */
   bool refuses_ranges;        /* Accept-Ranges: none */
   char etag[128], modified[64], type[160], digest[256], region[64];
-  char words[240];   /* the beginning of an error's text, in printable characters */
+  char words[400];   /* the beginning of an error's text, in printable characters */
   size_t words_size; /* of what came of it */
   size_t head_size;  /* bytes of all heads */
 };

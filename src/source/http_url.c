@@ -88,6 +88,8 @@ static const char *http_scheme(const char *text, const char **rest) {
   return NULL;
 }
 
+static bool is_bad(unsigned char c) { return c <= ' ' || c >= 0x7f || strchr("\"<>\\^`{|}", c); }
+
 /* Copies what may stand in a URL and escapes the rest, so that names with blanks or umlauts can be typed. */
 static enum mlaas_status clean(const char *text, char *out, size_t size, struct mlaas_error *error) {
   const char *rest = NULL;
@@ -99,10 +101,9 @@ static enum mlaas_status clean(const char *text, char *out, size_t size, struct 
     unsigned char c = (unsigned char)*rest;
     if (c < 0x20 || c == 0x7f)
       return mlaas_fail(error, MLAAS_ARGUMENT, "the URL has a control character in it");
-    bool bad = c == ' ' || c > 0x7f || strchr("\"<>\\^`{|}", c);
     if (size - used < 4)
       return mlaas_fail(error, MLAAS_ARGUMENT, "the URL is longer than %d characters", MLAAS_HTTP_URL_MOST);
-    if (bad)
+    if (is_bad(c))
       put_escaped(c, out, size, &used);
     else
       out[used++] = (char)c;
@@ -200,12 +201,26 @@ enum mlaas_status mlaas_http_origin_of(const char *url, struct mlaas_http_origin
   return code == CURLUE_OK ? MLAAS_OK : fail_url(code, error);
 }
 
+/* Some servers leave the escaping to us. */
+static char *escape_bad(const char *reference) {
+  size_t size = strlen(reference) * 3 + 4, used = 0;
+  char *text = mlaas_alloc(size);
+  for (; text && *reference; reference++)
+    if (is_bad((unsigned char)*reference))
+      put_escaped((unsigned char)*reference, text, size, &used);
+    else
+      text[used++] = *reference;
+  return text;
+}
+
 char *mlaas_http_url_join(const char *base, const char *reference) {
-  CURLU *handle = curl_url();
+  char *clean_reference = escape_bad(reference);
+  CURLU *handle = clean_reference ? curl_url() : NULL;
   CURLUcode code = handle ? curl_url_set(handle, CURLUPART_URL, base, CURLU_PATH_AS_IS) : CURLUE_OUT_OF_MEMORY;
   if (code == CURLUE_OK)
-    code = curl_url_set(handle, CURLUPART_URL, reference, CURLU_PATH_AS_IS);
+    code = curl_url_set(handle, CURLUPART_URL, clean_reference, CURLU_PATH_AS_IS);
   char *joined = code == CURLUE_OK ? copy_part(handle, CURLUPART_URL, 0, &code) : NULL;
   curl_url_cleanup(handle);
+  mlaas_free(clean_reference);
   return joined;
 }
