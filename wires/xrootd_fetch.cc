@@ -1,13 +1,19 @@
 /* Reading ranges of an open file, and opening it again when its connection was lost for good. Must not know what the
  * bytes mean, nor of retries and replicas: those are the layer above.
  *
- * XrdCl reads into the caller's memory. Since it cannot take back a request, a fetch that is cancelled ends when its
- * answer comes or its time is up; what has not been sent by then is not sent. */
+ * XrdCl reads into the caller's memory, and cannot take back a request. A fetch that is cancelled ends when its answer
+ * comes; where that takes long, the connection is given up, so that nothing can come any more. Others that share it
+ * hear of a lost connection and go on with a new one. */
 #include "xrootd_file.hh"
 
-#include <XrdCl/XrdClConstants.hh>
+#ifdef MLAAS_XROOTD_PRIVATE
+#include <XrdCl/XrdClDefaultEnv.hh>
+#include <XrdCl/XrdClPostMaster.hh>
+#endif
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <new>
 #include <unistd.h>
@@ -18,6 +24,7 @@ namespace {
 
 constexpr int64_t slowest = 128 << 10; /* bytes per second that are waited for; a connection that stalls ends sooner */
 constexpr size_t most_singles = 16;    /* at a time, for one fetch */
+constexpr auto grace = std::chrono::milliseconds(300); /* for the answer to a request that is cancelled */
 
 const XrdCl::XRootDStatus no_memory(XrdCl::stError, XrdCl::errOSError, ENOMEM);
 
@@ -41,6 +48,11 @@ void finish(Job *job, enum mlaas_status status) {
     std::lock_guard<std::mutex> guard(job->handle->lock);
     fetch->wire = nullptr; /* a cancel that comes from here on finds nothing */
   }
+  {
+    std::lock_guard<std::mutex> guard(job->lock);
+    job->ended = true;
+  }
+  job->end.notify_all();
   fetch->done(fetch); /* the handle may be closed from here on */
 }
 
@@ -255,6 +267,19 @@ void send(const SharedJob &job) {
   }
 }
 
+/* Ends all that is on its way over the connection of `file`. XrdCl shows this to its own kind only; without its private
+ * headers a cancel waits for the answer, or until the time for one is up. */
+void disconnect(const SharedFile &file) {
+#ifdef MLAAS_XROOTD_PRIVATE
+  std::string url;
+  XrdCl::PostMaster *connections = XrdCl::DefaultEnv::GetPostMaster();
+  if (connections && file && file->GetProperty("LastURL", url))
+    connections->ForceDisconnect(XrdCl::URL(url));
+#else
+  (void)file;
+#endif
+}
+
 /* ---- opening again ---- */
 
 void end_opening(Handle *handle, std::vector<SharedJob> *jobs) {
@@ -272,13 +297,13 @@ void fail_opening(Handle *handle, const XrdCl::XRootDStatus &status) {
 
 class Opener : public XrdCl::ResponseHandler {
 public:
-  Opener(Handle *handle, SharedFile file) : handle(handle), file(std::move(file)) {}
+  Opener(SharedHandle handle, SharedFile file) : handle(std::move(handle)), file(std::move(file)) {}
   void HandleResponseWithHosts(XrdCl::XRootDStatus *status, XrdCl::AnyObject *response,
                                XrdCl::HostList *hosts) override {
     if (status->IsOK())
       use(hosts_of(hosts));
     else
-      fail_opening(handle, *status);
+      fail_opening(handle.get(), *status);
     delete status;
     delete response;
     delete hosts;
@@ -301,7 +326,7 @@ private:
         handle->server = server;
       }
     }
-    end_opening(handle, &jobs);
+    end_opening(handle.get(), &jobs);
     for (const SharedJob &job : jobs) {
       job->fetch->requests += requests;
       requests = 0; /* the first one pays */
@@ -312,7 +337,7 @@ private:
         finish_stale(job.get(), known.size);
     }
   }
-  Handle *handle;
+  SharedHandle handle;
   SharedFile file;
 };
 
@@ -326,7 +351,7 @@ void open_again(Handle *handle) {
     return;
   }
   SharedFile file = new_file(*handle);
-  auto opener = std::make_unique<Opener>(handle, file);
+  auto opener = std::make_unique<Opener>(handle->shared_from_this(), file);
   uint16_t patience = seconds(handle->settings.connect_ms + handle->settings.timeout_ms);
   XrdCl::XRootDStatus status =
       file->Open(address.url, XrdCl::OpenFlags::Read, XrdCl::Access::None, opener.get(), patience);
@@ -379,7 +404,7 @@ void finish_or_open_again(const SharedJob &job, const XrdCl::XRootDStatus &statu
 } // namespace
 
 void start_fetch(void *opaque, struct mlaas_fetch *fetch) {
-  auto *handle = static_cast<Handle *>(opaque);
+  Handle *handle = static_cast<SharedHandle *>(opaque)->get();
   fetch->transient = false;
   fetch->retry_after_ms = fetch->requests = fetch->delivered = 0;
   if (handle->owner != getpid()) {
@@ -404,11 +429,36 @@ void start_fetch(void *opaque, struct mlaas_fetch *fetch) {
   send_or_wait(handle, job);
 }
 
+/* Who waits for a file to be opened again has sent nothing, and need not wait. */
+static bool leave_queue(Handle *handle, const SharedJob &job) {
+  auto found = std::find(handle->waiting.begin(), handle->waiting.end(), job);
+  if (found == handle->waiting.end())
+    return false;
+  handle->waiting.erase(found);
+  return true;
+}
+
 void cancel_fetch(void *opaque, struct mlaas_fetch *fetch) {
-  auto *handle = static_cast<Handle *>(opaque);
-  std::lock_guard<std::mutex> guard(handle->lock);
-  if (fetch->wire)
-    static_cast<Job *>(fetch->wire)->cancelled = true;
+  Handle *handle = static_cast<SharedHandle *>(opaque)->get();
+  SharedJob job;
+  bool queued = false;
+  {
+    std::lock_guard<std::mutex> guard(handle->lock);
+    if (!fetch->wire)
+      return;
+    job = static_cast<Job *>(fetch->wire)->shared_from_this();
+    job->cancelled = true;
+    queued = leave_queue(handle, job);
+  }
+  if (queued) {
+    finish_with(job.get(), XrdCl::XRootDStatus());
+    return;
+  }
+  std::unique_lock<std::mutex> guard(job->lock);
+  if (job->end.wait_for(guard, grace, [&] { return job->ended; }))
+    return;
+  guard.unlock();
+  disconnect(job->file);
 }
 
 } // namespace mlaas

@@ -177,19 +177,19 @@ Known known_of(const SharedFile &file) {
 
 enum mlaas_status open_file(const char *url, const struct mlaas_remote_options *options, struct mlaas_wire_file *file,
                             bool *transient, struct mlaas_error *error) {
-  auto handle = std::make_unique<Handle>(url, options);
+  auto handle = std::make_shared<Handle>(url, options);
   *transient = false;
   memset(file, 0, sizeof *file);
   set_patience(handle->settings);
   enum mlaas_status status = open_now(handle.get(), file, transient, error);
   if (status == MLAAS_OK)
-    file->handle = handle.release();
+    file->handle = new SharedHandle(handle);
   return status;
 }
 
 /* "adler32 0a1b2c3d" becomes "adler32:0a1b2c3d". A server may have to read the whole file for it. */
 enum mlaas_status ask_checksum(void *opaque, char *text, size_t size, struct mlaas_error *error) {
-  auto *handle = static_cast<Handle *>(opaque);
+  SharedHandle handle = *static_cast<SharedHandle *>(opaque);
   if (handle->owner != getpid())
     return fail(error, MLAAS_STATE, "the file was opened before a fork");
   XrdCl::URL url(handle->address.url);
@@ -216,6 +216,6 @@ enum mlaas_status ask_checksum(void *opaque, char *text, size_t size, struct mla
   return MLAAS_OK;
 }
 
-void close_file(void *opaque) { delete static_cast<Handle *>(opaque); }
+void close_file(void *opaque) { delete static_cast<SharedHandle *>(opaque); }
 
 } // namespace mlaas

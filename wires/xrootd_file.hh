@@ -5,6 +5,7 @@
 #include "xrootd.hh"
 
 #include <atomic>
+#include <condition_variable>
 #include <mutex>
 #include <vector>
 
@@ -18,15 +19,17 @@ using SharedFile = std::shared_ptr<XrdCl::File>;
 struct Handle;
 
 /* One fetch on its way; the handlers that XrdCl holds keep it. */
-struct Job {
+struct Job : std::enable_shared_from_this<Job> {
   Handle *handle = nullptr;
   struct mlaas_fetch *fetch = nullptr;
   SharedFile file;
   int64_t bytes = 0;
   bool again = false; /* the file was opened again for it */
   std::atomic<bool> cancelled{false};
-  /* Single reads, under `lock`. */
-  std::mutex lock;
+  std::mutex lock; /* over what follows */
+  bool ended = false;
+  std::condition_variable end;
+  /* Single reads. */
   size_t next = 0, running = 0, answers = 0;
   bool failed = false, finished = false;
   XrdCl::XRootDStatus failure; /* OK: a range came short */
@@ -35,8 +38,10 @@ struct Job {
 };
 
 using SharedJob = std::shared_ptr<Job>;
+using SharedHandle = std::shared_ptr<Handle>; /* what mlaas_wire_file.handle points to */
 
-struct Handle {
+/* Kept by whoever opened the file, and by an opening that is under way. */
+struct Handle : std::enable_shared_from_this<Handle> {
   Handle(const char *url, const struct mlaas_remote_options *options);
   const std::string url;
   const Settings settings;

@@ -140,7 +140,7 @@ Meaning meaning_of(const XrdCl::XRootDStatus &status) {
   case XrdCl::errLoginFailed:
     return {MLAAS_IO, false, true};
   case XrdCl::errTlsError:
-    return {MLAAS_IO, false, true};
+    return {MLAAS_IO, false, false};
   case XrdCl::errInvalidArgs:
     return {MLAAS_ARGUMENT, false, false};
   case XrdCl::errNotSupported:
@@ -200,6 +200,9 @@ enum mlaas_status fail_with(struct mlaas_error *error, const XrdCl::XRootDStatus
   std::string advice;
   if (meaning.access)
     advice = "; we came with " + access;
+  if (status.code == XrdCl::errTlsError && status.GetErrorMessage().find("not configured") == std::string::npos)
+    advice = "; is its certificate from one of the authorities of the option for them, of X509_CERT_DIR or of "
+             "/etc/grid-security/certificates?";
   if (status.GetErrorMessage().find("relative path") != std::string::npos)
     advice = "; two slashes behind the host begin an absolute path: root://host//path";
   return fail(error, meaning.status, "%s: %s%s", what.c_str(), in_words(status).c_str(), advice.c_str());

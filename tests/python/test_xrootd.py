@@ -291,6 +291,7 @@ def test_a_certificate_that_nobody_vouches_for(xrootd_secure, tmp_path):
     (tmp_path / "empty").mkdir()
     untrusted = ask(xrootd_secure.root("x"), authorities=tmp_path / "empty")
     assert untrusted["status"] == "IO" and untrusted["seconds"] < 10
+    assert "authorities" in untrusted["message"], untrusted["message"]
 
 
 def test_tokens_do_not_travel_in_the_clear_unasked(xrootd_tokens):
@@ -300,6 +301,17 @@ def test_tokens_do_not_travel_in_the_clear_unasked(xrootd_tokens):
     assert held["status"] == "IO" and "only over TLS" in held["message"]
     assert ask(url, environment={"BEARER_TOKEN": token}, insecure=1)["status"] == "OK"
     assert ask(f"{url}?authz=Bearer%20{token}")["status"] == "OK"
+
+
+def test_tokens_stay_under_tls_behind_a_redirector(xrootd_tokens):
+    import remote_servers
+
+    xrootd_tokens.put("guarded.bin", CONTENT)
+    lines = [f"xrootd.redirect localhost:{xrootd_tokens.port} /"]
+    with remote_servers.Xrootd(tls=True, lines=lines) as front:
+        token = {"BEARER_TOKEN": xrootd_tokens.issuer.token()}
+        led = ask(front.root("guarded.bin"), environment=token, authorities=front.authority.directory)
+    assert led["status"] == "IO" and "TLS" in led["message"]  # in the clear it would have been let in
 
 
 # ---- redirectors ----
@@ -403,8 +415,6 @@ def test_a_server_that_stalls(own):
             process.send_signal(signal.SIGSTOP)
         stalled = probe.read([(0, 1000), (5000, 1000)])
         assert stalled["status"] == "TIMEOUT" and stalled["transient"] and stalled["seconds"] < 8
-        cancelled = probe.ask("cancel 100 0:100")
-        assert cancelled["status"] in ("CANCELLED", "TIMEOUT") and cancelled["seconds"] < 8
         for process in own.processes:
             process.send_signal(signal.SIGCONT)
         assert probe.read([(0, 1000)])["crc32"] == crc([(0, 1000)])
@@ -415,6 +425,27 @@ def test_a_server_that_stalls(own):
         assert time.monotonic() - began < 1  # closing does not wait
         for process in own.processes:
             process.send_signal(signal.SIGCONT)
+
+
+def test_cancelling_does_not_wait_for_a_server_that_stalls(own):
+    if not Path("/usr/include/xrootd/private/XrdCl/XrdClPostMaster.hh").exists():
+        pytest.skip("without XRootD's private headers a cancel waits for the answer, or until its time is up")
+    ranges = [(i * 5000, 4500) for i in range(1000)]
+    text = " ".join(f"{offset}:{length}" for offset, length in ranges)
+    with Probe(own.root(own.put("x", CONTENT)), timeout_ms=20000, connect_ms=20000) as probe:
+        probe.ask("open")
+        assert probe.ask("cancel 0 0:100")["status"] in ("OK", "CANCELLED")
+        for command in (
+            f"cancel 0 {text}",
+            "cancel 50 0:100",
+        ):  # one that was sent, one that waits for a new connection
+            for process in own.processes:
+                process.send_signal(signal.SIGSTOP)
+            cancelled = probe.ask(command)
+            assert cancelled["status"] == "CANCELLED" and cancelled["seconds"] < 3
+        for process in own.processes:
+            process.send_signal(signal.SIGCONT)
+        assert probe.read(ranges)["crc32"] == crc(ranges)
 
 
 # ---- processes ----

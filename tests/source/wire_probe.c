@@ -66,6 +66,8 @@ static void open_it(void) {
   struct mlaas_error error = {0};
   bool transient = false;
   double began = now();
+  if (probe.is_open)
+    probe.wire->close(probe.file.handle);
   enum mlaas_status status = probe.wire->open(probe.url, &probe.options, &probe.file, &transient, &error);
   json_t *line = answer(status, &error, transient, began);
   probe.is_open = status == MLAAS_OK;
@@ -295,6 +297,8 @@ int main(int argc, char **argv) {
   }
   while (getline(&line, &room, stdin) > 0)
     obey(line);
+  if (probe.is_open)
+    probe.wire->close(probe.file.handle);
   free(line);
   return 0;
 }
