@@ -12,11 +12,13 @@
 #include <xxhash.h>
 
 enum {
-  HEAD_SHARE = 128, /* of the file's size, read at once when it is opened */
-  TAIL_SHARE = 40,
-  LEAST_END = 8 << 10,
-  MOST_HEAD = 64 << 10,
+  HEAD_SHARE = 64, /* of the file's size, read at once when it is opened: a 64th, but between these bounds */
+  TAIL_SHARE = 32,
+  LEAST_HEAD = 16 << 10,
+  MOST_HEAD = 64 << 10, /* files that uproot wrote have all that describes them in their first 62 kB */
+  LEAST_TAIL = 64 << 10,
   MOST_TAIL = 256 << 10,
+  SMALL = 128 << 10, /* comes whole */
   COMPARED = 4096,
   SLACK_SHARE = 50,
   LEAST_SLACK = 64 << 10
@@ -69,13 +71,13 @@ static enum mlaas_status make_remote(struct mlaas_context *context, const char *
 /* Both ends in one go, then the first bytes, by which other replicas are compared. */
 static enum mlaas_status read_ends(struct mlaas_remote *remote, struct mlaas_error *error) {
   char head[COMPARED];
-  int64_t size = remote->size, first = clamp(size / HEAD_SHARE, LEAST_END, MOST_HEAD);
-  int64_t last = clamp(size / TAIL_SHARE, LEAST_END, MOST_TAIL);
+  int64_t size = remote->size, first = clamp(size / HEAD_SHARE, LEAST_HEAD, MOST_HEAD);
+  int64_t last = clamp(size / TAIL_SHARE, LEAST_TAIL, MOST_TAIL);
   struct mlaas_range whole = {0, size, NULL}, ends[] = {{0, first, NULL}, {size - last, last, NULL}};
   remote->slack = size / SLACK_SHARE + LEAST_SLACK;
   if (size == 0)
     return MLAAS_OK;
-  if (size <= MOST_HEAD)
+  if (size <= SMALL)
     mlaas_remote_prefetch(remote, &whole, 1);
   else
     mlaas_remote_prefetch(remote, ends, 2);
