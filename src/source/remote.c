@@ -85,6 +85,7 @@ static enum mlaas_status read_ends(struct mlaas_remote *remote, struct mlaas_err
   MLAAS_TRY(mlaas_remote_read(remote, &compared, 1, error));
   remote->head_hash = XXH3_64bits(head, (size_t)compared.length);
   remote->head_bytes = compared.length;
+  remote->counters.hits = 0; /* that was no reader */
   return MLAAS_OK;
 }
 

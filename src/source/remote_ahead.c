@@ -9,7 +9,13 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SPAN_BYTES = 8 << 20, MOST_SPANS = 1 << 16, SPANS_PER_CACHE = 8, REQUESTS_PER_CACHE = 4 };
+enum {
+  SPAN_BYTES = 8 << 20,
+  REQUEST_BYTES = 16 << 20,
+  MOST_SPANS = 1 << 16,
+  SPANS_PER_CACHE = 8,
+  REQUESTS_PER_CACHE = 4
+};
 
 /* What one announcement makes. */
 struct plan {
@@ -20,15 +26,23 @@ struct plan {
   size_t num_spans;
 };
 
-/* The limits of the wire, and those of the cache: several requests have to fit it. */
-static struct mlaas_wire_file limits_of(const struct mlaas_remote *remote) {
+/* The limits of the wire, and those of the cache: several requests have to fit it. Nor does much come in one: what came
+ * first is decoded while the rest is on its way. */
+static struct mlaas_wire_file limits_of(const struct mlaas_remote *remote, const struct mlaas_range *ranges,
+                                        size_t count) {
   struct mlaas_wire_file limits = remote->limits;
   int64_t ceiling = remote->cache->ceiling, span = ceiling / SPANS_PER_CACHE;
   span = span > SPAN_BYTES ? SPAN_BYTES : span < 1 ? 1 : span;
   if (limits.most_range_bytes > span)
     limits.most_range_bytes = span;
-  if (limits.most_request_bytes > ceiling / REQUESTS_PER_CACHE)
-    limits.most_request_bytes = ceiling / REQUESTS_PER_CACHE;
+  int64_t all = 0;
+  for (size_t i = 0; i < count; i++)
+    if (ranges[i].length > 0 && ranges[i].length <= remote->size && all <= INT64_MAX / 2)
+      all += ranges[i].length;
+  int64_t most = all / 2 > REQUEST_BYTES ? all / 2 + SPAN_BYTES : REQUEST_BYTES; /* two where that is not too much */
+  most = most < ceiling / REQUESTS_PER_CACHE ? most : ceiling / REQUESTS_PER_CACHE;
+  if (limits.most_request_bytes > most)
+    limits.most_request_bytes = most;
   return limits;
 }
 
@@ -171,7 +185,7 @@ static void want_ranges(const struct plan *plan) {
 
 static void announce(struct mlaas_remote *remote, const struct mlaas_range *ranges, size_t count, bool at_once) {
   struct plan plan = {.remote = remote};
-  struct mlaas_wire_file limits = limits_of(remote);
+  struct mlaas_wire_file limits = limits_of(remote, ranges, count);
   remote->calls += !at_once;
   if (list_ranges(&plan, ranges, count)) {
     make_spans(&plan, &limits); /* whatever was made is fetched */
