@@ -192,7 +192,7 @@ def read_all(sock):
         data += piece
 
 
-def wait_for(condition, seconds=10):
+def wait_for(condition, seconds=30):
     """The condition's first true value; fails after some seconds."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
