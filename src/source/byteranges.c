@@ -142,16 +142,17 @@ static bool head_line(struct mlaas_byteranges *parser, struct mlaas_slice line) 
 static bool end_line(struct mlaas_byteranges *parser) {
   struct mlaas_slice line = {parser->line, parser->line_size};
   parser->line_size = 0;
+  if (parser->state == MLAAS_BYTERANGES_AFTER) {
+    /* A part that lacks a byte took the '\r' of its line break for content. */
+    if (!mlaas_slice_is(line, "\r"))
+      return wrong(parser, "a part of another length than it says");
+    parser->state = MLAAS_BYTERANGES_DELIMITER;
+    return true;
+  }
   if (line.size && line.data[line.size - 1] == '\r')
     line.size--;
   if (parser->state == MLAAS_BYTERANGES_HEAD)
     return head_line(parser, line);
-  if (parser->state == MLAAS_BYTERANGES_AFTER) {
-    if (line.size)
-      return wrong(parser, "a part longer than it says");
-    parser->state = MLAAS_BYTERANGES_DELIMITER;
-    return true;
-  }
   bool is_one;
   if (!end_delimiter(parser, line, &is_one))
     return false;

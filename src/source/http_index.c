@@ -53,23 +53,32 @@ static bool tell(struct mlaas_http_index *index, const char *name, int64_t size,
   return index->child(index->context, name, size, is_directory);
 }
 
-/* A link on the page. Children are told; the page's own parent shows that it is an index. */
-static bool tell_link(struct mlaas_http_index *index, const char *href, int64_t size, bool is_directory) {
-  char *joined = mlaas_http_url_join(index->url, href);
-  char *path = joined ? path_of(joined) : NULL, *base = path_of(index->url);
-  bool go_on = true;
-  if (path && base) {
-    size_t length = strlen(base), size_of_path = strlen(path);
-    while (length && base[length - 1] != '/')
-      length--;
-    if (size_of_path > 1 && path[size_of_path - 1] == '/') {
-      path[size_of_path - 1] = 0;
-      is_directory = true;
-    }
-    index->is_index |= strcmp(href, "../") == 0;
-    if (strncmp(path, base, length) == 0 && !strchr(href, '?'))
-      go_on = tell(index, path + length, is_directory ? -1 : size, is_directory);
+static bool tell_path(struct mlaas_http_index *index, char *path, const char *base, const char *href, int64_t size,
+                      bool is_directory) {
+  size_t length = strlen(base), size_of_path = strlen(path);
+  while (length && base[length - 1] != '/')
+    length--;
+  if (size_of_path > 1 && path[size_of_path - 1] == '/') {
+    path[size_of_path - 1] = 0;
+    is_directory = true;
   }
+  index->is_index |= strcmp(href, "../") == 0;
+  if (strncmp(path, base, length) != 0 || strchr(href, '?'))
+    return true;
+  return tell(index, path + length, is_directory ? -1 : size, is_directory);
+}
+
+/* A link on the page. Children are told; a link to the parent shows that it is an index. What is no link is no name. */
+static bool tell_link(struct mlaas_http_index *index, const char *href, int64_t size, bool is_directory) {
+  char *joined = NULL, *path = NULL, *base = NULL;
+  bool memory = mlaas_http_url_join(index->url, href, &joined);
+  if (joined) {
+    path = path_of(joined);
+    base = path_of(index->url);
+    memory = path && base;
+  }
+  index->no_memory |= !memory;
+  bool go_on = memory && (!joined || tell_path(index, path, base, href, size, is_directory));
   mlaas_free(joined);
   mlaas_free(path);
   mlaas_free(base);
@@ -126,6 +135,8 @@ enum mlaas_status mlaas_http_index_dav(struct mlaas_http_index *index, const cha
   const struct mlaas_xml_events events = {open_element, close_element, response};
   enum mlaas_status status = mlaas_xml_parse(text, size, &events, error);
   mlaas_free(response);
+  if (index->no_memory)
+    status = mlaas_fail(error, MLAAS_MEMORY, "no memory for a listing");
   if (status == MLAAS_OK && !index->is_index)
     status = mlaas_fail(error, MLAAS_FORMAT, "the answer is no list of WebDAV");
   return status;
@@ -218,5 +229,5 @@ enum mlaas_status mlaas_http_index_html(struct mlaas_http_index *index, const ch
       index->is_index = true;
   }
   mlaas_free(href);
-  return MLAAS_OK;
+  return index->no_memory ? mlaas_fail(error, MLAAS_MEMORY, "no memory for a listing") : MLAAS_OK;
 }

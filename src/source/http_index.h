@@ -12,6 +12,7 @@ struct mlaas_http_index {
   void *context;
   size_t count;    /* children that were told */
   bool is_index;   /* it looks like a list of a folder, empty or not */
+  bool no_memory;  /* for a link: the list is not whole */
   char last[1024]; /* the child told last: pages name some twice */
 };
 

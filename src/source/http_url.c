@@ -213,14 +213,14 @@ static char *escape_bad(const char *reference) {
   return text;
 }
 
-char *mlaas_http_url_join(const char *base, const char *reference) {
+bool mlaas_http_url_join(const char *base, const char *reference, char **joined) {
   char *clean_reference = escape_bad(reference);
   CURLU *handle = clean_reference ? curl_url() : NULL;
   CURLUcode code = handle ? curl_url_set(handle, CURLUPART_URL, base, CURLU_PATH_AS_IS) : CURLUE_OUT_OF_MEMORY;
   if (code == CURLUE_OK)
     code = curl_url_set(handle, CURLUPART_URL, clean_reference, CURLU_PATH_AS_IS);
-  char *joined = code == CURLUE_OK ? copy_part(handle, CURLUPART_URL, 0, &code) : NULL;
+  *joined = code == CURLUE_OK ? copy_part(handle, CURLUPART_URL, 0, &code) : NULL;
   curl_url_cleanup(handle);
   mlaas_free(clean_reference);
-  return joined;
+  return code != CURLUE_OUT_OF_MEMORY;
 }

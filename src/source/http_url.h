@@ -22,8 +22,8 @@ enum mlaas_status mlaas_http_url_make(const char *text, char **url, char **user,
 enum mlaas_status mlaas_http_origin_of(const char *url, struct mlaas_http_origin *origin, struct mlaas_error *error);
 /* For messages: no credentials, no query. */
 const char *mlaas_http_url_show(const char *url, char text[MLAAS_HTTP_SHOWN_SIZE]);
-/* `reference` as a page at `base` means it, absolute; NULL if it is none or memory is short. mlaas_free. */
-char *mlaas_http_url_join(const char *base, const char *reference);
+/* `reference` as a page at `base` means it, absolute; *joined is NULL if it is none (mlaas_free). False: no memory. */
+bool mlaas_http_url_join(const char *base, const char *reference, char **joined);
 /* Appends `text` with all but unreserved characters (and '/' where `path`) as %XX. False: does not fit. */
 bool mlaas_http_escape(const char *text, bool path, char *out, size_t size);
 /* Undoes %XX in place; false where it is no text: malformed, or a zero byte. */
