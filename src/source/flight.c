@@ -12,7 +12,7 @@
 
 #include <stdio.h>
 
-enum { DOZE_MS = 50, MOST_REPEATS_AHEAD = 3 };
+enum { DOZE_MS = 50, MOST_REPEATS_AHEAD = 8 };
 
 struct mlaas_flight *mlaas_flight_new(struct mlaas_remote *remote, size_t count) {
   struct mlaas_flight *flight =
@@ -117,6 +117,15 @@ static void drop_spans(struct mlaas_flight *flight) {
     }
 }
 
+/* Back to the front of those announced. */
+static void put_back(struct mlaas_flight *flight) {
+  for (size_t i = 0; i < flight->count; i++)
+    mlaas_span_requeue(flight->spans[i]);
+  flight->state = MLAAS_FLIGHT_WAITING;
+  flight->ahead = true;
+  prepend(flight);
+}
+
 /* ---- starting ---- */
 
 void mlaas_flight_demand(struct mlaas_flight *flight) {
@@ -126,7 +135,7 @@ void mlaas_flight_demand(struct mlaas_flight *flight) {
 }
 
 void mlaas_flight_announce(struct mlaas_flight *flight) {
-  flight->ahead = true;
+  flight->ahead = flight->announced = true;
   flight->state = MLAAS_FLIGHT_WAITING;
   append(flight);
 }
@@ -135,6 +144,10 @@ bool mlaas_flight_promote(struct mlaas_flight *flight) {
   compact(flight);
   if (flight->count == 0) {
     mlaas_flight_withdraw(flight);
+    return true;
+  }
+  if (flight->remote->opened && !mlaas_flight_fits(flight)) {
+    mlaas_remote_recut(flight->remote);
     return true;
   }
   if (!fill(flight))
@@ -159,8 +172,7 @@ static bool has_free_request(const struct mlaas_remote *remote, bool ahead) {
   return remote->in_flight < (ahead && most > 1 ? most - 1 : most);
 }
 
-/* It was made for the limits of a server that may not be the one in use any more. */
-static bool fits(const struct mlaas_flight *flight) {
+bool mlaas_flight_fits(const struct mlaas_flight *flight) {
   const struct mlaas_wire_file *limits = &flight->remote->opened->file;
   int64_t bytes = 0, longest = 0;
   for (size_t i = 0; i < flight->count; i++) {
@@ -177,12 +189,19 @@ static struct mlaas_flight *take_next(struct mlaas_cache *cache) {
     next = flight->next;
     if (!has_free_request(flight->remote, false))
       continue;
-    if (fits(flight)) {
+    if (mlaas_flight_fits(flight)) {
       unlink_flight(flight);
       return flight;
     }
-    pthread_cond_broadcast(&flight->remote->changed);
-    mlaas_flight_withdraw(flight); /* its readers ask anew */
+    struct mlaas_remote *remote = flight->remote;
+    pthread_cond_broadcast(&remote->changed); /* its readers ask anew */
+    if (flight->announced) {
+      unlink_flight(flight);
+      put_back(flight);
+      mlaas_remote_recut(remote);
+    } else {
+      mlaas_flight_withdraw(flight);
+    }
   }
   int64_t now = cache->queue ? mlaas_now_ms() : 0;
   for (struct mlaas_flight *flight = cache->queue, *next; flight; flight = next) {
@@ -190,8 +209,9 @@ static struct mlaas_flight *take_next(struct mlaas_cache *cache) {
     if (!has_free_request(flight->remote, true) || now < flight->remote->not_before_ms)
       continue;
     compact(flight);
-    if (!fits(flight)) {
-      mlaas_flight_withdraw(flight);
+    if (!mlaas_flight_fits(flight)) {
+      mlaas_remote_recut(flight->remote);
+      next = cache->queue;
       continue;
     }
     if (flight->count && !fill(flight))
@@ -254,16 +274,14 @@ static void note_failure(struct mlaas_flight *flight) {
   remote->not_before_ms = mlaas_now_ms() + mlaas_retry_delay_ms(replica->failures, fetch->retry_after_ms);
 }
 
-/* Back to the front of those announced: a hiccup must not cost all that was read ahead. */
+/* A hiccup must not cost all that was read ahead, nor must a server that fell; also what somebody waits for by now
+ * comes best in one request again. */
 static bool requeue(struct mlaas_flight *flight) {
-  bool again = flight->ahead && flight->fetch.transient && !flight->remote->closing && !flight->cancelled;
+  bool again = flight->announced && flight->fetch.transient && !flight->remote->closing && !flight->cancelled;
   if (!again || ++flight->failures > MOST_REPEATS_AHEAD)
     return false;
-  for (size_t i = 0; i < flight->count; i++)
-    mlaas_span_requeue(flight->spans[i]);
-  flight->state = MLAAS_FLIGHT_WAITING;
   flight->is_repeat = true;
-  prepend(flight);
+  put_back(flight);
   return true;
 }
 
@@ -327,8 +345,14 @@ void mlaas_flight_cancel(struct mlaas_flight *flight) {
 void mlaas_remote_ground(struct mlaas_remote *remote) {
   for (struct mlaas_flight *flight = remote->cache->demands, *next; flight; flight = next) {
     next = flight->next;
-    if (flight->remote == remote)
+    if (flight->remote != remote)
+      continue;
+    if (flight->announced && !remote->closing) {
+      unlink_flight(flight);
+      put_back(flight);
+    } else {
       mlaas_flight_withdraw(flight);
+    }
   }
   pthread_cond_broadcast(&remote->changed);
 }

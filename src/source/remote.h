@@ -196,6 +196,7 @@ struct mlaas_flight {
   struct mlaas_opened *opened;
   struct mlaas_flight *previous, *next; /* in the list it waits in, or of those started */
   enum mlaas_flight_state state;
+  bool announced; /* all of it are spans that were */
   bool ahead;     /* nobody waits for it yet */
   bool cancelled; /* by us */
   bool is_direct; /* fills a reader's memory, too */
@@ -218,6 +219,8 @@ bool mlaas_flight_promote(struct mlaas_flight *flight);
 /* Takes a flight that has not started off its list. */
 void mlaas_flight_withdraw(struct mlaas_flight *flight);
 void mlaas_flight_cancel(struct mlaas_flight *flight);
+/* It may have been made for the limits of another server than the one in use. */
+bool mlaas_flight_fits(const struct mlaas_flight *flight);
 /* Flights asked for but not started fail: their readers look for another replica. */
 void mlaas_remote_ground(struct mlaas_remote *remote);
 void mlaas_cache_pump(struct mlaas_cache *cache);
@@ -229,6 +232,8 @@ void mlaas_remote_doze(struct mlaas_remote *remote, int64_t ms);
 enum mlaas_status mlaas_remote_read(struct mlaas_remote *remote, const struct mlaas_range *ranges, size_t count,
                                     struct mlaas_error *error);
 void mlaas_remote_announce(struct mlaas_remote *remote, const struct mlaas_range *ranges, size_t count);
+/* Announces anew, within the limits of the server in use, what waits beyond them. */
+void mlaas_remote_recut(struct mlaas_remote *remote);
 /* Begins to fetch this into the cache, for nobody in particular. */
 void mlaas_remote_prefetch(struct mlaas_remote *remote, const struct mlaas_range *ranges, size_t count);
 

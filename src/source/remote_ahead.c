@@ -82,20 +82,25 @@ static bool next_missing(const struct mlaas_remote *remote, struct mlaas_range *
   return false;
 }
 
+static bool add_missing(struct plan *plan, struct mlaas_range missing) {
+  if (plan->num_missing == plan->room_missing) {
+    size_t room = plan->room_missing ? 2 * plan->room_missing : plan->count + 1;
+    struct mlaas_range *larger = mlaas_realloc(plan->missing, room * sizeof *larger);
+    if (!larger)
+      return false;
+    plan->missing = larger;
+    plan->room_missing = room;
+  }
+  plan->missing[plan->num_missing++] = missing;
+  return true;
+}
+
 static bool list_missing(struct plan *plan) {
   for (size_t i = 0; i < plan->count; i++) {
     struct mlaas_range left = plan->ranges[i], missing;
-    while (next_missing(plan->remote, &left, &missing)) {
-      if (plan->num_missing == plan->room_missing) {
-        size_t room = plan->room_missing ? 2 * plan->room_missing : plan->count;
-        struct mlaas_range *larger = mlaas_realloc(plan->missing, room * sizeof *larger);
-        if (!larger)
-          return false;
-        plan->missing = larger;
-        plan->room_missing = room;
-      }
-      plan->missing[plan->num_missing++] = missing;
-    }
+    while (next_missing(plan->remote, &left, &missing))
+      if (!add_missing(plan, missing))
+        return false;
   }
   mlaas_ranges_sort(plan->missing, plan->num_missing); /* overlapping ranges with spans between them are not in order */
   plan->merged = plan->num_missing ? mlaas_alloc(plan->num_missing * sizeof *plan->merged) : NULL;
@@ -210,6 +215,22 @@ static void announce(struct mlaas_remote *remote, const struct mlaas_range *rang
   mlaas_free(plan.ranges);
   mlaas_free(plan.missing);
   mlaas_free(plan.merged);
+}
+
+void mlaas_remote_recut(struct mlaas_remote *remote) {
+  struct plan waiting = {.remote = remote};
+  for (struct mlaas_flight *flight = remote->cache->queue, *next; flight; flight = next) {
+    next = flight->next;
+    if (flight->remote != remote || mlaas_flight_fits(flight))
+      continue;
+    for (size_t i = 0; i < flight->count; i++) /* without memory for this list there is a hint less */
+      if (flight->spans[i]->pending)
+        add_missing(&waiting, flight->ranges[i]);
+    mlaas_flight_withdraw(flight);
+  }
+  if (waiting.num_missing)
+    announce(remote, waiting.missing, waiting.num_missing, false);
+  mlaas_free(waiting.missing);
 }
 
 void mlaas_remote_announce(struct mlaas_remote *remote, const struct mlaas_range *ranges, size_t count) {

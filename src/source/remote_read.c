@@ -100,18 +100,22 @@ static struct mlaas_span *span_at(const struct mlaas_remote *remote, int64_t off
   return i < remote->num_spans ? remote->spans[i] : NULL;
 }
 
+static bool is_queued_at(const struct mlaas_span *span, int64_t offset) {
+  return span && span->offset <= offset && span->state == MLAAS_SPAN_QUEUED;
+}
+
 /* The span that has the byte, asked for now if it was only announced; NULL: none, or there is no room for it. *stop is
  * where that ends to be true. */
 static struct mlaas_span *span_for(struct reading *reading, int64_t offset, int64_t *stop) {
   struct mlaas_span *span = span_at(reading->remote, offset);
-  if (span && span->offset <= offset && span->state == MLAAS_SPAN_QUEUED) {
-    bool room = mlaas_flight_promote(span->flight); /* may drop the span */
+  for (int i = 0; i < 2 && is_queued_at(span, offset); i++) { /* promoting may drop it, or cut it anew */
+    bool room = mlaas_flight_promote(span->flight);
     span = span_at(reading->remote, offset);
     reading->promoted |= room;
-    if (span && span->offset <= offset && !room) {
-      *stop = *stop < end_of_span(span) ? *stop : end_of_span(span);
-      return NULL;
-    }
+  }
+  if (is_queued_at(span, offset)) {
+    *stop = *stop < end_of_span(span) ? *stop : end_of_span(span);
+    return NULL;
   }
   if (!span || span->offset >= *stop)
     return NULL;

@@ -176,6 +176,35 @@ static void reading_ahead_goes_on_elsewhere(void **state) {
   close_all(context, source);
 }
 
+/* What was planned for one server is planned anew for another with other limits, not asked for bit by bit. */
+static void limits_may_be_narrower_elsewhere(void **state) {
+  (void)state;
+  struct fake_file *a = fake_wire_serve("fake://q/x.root", bytes, SIZE);
+  struct fake_file *b = fake_wire_serve("fake://r/x.root", bytes, SIZE);
+  a->limits.most_range_bytes = 1 << 30;
+  a->limits.most_requests = 1;
+  b->limits.most_range_bytes = 5000;
+  b->limits.most_ranges = 100;
+  b->limits.most_request_bytes = 300000;
+  struct mlaas_context *context = make_context(0, 0, 0);
+  struct mlaas_source *source = open_file(context, "fake://q/x.root|fake://r/x.root");
+  assert_int_equal(b->opens, 0);
+  int64_t ranges[80][2];
+  a->fetch_fault = a->open_fault = FAKE_TRANSIENT;
+  a->bad_fetches = a->bad_opens = 1000;
+  for (int i = 0; i < 80; i++) {
+    ranges[i][0] = 300000 + i * 20000;
+    ranges[i][1] = 20000;
+  }
+  announce(source, ranges, 40);
+  announce(source, ranges + 40, 40);
+  for (int i = 0; i < 80; i++)
+    assert_reads(source, ranges[i][0], ranges[i][1]);
+  assert_int_equal(counters_of(source).failovers, 1);
+  assert_true(b->fetches <= 10); /* 1.6 MB in requests of 300 kB, and the beginning */
+  close_all(context, source);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
   const struct CMUnitTest tests[] = {
@@ -188,6 +217,7 @@ int main(void) {
       TEST(the_faster_one_is_opened_first),
       TEST(lists_are_parsed),
       TEST(reading_ahead_goes_on_elsewhere),
+      TEST(limits_may_be_narrower_elsewhere),
   };
 #undef TEST
   return cmocka_run_group_tests(tests, NULL, NULL);
