@@ -448,6 +448,65 @@ def test_cancelling_does_not_wait_for_a_server_that_stalls(own):
         assert probe.read(ranges)["crc32"] == crc(ranges)
 
 
+# ---- connections that are damaged on their way ----
+
+
+def faults():
+    import fault_modes as modes
+
+    lost = [(kind, after) for kind in (modes.Cut, modes.Reset) for after in (0, 3, 8, 20, 30000, 400000)]
+    return {
+        **{f"{kind.__name__} {after}": (lambda kind=kind, after=after: kind(after)) for kind, after in lost},
+        "I/O error": lambda: modes.XrdError(3007),
+        "overloaded": lambda: modes.XrdError(3024),
+        "the server forgot the file": lambda: modes.XrdError(3004),
+        "wait": lambda: modes.XrdWait(1),
+    }
+
+
+@pytest.fixture(scope="module")
+def proxied(xrootd):
+    """(proxy, probe) of a file that is open through a proxy."""
+    from fault_proxy import FaultProxy
+
+    name = xrootd.put("content.bin", CONTENT)
+    with FaultProxy(xrootd.port) as proxy:
+        url = f"root://localhost:{proxy.port}//{name}"
+        with Probe(url, timeout_ms=5000, connect_ms=5000) as probe:
+            assert probe.ask("open")["status"] == "OK"
+            yield proxy, probe
+
+
+@pytest.mark.parametrize("fault", [name for name in faults()])
+@pytest.mark.parametrize("ranges", [[(i * 5000, 900) for i in range(1000)], [(0, 2_000_000)]], ids=["many", "one"])
+def test_a_fault_is_no_wrong_byte_and_heals(proxied, fault, ranges):
+    proxy, probe = proxied
+    assert probe.read(ranges)["status"] == "OK"
+    proxy.mode = mode = faults()[fault]()
+    read = probe.read(ranges)
+    assert mode.struck
+    if read["status"] == "OK":
+        assert read["crc32"] == crc(ranges)
+    else:
+        assert read["transient"] and read["status"] in ("IO", "TIMEOUT"), read
+    again = probe.read(ranges)
+    assert again["status"] == "OK" and again["crc32"] == crc(ranges)
+
+
+def test_what_a_server_refuses_for_good_is_not_tried_again(proxied):
+    import fault_modes
+
+    proxy, probe = proxied
+    proxy.mode = fault_modes.XrdError(3010)
+    refused = probe.read([(0, 100), (500, 100)])
+    assert refused["status"] == "IO" and not refused["transient"] and "as the test wants" in refused["message"]
+    proxy.mode = fault_modes.XrdError(3013, requests=("readv",), times=None)  # it cannot do several ranges
+    for _ in range(2):
+        single = probe.read([(0, 100), (500, 100)])
+        assert single["status"] == "OK" and single["crc32"] == crc([(0, 100), (500, 100)])
+    assert single["requests"] == 2
+
+
 # ---- processes ----
 
 
@@ -473,3 +532,32 @@ def test_without_the_plug_in_the_user_hears_what_to_install(tmp_path):
     if done.returncode != 7:
         pytest.skip("the plug-in is installed on this machine, and found")
     assert "mlaas-xrootd.so" in done.stderr and "libxrootd-client-dev" in done.stderr
+
+
+def test_workers_that_are_forked_read_for_themselves(xrootd, sample):
+    """As with PyTorch: the parent has files open and threads of XRootD's client, its children open their own files."""
+    import mlaas
+
+    files, _ = sample
+    urls = [xrootd.root(xrootd.add(name, f"forked/{i}.root")) for i, name in enumerate(files)]
+
+    def rows(url):
+        with mlaas.open(url) as file:
+            return file[file.tables[0]].num_entries, file[file.tables[0]].arrays(["a"])["a"].tobytes()
+
+    expected = [rows(url) for url in urls]
+    held = mlaas.open(urls[0])  # stays open in the parent
+    children = []
+    for _ in range(3):
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                signal.alarm(60)
+                code = 0 if [rows(url) for url in urls] == expected else 2
+            finally:
+                os._exit(code)
+        children.append(child)
+    assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0, 0, 0]
+    assert rows(urls[0]) == expected[0]
+    held.close()
