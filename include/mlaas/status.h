@@ -38,7 +38,8 @@ extern "C" {
   X(STATE, "the handle cannot do this now", 409, 9, 12, "StateError")                                                  \
   X(INTERNAL, "internal error", 500, 13, 70, "InternalError")                                                          \
   X(CANCELLED, "cancelled", 499, 1, 130, "CancelledError")                                                             \
-  X(TIMEOUT, "timed out", 504, 4, 13, "TimeoutError")
+  X(TIMEOUT, "timed out", 504, 4, 13, "TimeoutError")                                                                  \
+  X(INCOMPLETE, "done, but files were left out", 500, 15, 14, "IncompleteError")
 
 enum mlaas_status {
 #define X(symbol, text, http, grpc, exit_code, python) MLAAS_##symbol,

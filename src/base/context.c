@@ -14,6 +14,7 @@ enum { CONNECT_MS = 10000, TIMEOUT_MS = 15000, DEADLINE_MS = 120000, RETRIES = 4
 
 struct mlaas_context {
   long count;
+  struct mlaas_context *parent; /* whose budget and pool it uses; NULL: it has its own */
   struct mlaas_budget *budget;
   struct mlaas_pool *pool;
   struct mlaas_remote_options remote;
@@ -123,6 +124,24 @@ enum mlaas_status mlaas_context_new(const struct mlaas_context_options *given, s
   return MLAAS_OK;
 }
 
+enum mlaas_status mlaas_context_derive(struct mlaas_context *context, const struct mlaas_remote_options *remote,
+                                       struct mlaas_context **derived, struct mlaas_error *error) {
+  struct mlaas_context *made = mlaas_alloc(sizeof *made);
+  if (!made)
+    return mlaas_fail(error, MLAAS_MEMORY, "no memory for a context");
+  *made = (struct mlaas_context){.count = 1,
+                                 .parent = mlaas_context_get(context),
+                                 .budget = context->budget,
+                                 .pool = context->pool,
+                                 .foreign = context->foreign};
+  enum mlaas_status status = take_remote(made, remote, error);
+  if (status == MLAAS_OK)
+    *derived = made;
+  else
+    mlaas_context_put(made);
+  return status;
+}
+
 struct mlaas_context *mlaas_context_get(struct mlaas_context *context) {
   __atomic_add_fetch(&context->count, 1, __ATOMIC_RELAXED);
   return context;
@@ -138,8 +157,11 @@ void mlaas_context_put(struct mlaas_context *context) {
     } text = {*remote_text(&context->remote, i)};
     mlaas_free(text.own);
   }
-  mlaas_pool_free(context->pool);
-  mlaas_budget_put(context->budget);
+  if (!context->parent) {
+    mlaas_pool_free(context->pool);
+    mlaas_budget_put(context->budget);
+  }
+  mlaas_context_put(context->parent);
   mlaas_free(context);
 }
 

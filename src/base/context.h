@@ -14,4 +14,8 @@ const struct mlaas_foreign *mlaas_context_foreign(const struct mlaas_context *co
 /* Borrowed; no number is 0, texts may be NULL. */
 const struct mlaas_remote_options *mlaas_context_remote(const struct mlaas_context *context);
 
+/* Another context over the same budget and pool, which reaches remote files in another way. */
+enum mlaas_status mlaas_context_derive(struct mlaas_context *context, const struct mlaas_remote_options *remote,
+                                       struct mlaas_context **derived, struct mlaas_error *error);
+
 #endif

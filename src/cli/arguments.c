@@ -164,6 +164,10 @@ size_t mlaas_arguments_num_operands(const struct mlaas_arguments *arguments) { r
 
 const char *const *mlaas_arguments_operands(const struct mlaas_arguments *arguments) { return arguments->operands; }
 
+bool mlaas_arguments_knows(const struct mlaas_arguments *arguments, const char *name) {
+  return find_option(arguments->command, name, strlen(name));
+}
+
 /* The i-th value of the option, or NULL. */
 static const struct value *nth_value(const struct mlaas_arguments *arguments, const char *name, size_t i) {
   const struct mlaas_option *option = find_option(arguments->command, name, strlen(name));

@@ -26,6 +26,7 @@ struct mlaas_option {
   const char *fallback; /* the default as help says it; NULL: none worth saying */
   const char *help;     /* one sentence without full stop */
   bool required, repeats;
+  const char *group; /* a heading for this option and those behind it, until the next; NULL: none begins here */
 };
 
 /* What every command that reads entries takes. */
@@ -46,7 +47,8 @@ struct mlaas_option {
 
 /* What one thing in a ROOT file may claim: for mlaas_arguments_context. */
 #define MLAAS_OPTIONS_OF_LIMITS                                                                                        \
-  {.name = "max-metadata",                                                                                             \
+  {.group = "Limits on what a file may claim",                                                                         \
+   .name = "max-metadata",                                                                                             \
    .type = MLAAS_OPTION_SIZE,                                                                                          \
    .argument = "SIZE",                                                                                                 \
    .fallback = "256MiB",                                                                                               \
@@ -73,6 +75,78 @@ struct mlaas_option {
        .help = "Ceiling on the branches, fields and columns of one table"},                                            \
   {                                                                                                                    \
     .name = "trust-pages", .help = "Do not compare the checksums of an ntuple's pages"                                 \
+  }
+
+/* How files on servers are reached: for mlaas_arguments_context and mlaas_arguments_params. */
+#define MLAAS_OPTIONS_OF_REMOTE                                                                                        \
+  {.group = "Files on servers",                                                                                        \
+   .name = "redirector",                                                                                               \
+   .type = MLAAS_OPTION_TEXT,                                                                                          \
+   .argument = "URL",                                                                                                  \
+   .help = "Put in front of names of files that are not here, such as root://cms-xrd-global.cern.ch"},                 \
+      {.name = "connect-timeout",                                                                                      \
+       .type = MLAAS_OPTION_COUNT,                                                                                     \
+       .argument = "SECONDS",                                                                                          \
+       .fallback = "10",                                                                                               \
+       .help = "How long a connection may take, with TLS and login"},                                                  \
+      {.name = "timeout",                                                                                              \
+       .type = MLAAS_OPTION_COUNT,                                                                                     \
+       .argument = "SECONDS",                                                                                          \
+       .fallback = "15",                                                                                               \
+       .help = "How long a server may be silent before a request is given up"},                                        \
+      {.name = "deadline",                                                                                             \
+       .type = MLAAS_OPTION_COUNT,                                                                                     \
+       .argument = "SECONDS",                                                                                          \
+       .fallback = "120",                                                                                              \
+       .help = "How long one read may take with all its retries and replicas"},                                        \
+      {.name = "retries",                                                                                              \
+       .type = MLAAS_OPTION_COUNT,                                                                                     \
+       .argument = "N",                                                                                                \
+       .fallback = "4",                                                                                                \
+       .help = "How often a request is repeated at one replica"},                                                      \
+      {.name = "cache",                                                                                                \
+       .type = MLAAS_OPTION_SIZE,                                                                                      \
+       .argument = "SIZE",                                                                                             \
+       .fallback = "a quarter of the memory, at most 256MiB",                                                          \
+       .help = "Ceiling on bytes of remote files that are kept or on their way"},                                      \
+      {.name = "token-file",                                                                                           \
+       .type = MLAAS_OPTION_FILE,                                                                                      \
+       .argument = "FILE",                                                                                             \
+       .help =                                                                                                         \
+           "A bearer token, read again when it is needed; without: BEARER_TOKEN, BEARER_TOKEN_FILE, WLCG's places"},   \
+      {.name = "certificate",                                                                                          \
+       .type = MLAAS_OPTION_FILE,                                                                                      \
+       .argument = "FILE",                                                                                             \
+       .help = "Certificate or proxy of yours (PEM); without: X509_USER_PROXY"},                                       \
+      {.name = "key",                                                                                                  \
+       .type = MLAAS_OPTION_FILE,                                                                                      \
+       .argument = "FILE",                                                                                             \
+       .help = "Its key, where it is in a file of its own"},                                                           \
+      {.name = "authorities",                                                                                          \
+       .type = MLAAS_OPTION_FILE,                                                                                      \
+       .argument = "PATH",                                                                                             \
+       .help = "File or folder of certificates to trust; without: X509_CERT_DIR, or the system's"},                    \
+      {.name = "s3-endpoint",                                                                                          \
+       .type = MLAAS_OPTION_TEXT,                                                                                      \
+       .argument = "URL",                                                                                              \
+       .help = "Where s3://BUCKET/KEY is, such as https://s3.example.org"},                                            \
+      {.name = "s3-region",                                                                                            \
+       .type = MLAAS_OPTION_TEXT,                                                                                      \
+       .argument = "NAME",                                                                                             \
+       .fallback = "us-east-1",                                                                                        \
+       .help = "Region of S3"},                                                                                        \
+  {                                                                                                                    \
+    .name = "insecure", .help = "Do not check the certificates of servers: for tests only"                             \
+  }
+
+/* What is done about files that cannot be read. */
+#define MLAAS_OPTIONS_OF_BAD_FILES                                                                                     \
+  {                                                                                                                    \
+    .name = "on-bad-file", .type = MLAAS_OPTION_CHOICE, .argument = "WHAT", .choices = "fail|skip|quota",              \
+    .fallback = "fail",                                                                                                \
+    .help =                                                                                                            \
+        "What happens with a file that cannot be read or is damaged: stop, leave it out, or leave it out and take "    \
+        "its share of --nevts from others of its label; where files were left out the exit code is 14"                 \
   }
 
 struct mlaas_arguments;
@@ -119,7 +193,19 @@ size_t mlaas_arguments_count(const struct mlaas_arguments *arguments, const char
 const char *mlaas_arguments_nth(const struct mlaas_arguments *arguments, const char *name, size_t i);
 /* The number behind an option of type COUNT or SIZE, or `fallback`. */
 int64_t mlaas_arguments_number(const struct mlaas_arguments *arguments, const char *name, int64_t fallback);
-/* A context by MLAAS_OPTIONS_OF_LIMITS and "memory", all of which the command must have. threads 0: one per core. */
+bool mlaas_arguments_knows(const struct mlaas_arguments *arguments, const char *name); /* the command has the option */
+/* The effective parameters (see mlaas_params_check) as JSON, for
+ * mlaas_text_free: those of --params, then --set, then the options that
+ * are parameters, as far as the command has these options. */
+enum mlaas_status mlaas_arguments_params(const struct mlaas_arguments *arguments, char **json,
+                                         struct mlaas_error *error);
+struct mlaas_list;
+/* Adds the files that `text` means to the list (cli/files.h), with the redirector of the parameters; servers are asked
+ * where `context` is not NULL. */
+enum mlaas_status mlaas_arguments_files(const struct mlaas_arguments *arguments, struct mlaas_context *context,
+                                        const char *text, struct mlaas_list *list, struct mlaas_error *error);
+/* A context by MLAAS_OPTIONS_OF_LIMITS and "memory", all of which the command must have, and by MLAAS_OPTIONS_OF_REMOTE
+ * and the parameters, where it has those. threads 0: one per core. */
 enum mlaas_status mlaas_arguments_context(const struct mlaas_arguments *arguments, int64_t threads,
                                           struct mlaas_context **context, struct mlaas_error *error);
 

@@ -53,9 +53,17 @@ void mlaas_help_command(const struct mlaas_command *command, FILE *out) {
   }
   fputs("\nOptions:\n", out);
   int column = widest_option(command) + 2;
-  for (const struct mlaas_option *option = command->options; option && option->name; option++)
+  bool grouped = false;
+  for (const struct mlaas_option *option = command->options; option && option->name; option++) {
+    if (option->group && !grouped)
+      write_option(&help, column, out);
+    if (option->group)
+      fprintf(out, "\n%s:\n", option->group);
+    grouped |= option->group != NULL;
     write_option(option, column, out);
-  write_option(&help, column, out);
+  }
+  if (!grouped)
+    write_option(&help, column, out);
   if (command->examples)
     fprintf(out, "\nExamples:\n%s", command->examples);
 }
@@ -67,9 +75,10 @@ void mlaas_help_program(FILE *out) {
   for (size_t i = 0; mlaas_command_at(i); i++)
     fprintf(out, "  %-12s%s\n", mlaas_command_at(i)->name, mlaas_command_at(i)->summary);
   fputs("\n'mlaas help COMMAND' shows a command's options. Exit codes: 0 success", out);
-  fputs(
-      ", 2 a mistake in the command,\n3 not found, 4 input or output, 5 to 9 the data, 10 and 11 memory, 130 Ctrl-C.\n",
-      out);
+  fputs(", 2 a mistake in the command,\n3 not found, 4 input or output, 5 to 9 the data, 10 and 11 memory, 13 too "
+        "late,\n14 "
+        "done but for files that were left out, 130 Ctrl-C.\n",
+        out);
 }
 
 void mlaas_help_params(FILE *out) {

@@ -28,6 +28,7 @@ static const struct mlaas_option options[] = {
      .argument = "SIZE",
      .fallback = "1GiB",
      .help = "Ceiling on the memory for reading"},
+    MLAAS_OPTIONS_OF_REMOTE,
     MLAAS_OPTIONS_OF_LIMITS,
     {0}};
 

@@ -36,6 +36,8 @@ static void write_paragraphs(const char *text, const char *between, void (*write
 static void plain_text(const char *from, size_t length, FILE *out) { fwrite(from, 1, length, out); }
 
 static void man_option(const struct mlaas_option *option, FILE *out) {
+  if (option->group)
+    fprintf(out, ".SS %s\n", option->group);
   fputs(".TP\n\\fB\\-\\-", out);
   roff(option->name, out);
   fputs("\\fR", out);
@@ -135,8 +137,11 @@ static void markdown_command(const struct mlaas_command *command, FILE *out) {
   write_paragraphs(command->text, "\n", plain_text, out);
   if (command->options) {
     fputs("\n| option | what it does | default |\n|---|---|---|\n", out);
-    for (const struct mlaas_option *option = command->options; option->name; option++)
+    for (const struct mlaas_option *option = command->options; option->name; option++) {
+      if (option->group)
+        fprintf(out, "| **%s** | | |\n", option->group);
       markdown_option(option, out);
+    }
   }
   if (command->examples)
     fprintf(out, "\n```\n%s```\n", command->examples);

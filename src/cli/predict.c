@@ -33,7 +33,9 @@ static const struct mlaas_option options[] = {
      .argument = "NAME",
      .choices = "tensorflow|onnxruntime|openvino|xgboost|python",
      .help = "What runs the model; the one in C that fits by default, python is the framework that trained it"},
+    MLAAS_OPTIONS_OF_BAD_FILES,
     MLAAS_OPTIONS_OF_WORK,
+    MLAAS_OPTIONS_OF_REMOTE,
     MLAAS_OPTIONS_OF_LIMITS,
     {0}};
 
@@ -81,7 +83,7 @@ static enum mlaas_status run(const struct mlaas_arguments *arguments, struct mla
     return mlaas_fail(error, MLAAS_ARGUMENT, "--tag is '%s'; it becomes part of a file name and must have no /", tag);
   enum mlaas_status status = MLAAS_OK;
   for (size_t i = 1; status == MLAAS_OK && i < mlaas_arguments_num_operands(arguments); i++)
-    status = mlaas_list_add(&list, operands[i], error);
+    status = mlaas_arguments_files(arguments, NULL, operands[i], &list, error);
   json_t *given = mlaas_python_options(arguments), *renames = json_object();
   if (status == MLAAS_OK)
     status = read_renames(arguments, renames, error);
@@ -104,7 +106,8 @@ const struct mlaas_command mlaas_command_predict = {
     .text = "Streams the files through the recipe and the model of a bundle. For each input there is one output with "
             "exactly its entries in their order, so that ROOT's AddFriend fits: the identifiers, the scores (score, or "
             "score_CLASS), and split: 0 train, 1 validation, 2 test, -1 never seen in training.\n\n"
-            "FILE is a ROOT file, a text file of names, or names with commas between. Only the recipe's branches are "
+            "FILE is a file of events, a URL, a pattern, a text file of names, or names with commas between. Only the "
+            "recipe's branches are "
             "read. Needs the Python package mlaas, see 'mlaas help train'.",
     .examples = "  mlaas predict bundle data.root --out scores\n"
                 "  mlaas predict bundle files.txt --out scores --tag jesUp --rename jetPt=jetPt_jesUp\n",

@@ -16,7 +16,8 @@ static const struct mlaas_option options[] = {
      .type = MLAAS_OPTION_FILE,
      .argument = "FILE",
      .required = true,
-     .help = "Files of events: a text file with one name a line (# begins a comment), or names with commas between"},
+     .help = "Files of events: a text file with one name a line (# begins a comment), names with commas between, URLs, "
+             "patterns such as data/*.root"},
     {.name = "params",
      .type = MLAAS_OPTION_FILE,
      .argument = "FILE",
@@ -32,7 +33,9 @@ static const struct mlaas_option options[] = {
      .repeats = true,
      .help = "Add statistics of other files, made by this command elsewhere"},
     {.name = "json", .help = "Write the statistics to standard output instead of the table"},
+    MLAAS_OPTIONS_OF_BAD_FILES,
     MLAAS_OPTIONS_OF_WORK,
+    MLAAS_OPTIONS_OF_REMOTE,
     MLAAS_OPTIONS_OF_LIMITS,
     {0}};
 
@@ -114,16 +117,15 @@ static enum mlaas_status write_results(const struct mlaas_arguments *arguments, 
 
 static enum mlaas_status open_dataset(struct mlaas_context *context, const struct mlaas_arguments *arguments,
                                       struct mlaas_dataset **dataset, struct mlaas_error *error) {
-  const char *path = mlaas_arguments_text(arguments, "params");
   struct mlaas_list list = {0};
   char *params = NULL;
-  enum mlaas_status status = path ? mlaas_text_read(path, &params, error) : MLAAS_OK;
+  enum mlaas_status status = mlaas_arguments_params(arguments, &params, error);
   if (status == MLAAS_OK)
-    status = mlaas_list_add(&list, mlaas_arguments_text(arguments, "files"), error);
+    status = mlaas_arguments_files(arguments, context, mlaas_arguments_text(arguments, "files"), &list, error);
   if (status == MLAAS_OK)
     status = mlaas_dataset_open(context, (const char *const *)list.names, list.count, NULL, params, dataset, error);
   mlaas_list_reset(&list);
-  mlaas_free(params);
+  mlaas_text_free(params);
   return status;
 }
 

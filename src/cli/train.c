@@ -1,24 +1,23 @@
 /* `mlaas train`: checks what was typed, then hands over to Python, where the user's framework is. */
 #include "base/error.h"
-#include "base/memory.h"
 #include "cli/command.h"
 #include "cli/files.h"
 #include "cli/python.h"
 
 #include <mlaas/dataset.h>
-#include <stdlib.h>
-#include <string.h>
 
 static const struct mlaas_option options[] = {
     {.name = "files",
      .type = MLAAS_OPTION_FILE,
      .argument = "FILE",
      .required = true,
-     .help = "Files of events: a text file with one name a line (# begins a comment), or names with commas between"},
+     .help = "Files of events: a text file with one name a line (# begins a comment), names with commas between, URLs, "
+             "patterns such as data/*.root"},
     {.name = "labels",
      .type = MLAAS_OPTION_FILE,
      .argument = "FILE",
-     .help = "The label of each file, in the same order: a text file, numbers with commas between, or the name of a "
+     .help = "The label of each file or pattern, in the same order: a text file, numbers with commas between, or the "
+             "name of a "
              "branch that holds the label"},
     {.name = "model",
      .type = MLAAS_OPTION_FILE,
@@ -48,60 +47,27 @@ static const struct mlaas_option options[] = {
     {.name = "compat",
      .help = "Do as the original workflow.py did: its order, normalisation, split and epochs per chunk"},
     {.name = "seed", .type = MLAAS_OPTION_COUNT, .argument = "N", .help = "Seed of shuffling and split"},
+    MLAAS_OPTIONS_OF_BAD_FILES,
     MLAAS_OPTIONS_OF_WORK,
+    MLAAS_OPTIONS_OF_REMOTE,
     MLAAS_OPTIONS_OF_LIMITS,
     {0}};
 
-/* Checks params text against the table of parameters; what comes of it is Python's to use. */
-static enum mlaas_status check_params(const char *where, const char *json, struct mlaas_error *error) {
-  char *effective = NULL;
-  enum mlaas_status status = mlaas_params_check(json, &effective, error);
-  mlaas_text_free(effective);
-  return mlaas_fail_in(error, status, "%s", where);
-}
-
-static enum mlaas_status check_params_file(const char *path, struct mlaas_error *error) {
-  char *text = NULL;
-  MLAAS_TRY(mlaas_file_check("the parameter file", path, error));
-  MLAAS_TRY(mlaas_text_read(path, &text, error));
-  enum mlaas_status status = check_params(path, text, error);
-  mlaas_free(text);
-  return status;
-}
-
-/* KEY=VALUE: the value is JSON where it reads as such, else a text. */
-static enum mlaas_status check_setting(const char *setting, struct mlaas_error *error) {
-  const char *equals = strchr(setting, '=');
-  if (!equals || equals == setting)
-    return mlaas_fail(error, MLAAS_ARGUMENT, "--set is '%s'; it must be KEY=VALUE", setting);
-  json_t *value = json_loads(equals + 1, JSON_DECODE_ANY, NULL), *object = json_object();
-  char key[200];
-  snprintf(key, sizeof key, "%.*s", (int)(equals - setting), setting);
-  json_object_set_new(object, key, value ? value : json_string(equals + 1));
-  char *text = json_dumps(object, 0);
-  json_decref(object);
-  enum mlaas_status status =
-      text ? check_params("--set", text, error) : mlaas_fail(error, MLAAS_ARGUMENT, "--set is not UTF-8");
-  free(text);
-  return status;
-}
-
-static enum mlaas_status check_files(const char *text, struct mlaas_error *error) {
+static enum mlaas_status check_files(const struct mlaas_arguments *arguments, struct mlaas_error *error) {
   struct mlaas_list list = {0};
-  enum mlaas_status status = mlaas_list_add(&list, text, error);
+  const char *text = mlaas_arguments_text(arguments, "files");
+  enum mlaas_status status = mlaas_arguments_files(arguments, NULL, text, &list, error);
   mlaas_list_reset(&list);
   return mlaas_fail_in(error, status, "--files");
 }
 
 /* All that can be found wrong before Python starts, which takes seconds. */
 static enum mlaas_status run(const struct mlaas_arguments *arguments, struct mlaas_error *error) {
-  const char *params = mlaas_arguments_text(arguments, "params");
-  MLAAS_TRY(check_files(mlaas_arguments_text(arguments, "files"), error));
+  char *params = NULL;
   MLAAS_TRY(mlaas_file_check("the model file", mlaas_arguments_text(arguments, "model"), error));
-  if (params)
-    MLAAS_TRY(check_params_file(params, error));
-  for (size_t i = 0; i < mlaas_arguments_count(arguments, "set"); i++)
-    MLAAS_TRY(check_setting(mlaas_arguments_nth(arguments, "set", i), error));
+  MLAAS_TRY(mlaas_arguments_params(arguments, &params, error));
+  mlaas_text_free(params);
+  MLAAS_TRY(check_files(arguments, error));
   return mlaas_python_run("train", mlaas_python_options(arguments), error);
 }
 

@@ -1,5 +1,6 @@
 /* Opening a data set: files, labels, quotas; what is known of it as JSON. Reads no values. */
 #include "dataset/opener.h"
+#include "dataset/params_value.h"
 
 #include "base/error.h"
 
@@ -224,6 +225,19 @@ static enum mlaas_status take_arguments(struct mlaas_dataset *dataset, const cha
   return take_weights(dataset, error);
 }
 
+/* The parameters may say how servers are reached: only this data set reaches them so. */
+static enum mlaas_status take_remote(struct mlaas_dataset *dataset, struct mlaas_error *error) {
+  struct mlaas_context *derived = NULL;
+  if (!dataset->params.remote)
+    return MLAAS_OK;
+  struct mlaas_remote_options options = *mlaas_context_remote(dataset->context);
+  mlaas_params_remote(dataset->params.remote, &options);
+  MLAAS_TRY(mlaas_context_derive(dataset->context, &options, &derived, error));
+  mlaas_context_put(dataset->context);
+  dataset->context = derived;
+  return MLAAS_OK;
+}
+
 enum mlaas_status mlaas_dataset_open(struct mlaas_context *context, const char *const *files, size_t num_files,
                                      const char *labels, const char *params, struct mlaas_dataset **dataset,
                                      struct mlaas_error *error) {
@@ -240,6 +254,8 @@ enum mlaas_status mlaas_dataset_open(struct mlaas_context *context, const char *
   enum mlaas_status status = made->warnings ? MLAAS_OK : mlaas_fail(error, MLAAS_MEMORY, "no memory for a data set");
   if (status == MLAAS_OK)
     status = mlaas_params_init(&made->params, params, error);
+  if (status == MLAAS_OK)
+    status = take_remote(made, error);
   if (status == MLAAS_OK)
     status = take_arguments(made, files, num_files, labels, error);
   if (status == MLAAS_OK)

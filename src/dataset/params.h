@@ -13,6 +13,8 @@ enum mlaas_scaler { MLAAS_SCALER_STANDARD, MLAAS_SCALER_MINMAX, MLAAS_SCALER_NON
 enum mlaas_class_norm { MLAAS_CLASS_NORM_NONE, MLAAS_CLASS_NORM_EQUAL };
 enum mlaas_negative { MLAAS_NEGATIVE_KEEP, MLAAS_NEGATIVE_ABS, MLAAS_NEGATIVE_DROP };
 
+enum mlaas_bad_file { MLAAS_BAD_FILE_FAIL, MLAAS_BAD_FILE_SKIP, MLAAS_BAD_FILE_QUOTA };
+
 struct mlaas_names {
   const char **names;
   size_t count;
@@ -30,6 +32,8 @@ struct mlaas_params {
   const char *table;      /* key `branch`: path of the tree; NULL: the only one */
   bool friends;           /* the columns of its friends too */
   const char *redirector; /* in front of names that are not here; "": none */
+  enum mlaas_bad_file bad_file;
+  const json_t *remote; /* NULL where not given */
   struct mlaas_names identifier, selected, exclude, split_by;
   enum mlaas_scaler scaler;
   bool clip;

@@ -56,6 +56,7 @@ static void take_width(struct mlaas_params *params, const json_t *width) {
 static void take_plain(struct mlaas_params *params) {
   static const char *const scalers[] = {"standard", "minmax", "none"}, *const norms[] = {"none", "equal"};
   static const char *const negatives[] = {"keep", "abs", "drop"};
+  static const char *const bad_files[] = {"fail", "skip", "quota"};
   const json_t *json = params->json, *clip = json_object_get(json, "clip"), *split = json_object_get(json, "split");
   params->nevents = int_of(json, "nevts");
   params->batch_size = int_of(json, "batch_size");
@@ -67,6 +68,8 @@ static void take_plain(struct mlaas_params *params) {
   params->table = text_of(json, "branch");
   params->friends = bool_of(json, "friends");
   params->redirector = text_of(json, "redirector");
+  params->remote = unless_null(json_object_get(json, "remote"));
+  params->bad_file = (enum mlaas_bad_file)choice_of(json, "on_bad_file", bad_files, 3);
   params->scaler = (enum mlaas_scaler)choice_of(json, "scaler", scalers, 3);
   params->clip = json_is_array(clip);
   params->clip_low = item(clip, 0);

@@ -57,6 +57,27 @@ static void impossible_options_are_refused(void **state) {
   assert_null(context);
 }
 
+static void a_derived_context_shares_all_but_the_way_to_servers(void **state) {
+  (void)state;
+  struct mlaas_context *context = NULL, *derived = NULL;
+  assert_int_equal(mlaas_context_new(NULL, &context, NULL), MLAAS_OK);
+  char token[] = "token";
+  struct mlaas_remote_options remote = *mlaas_context_remote(context);
+  remote.timeout_ms = 7;
+  remote.token_file = token;
+  assert_int_equal(mlaas_context_derive(context, &remote, &derived, NULL), MLAAS_OK);
+  token[0] = 'x';
+  assert_ptr_equal(mlaas_context_budget(derived), mlaas_context_budget(context));
+  assert_ptr_equal(mlaas_context_pool(derived), mlaas_context_pool(context));
+  assert_int_equal(mlaas_context_remote(derived)->timeout_ms, 7);
+  assert_int_equal(mlaas_context_remote(derived)->retries, 4);
+  assert_string_equal(mlaas_context_remote(derived)->token_file, "token");
+  assert_null(mlaas_context_remote(context)->token_file);
+  mlaas_context_put(context); /* the derived one holds it */
+  assert_int_equal(mlaas_context_memory_held(derived), 0);
+  mlaas_context_put(derived);
+}
+
 static void limits_are_taken_and_said(void **state) {
   (void)state;
   struct mlaas_context *context = NULL;
@@ -115,9 +136,13 @@ static void each_allocation_may_fail(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(defaults_are_filled_in),         cmocka_unit_test(options_are_taken),
-      cmocka_unit_test(impossible_options_are_refused), cmocka_unit_test(limits_are_taken_and_said),
-      cmocka_unit_test(older_callers_are_served),       cmocka_unit_test(each_allocation_may_fail),
+      cmocka_unit_test(defaults_are_filled_in),
+      cmocka_unit_test(options_are_taken),
+      cmocka_unit_test(impossible_options_are_refused),
+      cmocka_unit_test(a_derived_context_shares_all_but_the_way_to_servers),
+      cmocka_unit_test(limits_are_taken_and_said),
+      cmocka_unit_test(older_callers_are_served),
+      cmocka_unit_test(each_allocation_may_fail),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

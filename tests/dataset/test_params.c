@@ -1,5 +1,5 @@
 /* params.json: what is accepted, what it becomes, and what is refused in which words. */
-#include "dataset/params.h"
+#include "dataset/params_value.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -74,6 +74,76 @@ static void synonyms(void **state) {
   assert_string_equal(json_string_value(json_object_get(p.json, "redirector")), "root://x");
   mlaas_params_reset(&p);
   refuse("{\"nevts\": 1, \"nevents\": 1}", "parameters \"nevts\" and \"nevents\" are the same: give one of them");
+}
+
+static void the_redirector_in_all_spellings(void **state) {
+  (void)state;
+  static const char *const spellings[] = {"redirector", "root_directory", "root_redirector"};
+  for (size_t i = 0; i < 3; i++) {
+    char json[64];
+    struct mlaas_params p;
+    snprintf(json, sizeof json, "{\"%s\": \"root://h/\"}", spellings[i]);
+    accept(&p, json);
+    assert_string_equal(p.redirector, "root://h/");
+    mlaas_params_reset(&p);
+  }
+  struct mlaas_params p;
+  accept(&p, "{\"redirector\": null}");
+  assert_string_equal(p.redirector, "");
+  mlaas_params_reset(&p);
+  refuse("{\"redirector\": \"root://h\", \"root_directory\": \"root://h\"}",
+         "parameters \"redirector\" and \"root_directory\" are the same: give one of them");
+}
+
+static void bad_files(void **state) {
+  (void)state;
+  struct mlaas_params p;
+  accept(&p, "{}");
+  assert_int_equal(p.bad_file, MLAAS_BAD_FILE_FAIL);
+  mlaas_params_reset(&p);
+  accept(&p, "{\"on_bad_file\": \"quota\"}");
+  assert_int_equal(p.bad_file, MLAAS_BAD_FILE_QUOTA);
+  mlaas_params_reset(&p);
+  refuse("{\"on_bad_file\": \"ignore\"}", "parameter \"on_bad_file\" has to be choice fail|skip|quota, not \"ignore\"");
+}
+
+static void remote_options(void **state) {
+  (void)state;
+  struct mlaas_params p;
+  struct mlaas_remote_options options = {.size = sizeof options, .deadline_ms = 5, .s3_region = "here"};
+  accept(&p, "{\"remote\": {\"connect_timeout\": 2, \"timeout\": 1.5, \"retries\": 0, \"cache\": \"20 MB\","
+             "\"token_file\": \"/t\", \"certificate\": \"c\", \"key\": \"k\", \"authorities\": null,"
+             "\"s3_endpoint\": \"http://s\", \"insecure\": true}}");
+  mlaas_params_remote(p.remote, &options);
+  assert_int_equal(options.connect_ms, 2000);
+  assert_int_equal(options.timeout_ms, 1500);
+  assert_int_equal(options.deadline_ms, 5); /* not given: stays */
+  assert_int_equal(options.retries, -1);
+  assert_int_equal(options.cache, 20000000);
+  assert_string_equal(options.token_file, "/t");
+  assert_string_equal(options.certificate, "c");
+  assert_string_equal(options.key, "k");
+  assert_null(options.authorities);
+  assert_string_equal(options.s3_endpoint, "http://s");
+  assert_string_equal(options.s3_region, "here");
+  assert_true(options.insecure);
+  mlaas_params_reset(&p);
+  mlaas_params_remote(NULL, &options);
+  accept(&p, "{\"remote\": null}");
+  assert_null(p.remote);
+  mlaas_params_reset(&p);
+  refuse("{\"remote\": {\"time_out\": 1}}", "parameter \"remote\" has no \"time_out\"; did you mean \"timeout\"?");
+  refuse("{\"remote\": {\"timeout\": 0}}", "parameter \"remote\": timeout has to be seconds between 0.001 and 86400");
+  refuse("{\"remote\": {\"timeout\": \"3\"}}",
+         "parameter \"remote\": timeout has to be seconds between 0.001 and 86400");
+  refuse("{\"remote\": {\"retries\": 1.5}}",
+         "parameter \"remote\": retries has to be a whole number between 0 and 1000");
+  refuse("{\"remote\": {\"key\": 1}}", "parameter \"remote\": key has to be a text");
+  refuse("{\"remote\": {\"insecure\": 1}}", "parameter \"remote\": insecure has to be true or false");
+  refuse("{\"remote\": {\"cache\": true}}", "parameter \"remote\": cache has to be a size");
+  refuse("{\"remote\": {\"s3_endpoint\": \"s3.org\"}}",
+         "parameter \"remote\": s3_endpoint is 's3.org'; it has to begin with https://");
+  refuse("{\"remote\": 3}", "parameter \"remote\" has to be object, not 3");
 }
 
 static void lists_of_names(void **state) {
@@ -233,6 +303,9 @@ int main(void) {
       cmocka_unit_test(defaults),
       cmocka_unit_test(the_published_file),
       cmocka_unit_test(synonyms),
+      cmocka_unit_test(the_redirector_in_all_spellings),
+      cmocka_unit_test(bad_files),
+      cmocka_unit_test(remote_options),
       cmocka_unit_test(lists_of_names),
       cmocka_unit_test(excluded_branches_from_a_file),
       cmocka_unit_test(split_forms),
