@@ -37,6 +37,12 @@ MLAAS_API const struct mlaas_param *mlaas_param_at(size_t i);
 MLAAS_API MLAAS_NODISCARD enum mlaas_status mlaas_params_check(const char *json, char **effective,
                                                                struct mlaas_error *error);
 
+/* A context over the same memory and threads that reaches remote files as the parameter `remote` of `params` says; a
+ * data set does this by itself. On success *derived has one count. Errors: as mlaas_params_check, MEMORY. */
+MLAAS_API MLAAS_NODISCARD enum mlaas_status mlaas_params_context(const char *params, struct mlaas_context *context,
+                                                                 struct mlaas_context **derived,
+                                                                 struct mlaas_error *error);
+
 /* ---- specs ------------------------------------------------------------------------------------- */
 
 /* Statistics of a data set, "format": "mlaas-specs". Merging is associative, so scans may run on many machines. */

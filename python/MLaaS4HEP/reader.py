@@ -38,7 +38,7 @@ class RootDataReader:
         preproc: Any = None,
         verbose: int = 0,
     ):
-        del nan, histograms, redirector, preproc  # the original takes them and uses none on this path
+        del nan, histograms, preproc  # the original takes them and uses none on this path
         self.type = type(self).__name__
         self.fin, self.label, self.verbose = fin, label, verbose
         params = {
@@ -48,7 +48,7 @@ class RootDataReader:
         }
         self._selection = Selection.from_params(params)
         self.identifier = self._selection.identifier
-        self.tree = open_table(fin, branch)
+        self.tree = open_table(fin, branch, redirector=redirector)
         self.nrows = self.tree.num_entries
         self.nevts = nevts if nevts != -1 else self.nrows
         self.chunk_size = min(chunk_size, self.nrows)
@@ -122,7 +122,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--nevts", default=5, type=int, help="events to read (5; -1: all)")
     parser.add_argument("--chunk-size", default=1000, type=int, help="events read at a time (1000)")
     parser.add_argument("--specs", help="specs made before")
-    parser.add_argument("--redirector", default="", help="taken for old scripts; write whole root:// URLs")
+    parser.add_argument("--redirector", default="", help="put in front of a name that is not here (none)")
     parser.add_argument("--info", action="store_true", help="say what is in the tree")
     parser.add_argument("--hists", action="store_true", help="taken for old scripts")
     parser.add_argument("--verbose", default=0, type=int, help="0 or 1")
@@ -141,6 +141,7 @@ def _run(options: argparse.Namespace) -> None:
         chunk_size=options.chunk_size,
         nevts=options.nevts,
         specs=options.specs,
+        redirector=options.redirector,
         verbose=options.verbose,
     )
     if options.info:

@@ -4,9 +4,10 @@
 struct mlaas_context *core_context_new(long long memory, int threads, PyObject *limits) {
   struct mlaas_context_options options = {.size = sizeof options, .memory = memory, .threads = threads};
   long long numbers[5] = {0};
+  const char *params = NULL;
   int trust = 0;
-  if (limits &&
-      !PyArg_ParseTuple(limits, "LLLLLp", &numbers[0], &numbers[1], &numbers[2], &numbers[3], &numbers[4], &trust))
+  if (limits && !PyArg_ParseTuple(limits, "LLLLLp|z", &numbers[0], &numbers[1], &numbers[2], &numbers[3], &numbers[4],
+                                  &trust, &params))
     return NULL;
   options.limits = (struct mlaas_limits){numbers[0], numbers[1], numbers[2], numbers[3], numbers[4]};
   options.trust_pages = trust;
@@ -15,7 +16,13 @@ struct mlaas_context *core_context_new(long long memory, int threads, PyObject *
   struct mlaas_error error;
   if (mlaas_context_new(&options, &context, &error) != MLAAS_OK)
     return (struct mlaas_context *)core_raise(&error);
-  return context;
+  if (!params)
+    return context;
+  struct mlaas_context *derived = NULL;
+  if (mlaas_params_context(params, context, &derived, &error) != MLAAS_OK)
+    core_raise(&error);
+  mlaas_context_put(context);
+  return derived;
 }
 
 PyObject *core_context_memory(const struct mlaas_context *context) {

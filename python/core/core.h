@@ -61,8 +61,8 @@ PyObject *core_array_new(struct ArrowSchema *schema, struct ArrowArray *array);
 
 /* ---- context.c ---- */
 
-/* Makes a context; `memory` and `threads` as in mlaas_context_options, `limits` a tuple of its limits in their order
- * and trust_pages, or NULL. NULL with an exception. */
+/* Makes a context; `memory` and `threads` as in mlaas_context_options, `limits` a tuple of its limits in their order,
+ * trust_pages, and parameters as JSON for `remote`, or None; or NULL. NULL with an exception. */
 struct mlaas_context *core_context_new(long long memory, int threads, PyObject *limits);
 /* Dict of held, peak and ceiling in bytes, and threads. */
 PyObject *core_context_memory(const struct mlaas_context *context);
@@ -72,6 +72,13 @@ PyObject *core_context_memory(const struct mlaas_context *context);
 extern const struct mlaas_foreign core_foreign;
 /* A function of the module: the interpreter ends, no thread may ask for the GIL any more. */
 PyObject *core_foreign_stop(PyObject *module, PyObject *unused);
+
+/* ---- places.c ---- */
+
+/* places(names, lists, redirector, limits) -> ([name], [index of the name as written], how many were written), and
+ * place_show(name) -> name without passwords and tokens: functions of the module. */
+PyObject *core_places(PyObject *module, PyObject *arguments);
+PyObject *core_place_show(PyObject *module, PyObject *name);
 
 /* ---- file.c, table.c, stream.c ---- */
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import glob
 import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import _core
 from ._arrays import collect
-from ._errors import ArgumentError, NotFoundError
+from ._errors import ArgumentError
 from ._file import File
-from ._units import Limits, parse_bytes, parse_limits
+from ._places import Files, Remote, context_limits, expand
+from ._units import Limits, parse_bytes
 
 if TYPE_CHECKING:
     import pyarrow
@@ -113,38 +113,30 @@ class Chain:
         return f"<mlaas.Chain of {len(files)} file{'s' * (len(files) != 1)}: {files[0][0]!r}{more}>"
 
 
-def _expand(path: str) -> list[str]:
-    """A name with * or ? in its order, or the name itself."""
-    if not glob.has_magic(path) or os.path.exists(path):
-        return [path]
-    found = sorted(glob.glob(path))
-    if not found:
-        raise NotFoundError("no file has such a name", path)
-    return found
-
-
 def chain(
-    files: str | os.PathLike[str] | File | Sequence[str | os.PathLike[str]],
+    files: Files | File,
     table: str | None = None,
     memory: int | str | None = None,
     threads: int | None = None,
     limits: Limits | None = None,
+    remote: Remote | None = None,
 ) -> Chain:
     """Many files with the same table as one: ``mlaas.chain("data/*.root", "events")``.
 
-    ``files`` is a list of paths or one, with ``*`` and ``?`` in them, or an open File that holds a TChain (then
-    ``table`` is the chain's path, and its files are looked for beside it). ``table`` is the path of the tree or ntuple
-    in each file (None: its only one). Only one file is open at a time. ``memory``, ``threads`` and ``limits`` as in
-    mlaas.open.
+    ``files`` is a list of paths and URLs or one, with ``*``, ``[...]`` and ``?`` in them, lists of replicas of one file
+    among them, a text file with one name a line, or an open File that holds a TChain (then ``table`` is the chain's
+    path, and its files are looked for beside it). ``table`` is the path of the tree or ntuple
+    in each file (None: its only one). Only one file is open at a time. ``memory``, ``threads``,
+    ``limits`` and ``remote`` as in mlaas.open.
     Raises what opening the first file and its table raises.
     """
     if isinstance(files, File):
         return Chain((files, table or _only_chain(files)))
-    names = [files] if isinstance(files, str | os.PathLike) else list(files)
-    paths = [path for name in names for path in _expand(os.fsdecode(name))]
+    paths = expand(files, None, remote).names
     if not paths:
         raise ArgumentError("a chain needs a file")
-    return Chain(([(path, table) for path in paths], parse_bytes(memory), int(threads or 0), parse_limits(limits)))
+    how = context_limits(limits, remote)
+    return Chain(([(path, table) for path in paths], parse_bytes(memory), int(threads or 0), how))
 
 
 def _only_chain(file: File) -> str:

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from . import _core
 from ._errors import ArgumentError
+from ._places import Files, Remote, expand, hidden
 from ._recipe import Recipe, Specs, _plain, params_text
 from ._units import Limits, parse_bytes, parse_limits
-from .formats._names import format_of
 
 if TYPE_CHECKING:
     from ._loader import Loader
 
-Files = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 Labels = str | os.PathLike[str] | float | Sequence[float] | None
 
 
@@ -27,17 +26,21 @@ def _lines(path: str) -> list[str]:
 
 
 def file_names(files: Files) -> list[str]:
-    """Names from a list, a text file with one name a line (# comments), a comma list, or one file of events."""
-    if not isinstance(files, (str, os.PathLike)):
-        return [os.fsdecode(name) for name in files]
-    text = os.fsdecode(files)
-    if "," in text and not os.path.exists(text):
-        return [name.strip() for name in text.split(",") if name.strip()]
-    if "://" in text or text.endswith(".root") or format_of(text) or not os.path.isfile(text):
-        return [text]
-    with open(text, "rb") as file:
-        head = file.read(512)
-    return [text] if head[:4] == b"root" or b"\0" in head else _lines(text)
+    """The files that are meant, see mlaas.Dataset."""
+    return expand(files).names
+
+
+def _merged(text: str, remote: Remote | None) -> tuple[str, dict[str, Any]]:
+    """Parameters with the options for servers on top, and the effective ones."""
+    effective = json.loads(_core.params_check(text))
+    if not remote:
+        return text, effective
+    try:
+        given = {**json.loads(text), "remote": {**(effective["remote"] or {}), **remote}}
+        text = json.dumps(given, default=os.fspath)
+    except TypeError as error:
+        raise ArgumentError(f"remote: {error}") from error
+    return text, json.loads(_core.params_check(text))
 
 
 def label_values(labels: Labels) -> Any:
@@ -59,6 +62,10 @@ def label_values(labels: Labels) -> Any:
         ) from None
 
 
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list)
+
+
 def _number(word: str) -> int | float:
     try:
         return int(word)
@@ -69,10 +76,11 @@ def _number(word: str) -> int | float:
 class Dataset:
     """Many files as one data set.
 
-    files: a list, a text file with one name a line, or a comma list. labels: a number for each file (or a text file
-    with them), the name of a branch, or None. params: a dict or the path of params.json (``mlaas.param_table()``).
-    memory, threads, limits: as in mlaas.open, for everything that is made of this data set. specs: statistics made
-    earlier (Specs or path), instead of a scan. recipe: apply that recipe and read its branches only, for
+    files: a list, a text file with one name a line, or a comma list; names are paths, URLs, patterns ("data/*.root",
+    "root://host//dir/*.root"), or lists of replicas of one file. labels: a number for each file or pattern (or a text
+    file with them), the name of a branch, or None. params: a dict or the path of params.json (``mlaas.param_table()``).
+    memory, threads, limits, remote: as in mlaas.open, for everything that is made of this data set. specs: statistics
+    made earlier (Specs or path), instead of a scan. recipe: apply that recipe and read its branches only, for
     prediction; rename: {branch of the recipe: branch in these files}.
 
     Raises what opening a file raises, and NotFoundError, SchemaError, ArgumentError, StaleError (specs of other files).
@@ -89,15 +97,20 @@ class Dataset:
         memory: int | str | None = None,
         threads: int | None = None,
         limits: Limits | None = None,
+        remote: Remote | None = None,
         specs: Specs | str | os.PathLike[str] | None = None,
         recipe: Recipe | str | None = None,
         rename: Mapping[str, str] | None = None,
     ) -> None:
         if specs is not None and recipe is not None:
             raise ArgumentError("specs and recipe exclude each other: a recipe needs no statistics")
-        self._files = file_names(files)
-        self._labels = None if labels is None else json.dumps(label_values(labels))
-        self._params = params_text(params)
+        self._params, effective = _merged(params_text(params), remote)
+        places = expand(files, effective["redirector"], effective["remote"])
+        self._files = places.names
+        values = label_values(labels)
+        self._labels = None if values is None else json.dumps(places.spread(values) if _is_list(values) else values)
+        if _is_list(effective["weight"]):
+            self._params = json.dumps({**effective, "weight": places.spread(effective["weight"])})
         self._limits = (parse_bytes(memory), int(threads or 0), parse_limits(limits))
         self._specs = Specs.read(specs) if isinstance(specs, (str, os.PathLike)) else specs
         self._recipe = Recipe(recipe) if isinstance(recipe, str) else recipe
@@ -215,7 +228,7 @@ class Dataset:
 
     def __repr__(self) -> str:
         state = "scanned" if self._complete else "not scanned yet"
-        names = ", ".join(os.path.basename(name) for name in self._files[:3]) + (
+        names = ", ".join(os.path.basename(hidden(name)) for name in self._files[:3]) + (
             ", ..." if len(self._files) > 3 else ""
         )
         return f"<mlaas.Dataset of {len(self._files)} files ({names}), {state}>"
@@ -234,10 +247,11 @@ def specs(
     memory: int | str | None = None,
     threads: int | None = None,
     limits: Limits | None = None,
+    remote: Remote | None = None,
     progress: Callable[[int, int], Any] | None = None,
 ) -> Specs:
     """Statistics of the files in one parallel pass."""
-    dataset = Dataset(files, None, params, memory=memory, threads=threads, limits=limits).scan(progress)
+    dataset = Dataset(files, None, params, memory=memory, threads=threads, limits=limits, remote=remote).scan(progress)
     made = dataset.specs
     assert made is not None
     return made

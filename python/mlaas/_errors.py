@@ -88,6 +88,7 @@ StateError = by_name["StateError"]
 InternalError = by_name["InternalError"]
 CancelledError = by_name["CancelledError"]
 TimeoutError = by_name["TimeoutError"]
+IncompleteError = by_name["IncompleteError"]
 
 
 def _make(status: int, where: str, message: str, offset: int, errno: int) -> Error:

@@ -16,7 +16,8 @@ from . import _core
 from ._arrays import collect
 from ._errors import ArgumentError, NotFoundError, StateError, UnsupportedError
 from ._objects import Object, read_object
-from ._units import Limits, parse_bytes, parse_limits, show_bytes
+from ._places import Name, Remote, context_limits, expand_one, hidden
+from ._units import Limits, parse_bytes, show_bytes
 from ._verify import Verification
 
 if TYPE_CHECKING:
@@ -30,13 +31,15 @@ class File:
 
     def __init__(
         self,
-        path: str | os.PathLike[str],
+        path: Name | Sequence[Name],
         memory: int | str | None = None,
         threads: int | None = None,
         limits: Limits | None = None,
+        remote: Remote | None = None,
     ) -> None:
-        self._state = (os.fsdecode(path), parse_bytes(memory), int(threads or 0), parse_limits(limits))
-        self._limits = dict(limits or {})
+        name = expand_one(path, remote)
+        self._state = (name, parse_bytes(memory), int(threads or 0), context_limits(limits, remote))
+        self._limits, self._remote = dict(limits or {}), dict(remote or {})
         self._core: Any = None
         self._process = 0
         self._closed = False
@@ -46,7 +49,7 @@ class File:
     def _open(self) -> Any:
         """The handle of this process."""
         if self._closed:
-            raise StateError("the file is closed; open it again", self._state[0])
+            raise StateError("the file is closed; open it again", self.path)
         if self._process != os.getpid():
             self._core = _core.File(*self._state)
             self._process = os.getpid()
@@ -54,8 +57,8 @@ class File:
 
     @property
     def path(self) -> str:
-        """The path or URL that was opened."""
-        return self._state[0]
+        """The path or URL that was opened, without passwords and tokens."""
+        return hidden(self._state[0])
 
     @property
     def tables(self) -> list[str]:
@@ -136,7 +139,7 @@ class File:
         self.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return File, (self._state[0], self._state[1] or None, self._state[2] or None, self._limits)
+        return File, (self._state[0], self._state[1] or None, self._state[2] or None, self._limits, self._remote)
 
     def __repr__(self) -> str:
         if self._closed:
@@ -153,12 +156,14 @@ class File:
 
 
 def open(
-    path: str | os.PathLike[str],
+    path: Name | Sequence[Name],
     memory: int | str | None = None,
     threads: int | None = None,
     limits: Limits | None = None,
+    remote: Remote | None = None,
 ) -> File:
-    """Opens a ROOT file (a path or file:// URL).
+    """Opens a file: a path, a URL (file, root, http, https, davs, s3), a pattern that one file matches, or a list of
+    replicas of one file ("a|b" is the same).
 
     ``memory`` is the ceiling on everything the library holds for this file and its tables, batches that you still hold
     included: bytes, or text like "300 MB" (default 1 GiB). ``threads`` decode, yours included (default: one per core).
@@ -167,9 +172,13 @@ def open(
     one (256 MiB each), "nesting": levels (100), "columns": of one table (1,000,000)}. Honest files stay far below; a
     file made to do harm is refused with LimitError. {"trust_pages": True} does not compare checksums of ntuples' pages.
 
-    Raises NotFoundError, IOError, FormatError, ChecksumError, UnsupportedError, LimitError.
+    ``remote`` says how servers are reached: {"connect_timeout": 10, "timeout": 15, "deadline": 120 (seconds),
+    "retries": 4, "cache": "100 MB", "token_file", "certificate", "key", "authorities", "s3_endpoint",
+    "s3_region", "insecure"}.
+
+    Raises NotFoundError, IOError, FormatError, ChecksumError, UnsupportedError, LimitError, TimeoutError.
     """
-    return File(path, memory, threads, limits)
+    return File(path, memory, threads, limits, remote)
 
 
 class Table:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import _core
-from ._dataset import Dataset, Files, Labels
+from ._dataset import Dataset, Labels
 from ._errors import ArgumentError, StateError
+from ._places import Files, Remote
 from ._recipe import Recipe
 from ._units import Limits
 
@@ -122,10 +123,10 @@ def _batch_of(state: dict[str, Any]) -> Batch:
 class Loader:
     """Batches of one part of a data set, made in bounded memory while you train on the ones before.
 
-    files, labels, params, memory, threads, limits: as in mlaas.Dataset, or dataset: one that is there already. split:
-    "train", "validation", "test" or "all". shuffle: None as params say ("train" shuffled, the rest in order). rank,
-    world: this loader's shard; shards are equally long, so the (rows mod world) last rows of an epoch's order are left
-    out. batch_size: None as params say.
+    files, labels, params, memory, threads, limits, remote: as in mlaas.Dataset, or dataset: one that is there already.
+    split: "train", "validation", "test" or "all". shuffle: None as params say ("train" shuffled, the rest in order).
+    rank, world: this loader's shard; shards are equally long, so the (rows mod world) last rows of an epoch's order are
+    left out. batch_size: None as params say.
 
     ``for batch in loader`` is one epoch; the next loop is the next epoch, in another order where shuffled. The order
     depends on seed, epoch, rank and world, not on the number of threads. A loop that was left early is not continued:
@@ -149,9 +150,10 @@ class Loader:
         memory: int | str | None = None,
         threads: int | None = None,
         limits: Limits | None = None,
+        remote: Remote | None = None,
     ) -> None:
         if dataset is None and files is not None:
-            dataset = Dataset(files, labels, params, memory=memory, threads=threads, limits=limits)
+            dataset = Dataset(files, labels, params, memory=memory, threads=threads, limits=limits, remote=remote)
         elif dataset is None or files is not None:
             raise ArgumentError("give either files or dataset")
         self._dataset = dataset

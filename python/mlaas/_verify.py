@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from . import _core
-from ._units import Limits, parse_bytes, parse_limits
+from ._places import Name, Remote, context_limits, expand_one, hidden
+from ._units import Limits, parse_bytes
 
 
 @dataclass(frozen=True)
@@ -69,13 +69,14 @@ class Verification:
 
 
 def verify(
-    path: str | os.PathLike[str],
+    path: Name | Sequence[Name],
     table: str | None = None,
     memory: int | str | None = None,
     threads: int | None = None,
     limits: Limits | None = None,
     most_findings: int = 1000,
     progress: Callable[[int, int], Any] | None = None,
+    remote: Remote | None = None,
 ) -> Verification:
     """Reads every record, basket and page of a file (or of one table), compares every checksum and decodes every column
     that can be. What is broken is listed and never stops the rest; a file that cannot even be opened has one finding.
@@ -83,7 +84,6 @@ def verify(
     ``most_findings`` are listed, all are counted. ``progress(done, total)`` is called with bytes now and then. Raises
     NotFoundError, IOError (the file cannot be read at all), MemoryError.
     """
-    report = _core.verify(
-        os.fsdecode(path), parse_bytes(memory), int(threads or 0), parse_limits(limits), table, most_findings, progress
-    )
-    return Verification(report, os.fsdecode(path))
+    name, how = expand_one(path, remote), context_limits(limits, remote)
+    report = _core.verify(name, parse_bytes(memory), int(threads or 0), how, table, most_findings, progress)
+    return Verification(report, hidden(name))

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from ._errors import ArgumentError, Error, IOError, NotFoundError, UnsupportedError
-from .formats._names import COMPRESSED, by_name, format_of
+from ._places import expand
+from .formats._names import COMPRESSED, by_name
 from .progress import make as make_progress
 
 FORMATS = ("root", "parquet", "csv", "npz")
@@ -22,38 +23,24 @@ CHUNK_ROWS = 65_536
 NEVER_SEEN = -1
 
 
-def file_list(files) -> list:
-    """Names from a list, a text file with one a line, a comma list or one name."""
-    if isinstance(files, os.PathLike):
-        files = os.fspath(files)
-    if not isinstance(files, str):
-        return [os.fspath(name) for name in files]
-    if os.path.isfile(files) and not _is_root(files) and not format_of(files):
-        with open(files, encoding="utf-8") as stream:
-            lines = [line.strip() for line in stream]
-        return [line for line in lines if line and not line.startswith("#")]
-    return [name for name in files.split(",") if name]
+def file_list(files, redirector=None, remote=None) -> list:
+    """The files that are meant, as for mlaas.Dataset."""
+    return expand(files, redirector, remote).names
 
 
-def _is_root(path: str) -> bool:
-    with open(path, "rb") as stream:
-        return stream.read(4) == b"root" or path.endswith(".root")
-
-
-def _open(bundle, files, rename, batch_size, memory=None, threads=None, limits=None):
+def _open(bundle, files, rename, batch_size, memory=None, threads=None, limits=None, remote=None):
     from . import Dataset
 
     trained = bundle.info.get("training", {}).get("params", {})
     params = {"friends": True} if trained.get("friends") else {}
-    dataset = Dataset(
-        files, None, params, recipe=bundle.recipe, rename=rename, memory=memory, threads=threads, limits=limits
-    )
+    how = {"memory": memory, "threads": threads, "limits": limits, "remote": remote}
+    dataset = Dataset(files, None, params, recipe=bundle.recipe, rename=rename, **how)
     return dataset, dataset.loader("all", shuffle=False, batch_size=batch_size)
 
 
-def stream_scores(bundle, files, *, rename=None, batch_size=8192, memory=None, threads=None, limits=None):
+def stream_scores(bundle, files, *, rename=None, batch_size=8192, memory=None, threads=None, limits=None, remote=None):
     """Yields (batch, scores) over all entries of all files in order."""
-    _, loader = _open(bundle, file_list(files), rename, batch_size, memory, threads, limits)
+    _, loader = _open(bundle, file_list(files, None, remote), rename, batch_size, memory, threads, limits, remote)
     try:
         for batch in loader:
             yield batch, bundle.model.predict(batch.inputs)
@@ -83,7 +70,8 @@ def out_paths(files: list, out: str, format: str, tag=None) -> list:
     end = f".{tag}" if tag else ""
     used, result = set(), []
     for name in files:
-        stem = _stem(os.path.basename(name.split("?")[0]))
+        first = name.split("|")[0].split("?")[0] if "://" in name else name
+        stem = _stem(os.path.basename(first))
         candidate, number = stem, 1
         while candidate in used:
             number += 1
@@ -192,11 +180,11 @@ def _identifiers(bundle, table, rename) -> list:
     return [name for name in _known_identifiers(bundle) if rename.get(name, name) in table.columns]
 
 
-def _identifier_reader(file, plan):
+def _identifier_reader(file, plan, how):
     """A function (start, stop) -> {identifier: values} for one file."""
     from . import open as open_file
 
-    source = open_file(file)
+    source = open_file(file, **{key: how.get(key) for key in ("limits", "remote")})
     table = source[plan.bundle.recipe.table if plan.bundle.recipe.table in source else None]
     names = _identifiers(plan.bundle, table, plan.rename)
 
@@ -234,7 +222,7 @@ def _chunks(plan: Plan, file: str, read_identifiers, step, how: dict):
 def _write_file(plan: Plan, file: str, path: str, format: str, step, how: dict):
     """One input to one output; the output appears under its name only when it is complete."""
     temporary = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.new-{os.getpid()}.{format}")
-    read_identifiers, source = _identifier_reader(file, plan)
+    read_identifiers, source = _identifier_reader(file, plan, how)
     try:
         writer = WRITERS[format](temporary)
         try:
@@ -277,13 +265,15 @@ def predict(
     threads=None,
     backend=None,
     limits=None,
+    remote=None,
+    redirector=None,
 ) -> list:
     """Writes the scores of every file into folder `out`; returns the paths in the order of the files.
 
     bundle: a Bundle or its path. format: root, parquet, csv or npz. rename: {branch of the training: branch in these
     files} for systematic variations, with `tag` behind the score's and the file's name. Columns: the identifiers,
     `score` or `score_CLASS`, `split` (0 train, 1 validation, 2 test, -1 never seen in the training). backend: what runs
-    the model, as in mlaas.load. limits: as in mlaas.open.
+    the model, as in mlaas.load. limits, remote: as in mlaas.open. files, redirector: as for mlaas.Dataset.
     """
     from . import bundle as bundles
 
@@ -293,7 +283,7 @@ def predict(
         raise ArgumentError("backend is for a bundle's path; give it to mlaas.load for a bundle that is open")
     if format not in WRITERS:
         raise ArgumentError(f"format {format!r} is not known; it is one of {', '.join(FORMATS)}")
-    names = file_list(files)
+    names = file_list(files, redirector, remote)
     if not names:
         raise ArgumentError("no files to predict")
     rename = dict(rename or {})
@@ -307,7 +297,7 @@ def predict(
     paths = out_paths(names, os.fspath(out), format, tag)
     for file, path in zip(names, paths):
         with progress.step(os.path.basename(path)) as step:
-            how = {"batch_size": batch_size, "memory": memory, "threads": threads, "limits": limits}
+            how = {"batch_size": batch_size, "memory": memory, "threads": threads, "limits": limits, "remote": remote}
             _write_file(plan, file, path, format, step, how)
     return paths
 

@@ -22,8 +22,25 @@ AFTER = {  # what an interrupt leaves, and how to go on
     "inspect": "nothing was changed",
 }
 LIMITS = ("max_metadata", "max_basket", "max_page", "max_nesting", "max_columns", "trust_pages")
+SERVERS = (
+    "connect_timeout",
+    "timeout",
+    "deadline",
+    "retries",
+    "remote_cache",
+    "token_file",
+    "certificate",
+    "key",
+    "authorities",
+    "s3_endpoint",
+    "s3_region",
+    "insecure",
+)
 TRAIN = (
     *LIMITS,
+    *SERVERS,
+    "redirector",
+    "on_bad_file",
     "files",
     "labels",
     "model",
@@ -38,12 +55,27 @@ TRAIN = (
     "seed",
     "compat",
 )
-PREDICT = (*LIMITS, "bundle", "files", "out", "format", "rename", "tag", "memory", "threads", "quiet")
+PREDICT = (
+    *LIMITS,
+    *SERVERS,
+    "redirector",
+    "on_bad_file",
+    "backend",
+    "bundle",
+    "files",
+    "out",
+    "format",
+    "rename",
+    "tag",
+    "memory",
+    "threads",
+    "quiet",
+)
 
 
 CONVERT = (*LIMITS, "files", "out", "columns", "to", "table", "cache", "memory", "threads", "quiet")
-INSPECT = (*LIMITS, "files", "table", "brief", "json", "memory", "threads")
-SPECS = (*LIMITS, "files", "params", "memory", "threads", "quiet")
+INSPECT = (*LIMITS, *SERVERS, "redirector", "files", "table", "brief", "json", "memory", "threads")
+SPECS = (*LIMITS, *SERVERS, "redirector", "on_bad_file", "files", "params", "memory", "threads", "quiet")
 
 
 class Terminated(KeyboardInterrupt):
@@ -103,27 +135,45 @@ def _limits(options: dict) -> dict:
     return {name.removeprefix("max_"): options[name] for name in LIMITS if options.get(name) is not None}
 
 
+def _remote(options: dict) -> dict:
+    given = {name: options[name] for name in SERVERS if options.get(name) is not None}
+    return {name.removeprefix("remote_"): value for name, value in given.items()}
+
+
+def _params(options: dict) -> dict:
+    """The file's parameters under their one name each, then --set, then the options that are parameters."""
+    from . import param_table
+    from .train._job import read_params
+
+    names = {synonym: row["name"] for row in param_table() for synonym in row["synonyms"]}
+    given = read_params(options.get("params"), {})
+    if len({names.get(key, key) for key in given}) < len(given):
+        return given  # one parameter under two names: refused where parameters are checked
+    more = [setting(text) for text in options.get("set") or []]
+    more += [
+        (key, options[key]) for key in ("seed", "compat", "redirector", "on_bad_file") if options.get(key) is not None
+    ]
+    return {names.get(key, key): value for key, value in [*given.items(), *more]}
+
+
 def train(options: dict):
     from . import train as start
-    from .predict import file_list
 
     options = _checked(options, TRAIN, "train")
-    more = dict(setting(text) for text in options.get("set") or [])
-    more.update({key: options[key] for key in ("seed", "compat") if options.get(key) is not None})
     labels = options.get("labels")
     return start(
-        file_list(options["files"]),
+        options["files"],
         labels,
         options.get("model"),
-        options.get("params"),
+        _params(options),
         out=options.get("out"),
         resume=bool(options.get("resume")),
         memory=options.get("memory"),
         threads=options.get("threads"),
         limits=_limits(options),
         specs=options.get("specs"),
+        remote=_remote(options) or None,
         progress=False if options.get("quiet") else None,
-        **more,
     )
 
 
@@ -136,7 +186,8 @@ def predict(options: dict):
     if isinstance(rename, list):
         rename = dict(item.split("=", 1) for item in rename)
     files = options["files"] if isinstance(options["files"], list) else [options["files"]]
-    files = [name for item in files for name in file_list(item)]
+    remote, redirector = _remote(options) or None, options.get("redirector")
+    files = [name for item in files for name in file_list(item, redirector, remote)]
     paths = start(
         options["bundle"],
         files,
@@ -149,6 +200,7 @@ def predict(options: dict):
         threads=options.get("threads"),
         limits=_limits(options),
         backend=options.get("backend"),
+        remote=remote,
     )
     if not options.get("quiet"):
         print("\n".join(paths))
@@ -196,10 +248,11 @@ def specs(options: dict):
     dataset = Dataset(
         options["files"],
         None,
-        options.get("params"),
+        _params(options),
         memory=options.get("memory"),
         threads=options.get("threads"),
         limits=_limits(options),
+        remote=_remote(options) or None,
     )
     with progress.step("scanning", unit="entries") as step:
         dataset.scan(step.at)
@@ -216,7 +269,8 @@ def inspect(options: dict):
     options = _checked(options, INSPECT, "inspect")
     every = []
     for name in options["files"]:
-        with open_file(name, options.get("memory"), limits=_limits(options)) as file:
+        how = {"limits": _limits(options), "remote": _remote(options) or None}
+        with open_file(name, options.get("memory"), **how) as file:
             every.append(describe(file, options.get("table"), bool(options.get("brief"))))
     if options.get("json"):
         print(json.dumps({"format": "mlaas-inspect", "version": 1, "files": every}, indent=1))

@@ -104,7 +104,7 @@ struct mlaas_option {
        .argument = "N",                                                                                                \
        .fallback = "4",                                                                                                \
        .help = "How often a request is repeated at one replica"},                                                      \
-      {.name = "cache",                                                                                                \
+      {.name = "remote-cache",                                                                                         \
        .type = MLAAS_OPTION_SIZE,                                                                                      \
        .argument = "SIZE",                                                                                             \
        .fallback = "a quarter of the memory, at most 256MiB",                                                          \
@@ -146,7 +146,7 @@ struct mlaas_option {
     .fallback = "fail",                                                                                                \
     .help =                                                                                                            \
         "What happens with a file that cannot be read or is damaged: stop, leave it out, or leave it out and take "    \
-        "its share of --nevts from others of its label; where files were left out the exit code is 14"                 \
+        "its share of nevts from others of its label; where files were left out the exit code is 14"                   \
   }
 
 struct mlaas_arguments;

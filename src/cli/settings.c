@@ -75,26 +75,35 @@ static enum mlaas_status take_setting(json_t *params, const char *setting, struc
 /* --connect-timeout 3 is {"remote": {"connect_timeout": 3}}, over what is there. */
 static enum mlaas_status take_remote(json_t *params, const struct mlaas_arguments *arguments,
                                      struct mlaas_error *error) {
-  static const char *const numbers[] = {"connect-timeout", "timeout", "deadline", "retries", "cache"};
-  static const char *const texts[] = {"token-file", "certificate", "key", "authorities", "s3-endpoint", "s3-region"};
+  enum { NUMBER, TEXT, FLAG };
+  static const struct {
+    const char *name, *key;
+    int kind;
+  } options[] = {
+      {"connect-timeout", "connect_timeout", NUMBER},
+      {"timeout", "timeout", NUMBER},
+      {"deadline", "deadline", NUMBER},
+      {"retries", "retries", NUMBER},
+      {"remote-cache", "cache", NUMBER},
+      {"token-file", "token_file", TEXT},
+      {"certificate", "certificate", TEXT},
+      {"key", "key", TEXT},
+      {"authorities", "authorities", TEXT},
+      {"s3-endpoint", "s3_endpoint", TEXT},
+      {"s3-region", "s3_region", TEXT},
+      {"insecure", "insecure", FLAG},
+  };
   const json_t *there = json_object_get(params, "remote");
   json_t *remote = json_is_object(there) ? json_copy((json_t *)(uintptr_t)there) : json_object();
   bool failed = !remote;
-  for (size_t i = 0; i < sizeof numbers / sizeof *numbers + sizeof texts / sizeof *texts + 1; i++) {
-    size_t text = i - sizeof numbers / sizeof *numbers;
-    bool flag = i == sizeof numbers / sizeof *numbers + sizeof texts / sizeof *texts;
-    const char *name = i < sizeof numbers / sizeof *numbers ? numbers[i] : flag ? "insecure" : texts[text];
-    char key[40];
+  for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+    const char *name = options[i].name;
     if (!is_given(arguments, name))
       continue;
-    snprintf(key, sizeof key, "%s", name);
-    for (char *dash = key; (dash = strchr(dash, '-')) != NULL;)
-      *dash = '_';
-    json_t *value = i < sizeof numbers / sizeof *numbers
-                        ? json_integer((json_int_t)mlaas_arguments_number(arguments, name, 0))
-                    : flag ? json_true()
-                           : json_string(mlaas_arguments_text(arguments, name));
-    failed |= json_object_set_new(remote, key, value) != 0;
+    json_t *value = options[i].kind == NUMBER ? json_integer((json_int_t)mlaas_arguments_number(arguments, name, 0))
+                    : options[i].kind == TEXT ? json_string(mlaas_arguments_text(arguments, name))
+                                              : json_true();
+    failed |= json_object_set_new(remote, options[i].key, value) != 0;
   }
   if (!failed && json_object_size(remote) > 0)
     failed = json_object_set(params, "remote", remote) != 0;

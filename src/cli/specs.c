@@ -179,7 +179,8 @@ static enum mlaas_status scan_here(const struct mlaas_arguments *arguments, stru
 static enum mlaas_status run(const struct mlaas_arguments *arguments, struct mlaas_error *error) {
   struct mlaas_list list = {0};
   bool foreign = false;
-  enum mlaas_status status = mlaas_list_add(&list, mlaas_arguments_text(arguments, "files"), error);
+  const char *files = mlaas_arguments_text(arguments, "files");
+  enum mlaas_status status = mlaas_arguments_files(arguments, NULL, files, &list, error);
   for (size_t i = 0; i < list.count; i++)
     foreign = foreign || mlaas_name_is_foreign(list.names[i]);
   if (status == MLAAS_OK)

@@ -90,14 +90,14 @@ class CompatDataset:
         self.files = dataset.files
         self.classes = dataset.classes
         self.dropped: list[Any] = []
-        self._urls = [item["url"] for item in self.files]
+        self._urls = list(getattr(dataset, "_files", None) or [item["url"] for item in self.files])
         self._labels = [item.get("label") for item in self.files]
         if any(label is None or isinstance(label, str) for label in self._labels):
             raise _errors.ArgumentError("compat needs one integer label for each file, as the original did")
         first = CompatLoader(self._urls, self._labels, self.params, folder=folder)
         self._specs = first.specs.to_dict()
         self._num_flat = len(first.specs.flat_keys(first.selection.identifier))
-        self._entries = {item["url"]: int(item["entries"]) for item in self.files}
+        self._entries = {name: int(item["entries"]) for name, item in zip(self._urls, self.files)}
         self.recipe = Recipe.from_json(first.recipe_text())
         self.warnings = first.warnings
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from .. import _errors
+from .._places import expand
 from .events import EventReader, mask_of, stack
 from .failures import failure
 from .recipe import recipe_text
@@ -68,9 +69,9 @@ class CompatLoader:
     """Chunks of mixed files exactly as the original's RootDataGenerator made them.
 
     files, labels: lists of equal length; params: the original's keys (nevts, chunk_size, branch, identifier,
-    selected_branches, exclude_branches, batch_size; chunk_size -1: all in one chunk, as the original's fork does).
-    specs: the content of a spec file. folder: where spec files are read from and written to, as the original does in
-    the current folder; None keeps them in memory. opener: from a path to a file whose items are tables (default
+    selected_branches, exclude_branches, batch_size, redirector; chunk_size -1: all in one chunk, as the original's
+    fork does). specs: the content of a spec file. folder: where spec files are read from and written to, as the
+    original does in the current folder; None keeps them in memory. opener: from a path to a file whose items are tables (default
     mlaas.open). dtype: of Chunk.x.
 
     It can be iterated once. `done` counts the events read of each file, `warnings` tells what the original hides.
@@ -89,6 +90,7 @@ class CompatLoader:
     ):
         params = params or {}
         self.files = [files] if isinstance(files, str) else list(files)
+        self._redirector = redirector_of(params)
         self.labels = labels if isinstance(labels, str) else dict(zip(self.files, labels))
         self.nevts = params.get("nevts", -1)
         self.chunk_size = params.get("chunk_size", 1000)
@@ -97,6 +99,7 @@ class CompatLoader:
         self.selection = Selection.from_params(params)
         self.warnings: list[str] = []
         self._tree = params.get("branch", "Events")
+        self._remote = params.get("remote")
         self._dtype = np.dtype(dtype)
         self._opener = opener
         self._store = _SpecStore(folder)
@@ -213,19 +216,43 @@ class CompatLoader:
 
     def _table(self, name: str) -> Any:
         """Opens a file and its tree, and makes its reader."""
-        table = open_table(name, self._tree, self._opener)
+        table = open_table(name, self._tree, self._opener, self._redirector, self._remote)
         self._path = self._tree or table.path.partition(";")[0]
         self._entries[name] = table.num_entries
         self._readers[name] = EventReader(table, name, self.selection, self._step)
         return table
 
 
-def open_table(name: str, tree: str, opener: Callable[[str], Any] | None = None) -> Any:
-    """The tree of a file, or the original's failures."""
+def redirector_of(params: Mapping[str, Any]) -> str:
+    """The redirector under any of its names; "" for none, where the original has that of CMS."""
+    for key in ("redirector", "root_directory", "root_redirector"):
+        if params.get(key):
+            return str(params[key])
+    return ""
+
+
+def open_table(
+    name: str,
+    tree: str,
+    opener: Callable[[str], Any] | None = None,
+    redirector: str = "",
+    remote: Mapping[str, Any] | None = None,
+) -> Any:
+    """The tree of a file, or the original's failures. The redirector stands in front of a name that is not here."""
+    place = name
     if "://" not in name and not os.path.exists(name):
-        text = "no such file, and a bare name is not looked up at a redirector (write the whole root:// URL)"
-        raise failure("NotFoundError", "ImportError", text, name)
-    file = (opener or _open)(name)
+        if not redirector:
+            text = (
+                "no such file, and there is no redirector to look for it (key `redirector` of params, or a whole URL)"
+            )
+            raise failure("NotFoundError", "ImportError", text, name)
+        place = expand([name], redirector, remote).names[0]
+    if opener is not None:
+        file = opener(place)
+    else:
+        from .. import open as open_file
+
+        file = open_file(place, remote=remote)
     try:
         return file[tree]
     except (KeyError, _errors.NotFoundError) as error:
@@ -279,9 +306,3 @@ def _integer(label: Any, name: str) -> int:
     except (TypeError, ValueError) as error:
         text = f"label {label!r} is no integer (compat knows no other labels)"
         raise failure("ArgumentError", type(error).__name__, text, name) from error
-
-
-def _open(path: str) -> Any:
-    from .. import open as open_file
-
-    return open_file(path)

@@ -19,16 +19,17 @@ def train(
     threads=None,
     specs=None,
     limits=None,
+    remote=None,
     **more_params,
 ):
     """Trains `model` on ROOT files and writes a bundle: the model with the recipe that makes its inputs.
 
-    files: list of names, a text file with one name a line, or a comma list. labels: the same with numbers, or the name
-    of a branch. model: a Python file with `model(idim)`, `model(recipe)` or `model()`, such a function, or a model:
+    files: as for mlaas.Dataset: names, URLs, patterns, lists of them. labels: numbers for them, or the name of a
+    branch. model: a Python file with `model(idim)`, `model(recipe)` or `model()`, such a function, or a model:
     Keras, torch.nn.Module, XGBoost or scikit-learn. params: dict or path of params.json; keyword arguments go on top.
     out: folder of the bundle (default "bundle"). resume: go on from the last checkpoint of that bundle.
     specs: statistics made earlier (Specs or a file), instead of a scan.
-    limits: as in mlaas.open. progress: None chooses by itself, False is
+    limits, remote: as in mlaas.open. progress: None chooses by itself, False is
     silent, a function gets a dict for every event.
 
     Returns the Bundle. Raises mlaas.Error; after an interrupt the last finished epoch can be resumed.
@@ -48,4 +49,5 @@ def train(
         threads=threads,
         specs=specs,
         limits=limits,
+        remote=remote,
     )
