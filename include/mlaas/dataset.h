@@ -130,7 +130,8 @@ MLAAS_API MLAAS_NODISCARD enum mlaas_status mlaas_loader_set_epoch(struct mlaas_
                                                                    struct mlaas_error *error);
 /* Waits at most timeout_ms (-1: as long as it takes) for the next batch: *batch is NULL at the end of the epoch; then
  * the next epoch starts at the next call. Errors: TIMEOUT (call again), CANCELLED, LIMIT (every batch that fits is held
- * by the caller: release some), and those of reading. After an error other than TIMEOUT the loader is finished. */
+ * by the caller: release some), and those of reading, where IO stands for a server's deadline too. After an error other
+ * than TIMEOUT the loader is finished. */
 MLAAS_API MLAAS_NODISCARD enum mlaas_status mlaas_loader_next(struct mlaas_loader *loader, int timeout_ms,
                                                               struct mlaas_batch **batch, struct mlaas_error *error);
 MLAAS_API void mlaas_batch_release(struct mlaas_batch *batch);

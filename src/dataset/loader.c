@@ -143,6 +143,8 @@ static void make_more(struct mlaas_loader *loader, struct mlaas_batch **batches)
     status = fill(loader, epoch, first, batches, &count, &error);
   if (status == MLAAS_LIMIT) /* not even one batch and the reading of its rows: as if there were no room for it */
     status = MLAAS_OK;
+  if (status == MLAAS_TIMEOUT) /* a server's; to who waits for a batch TIMEOUT means: call again */
+    status = error.status = MLAAS_IO;
   bool stopped = atomic_load(&loader->interrupt);
   if (stopped)
     release_all(batches, count);
