@@ -122,7 +122,19 @@ class FaultProxy:
         for connection in list(self.open_connections):
             connection.close(reset=True)
         self.mode.struck += 1
-        self.loop.call_later(seconds, lambda: self.listener or self.listen())
+        self.loop.call_later(seconds, self.listen_again)
+
+    def listen_again(self):
+        if self.listener is None:
+            self.listen()
+
+    def come_back(self):
+        "Before the seconds of a Refuse are over."
+
+        async def again():
+            self.listen_again()
+
+        asyncio.run_coroutine_threadsafe(again(), self.loop).result(10)
 
     def accept(self):
         try:
