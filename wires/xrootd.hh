@@ -45,6 +45,7 @@ struct Settings {
 struct Address {
   std::string url;    /* for XrdCl: with credentials */
   std::string plain;  /* for people: without */
+  std::string server; /* for people: who is asked first, "host:port" */
   std::string access; /* for people: how we ask to be let in, "the token of BEARER_TOKEN" */
 };
 

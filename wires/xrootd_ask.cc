@@ -151,11 +151,10 @@ enum mlaas_status list_directory(const char *url, const struct mlaas_remote_opti
       parsed.GetPathWithParams(), XrdCl::DirListFlags::Stat | XrdCl::DirListFlags::Locate | XrdCl::DirListFlags::Merge,
       raw, seconds(settings.timeout_ms));
   std::unique_ptr<XrdCl::DirectoryList> list(raw);
-  std::string what = "cannot list " + address.plain;
   if (!listed.IsOK())
-    return fail_with(error, listed, nullptr, what, address.access);
+    return fail_with(error, listed, nullptr, address.server, address.access);
   if (!list || listed.code == XrdCl::suPartial)
-    return fail(error, MLAAS_IO, "%s: some of its servers did not answer", what.c_str());
+    return fail(error, MLAAS_IO, "%s: some of its servers did not answer", address.server.c_str());
   std::string folder = address.plain;
   while (!folder.empty() && folder.back() == '/')
     folder.pop_back();

@@ -88,13 +88,12 @@ enum mlaas_status find_size(Handle *handle, int64_t *requests, bool *transient, 
   if (answer.response)
     answer.response->Get(info);
   if (!answer.status.IsOK() || !info)
-    return fail_with(error, answer.status, transient, "cannot get the size of " + handle->address.plain,
-                     handle->address.access);
+    return fail_with(error, answer.status, transient, handle->address.server, handle->address.access);
   *requests += answer.hosts; /* none where the answer was at hand */
   handle->size = (int64_t)info->GetSize();
   handle->changed = info->GetModTime();
   if (handle->size < 0)
-    return fail(error, MLAAS_IO, "the server says a size beyond any file's of %s", handle->address.plain.c_str());
+    return fail(error, MLAAS_IO, "%s says a size beyond any file's", handle->address.server.c_str());
   return MLAAS_OK;
 }
 
@@ -124,7 +123,7 @@ enum mlaas_status open_now(Handle *handle, struct mlaas_wire_file *file, bool *t
   });
   file->requests = answer.hosts;
   if (!answer.status.IsOK()) {
-    status = fail_with(error, answer.status, transient, "cannot open " + handle->address.plain, handle->address.access);
+    status = fail_with(error, answer.status, transient, handle->address.server, handle->address.access);
     if (answer.status.code == XrdCl::errInvalidAddr)
       *transient = false; /* a name that was mistyped more likely than a name server that is ill */
     return status;
@@ -201,7 +200,7 @@ enum mlaas_status ask_checksum(void *opaque, char *text, size_t size, struct mla
     return server->Query(XrdCl::QueryCode::Checksum, question, handler, seconds(patience));
   });
   if (!answer.status.IsOK())
-    return fail_with(error, answer.status, nullptr, "no checksum of " + handle->address.plain, handle->address.access);
+    return fail_with(error, answer.status, nullptr, handle->address.server, handle->address.access);
   XrdCl::Buffer *buffer = nullptr;
   if (answer.response)
     answer.response->Get(buffer);

@@ -30,6 +30,8 @@ std::string without_secrets(const std::string &text) {
   size_t word = 0; /* where the word begins in `clean` */
   bool query = false;
   for (char c : text) {
+    if (c == 0) /* servers count the one at the end */
+      break;
     bool blank = c == ' ' || c == '\n' || c == '\t' || c == '\'' || c == '"' || c == ',' || c == ';';
     if (blank) {
       query = false;
@@ -183,7 +185,7 @@ std::string in_words(const XrdCl::XRootDStatus &status) {
     return message.empty() ? words : std::string(words) + " (" + message + ")";
   if (status.code == XrdCl::errErrorResponse)
     return message.empty() ? "the server refused, error " + std::to_string(status.errNo)
-                           : "the server says: " + message;
+                           : "the server says \"" + message + "\"";
   std::string text = without_secrets(status.ToString());
   if (text.compare(0, 8, "[ERROR] ") == 0 || text.compare(0, 8, "[FATAL] ") == 0)
     text.erase(0, 8);

@@ -187,6 +187,7 @@ enum mlaas_status find_address(const std::string &url, const Settings &settings,
   if (parsed.GetPath().empty())
     return fail(error, MLAAS_ARGUMENT, "'%s' names a server but no file: root://host:port//path",
                 address->plain.c_str());
+  address->server = parsed.GetHostName() + ":" + std::to_string(parsed.GetPort());
   bool secure = url.compare(0, 5, "roots") == 0 || url.compare(0, 6, "xroots") == 0;
   address->url = url.compare(0, 1, "x") == 0 ? url.substr(1) : url;
   enum mlaas_status status = add_token(settings, secure, address, error);
