@@ -255,6 +255,20 @@ static void ask_fewer(struct job *job, struct piece *piece, size_t most, bool ho
     fail_memory(job);
 }
 
+/* Some servers take few ranges, most that send whole files take one: one request finds out, the rest does not wait. */
+static void ask_few(struct job *job, struct piece *piece) {
+  size_t first = piece->first, end = piece->first + piece->count, next = end;
+  struct mlaas_http_host *server = piece->request.host;
+  if (server && server->most_ranges > FEW_RANGES)
+    server->most_ranges = FEW_RANGES;
+  drop_piece(job, piece);
+  struct piece *probe = add_piece(job, first, end - first, FEW_RANGES, &next);
+  if (probe)
+    mlaas_http_loop_begin(job->file->loop, &probe->request);
+  if (!probe || !ask(job, next, end - next, 1))
+    fail_memory(job);
+}
+
 static void ask_again(struct job *job, struct piece *piece) {
   struct mlaas_http_file *file = job->file;
   size_t first = piece->first, count = piece->count;
@@ -306,8 +320,10 @@ static void on_end(struct mlaas_http_request *request) {
   struct piece *piece = request->owner;
   struct job *job = piece->job;
   int answer = request->reply.status;
-  if (piece->unable)
-    ask_fewer(job, piece, answer == 200 && piece->asked > FEW_RANGES ? FEW_RANGES : 1, true);
+  if (piece->unable && answer == 200 && piece->asked > FEW_RANGES)
+    ask_few(job, piece);
+  else if (piece->unable)
+    ask_fewer(job, piece, 1, true);
   else if (request->status == MLAAS_OK)
     end_piece(job, piece);
   else if (piece->asked > 1 && is_too_much(answer))

@@ -1,4 +1,4 @@
-/* URLs: made fit for libcurl, taken apart, and shown without secrets. Must not know what is asked of a server. */
+/* URLs: made fit for libcurl and taken apart. Must not know what is asked of a server. */
 #include "source/http_url.h"
 
 #include "base/error.h"
@@ -61,20 +61,6 @@ bool mlaas_http_unescape(char *text) {
   }
   *out = 0;
   return true;
-}
-
-const char *mlaas_http_url_show(const char *url, char text[MLAAS_HTTP_SHOWN_SIZE]) {
-  const char *separator = strstr(url, "://");
-  const char *rest = separator ? separator + 3 : url;
-  size_t authority = strcspn(rest, "/?#");
-  const char *host = rest;
-  for (size_t i = 0; i < authority; i++)
-    if (rest[i] == '@')
-      host = rest + i + 1;
-  size_t shown = strcspn(host, "?#");
-  snprintf(text, MLAAS_HTTP_SHOWN_SIZE, "%.*s%.*s%s", (int)(rest - url < 16 ? rest - url : 16), url,
-           (int)(shown < 360 ? shown : 360), host, host[shown] || shown > 360 ? "..." : "");
-  return text;
 }
 
 static const char *http_scheme(const char *text, const char **rest) {

@@ -1,11 +1,11 @@
-/* URLs as HTTP needs them. Credentials in a URL ("user:password@", signatures in a query) never reach a message. */
+/* URLs as HTTP needs them. Messages name origins only: a URL may hold a password, or a signature in its query. */
 #ifndef MLAAS_SOURCE_HTTP_URL_H
 #define MLAAS_SOURCE_HTTP_URL_H
 
 #include <mlaas/status.h>
 #include <stdbool.h>
 
-enum { MLAAS_HTTP_ORIGIN_SIZE = 300, MLAAS_HTTP_SHOWN_SIZE = 400, MLAAS_HTTP_URL_MOST = 16 << 10 };
+enum { MLAAS_HTTP_ORIGIN_SIZE = 300, MLAAS_HTTP_URL_MOST = 16 << 10 };
 
 /* Who answers: "https://host:port" in lower case, the port always there, and its parts. */
 struct mlaas_http_origin {
@@ -20,8 +20,6 @@ struct mlaas_http_origin {
 enum mlaas_status mlaas_http_url_make(const char *text, char **url, char **user, struct mlaas_error *error);
 /* Errors: ARGUMENT, MEMORY. */
 enum mlaas_status mlaas_http_origin_of(const char *url, struct mlaas_http_origin *origin, struct mlaas_error *error);
-/* For messages: no credentials, no query. */
-const char *mlaas_http_url_show(const char *url, char text[MLAAS_HTTP_SHOWN_SIZE]);
 /* `reference` as a page at `base` means it, absolute; *joined is NULL if it is none (mlaas_free). False: no memory. */
 bool mlaas_http_url_join(const char *base, const char *reference, char **joined);
 /* Appends `text` with all but unreserved characters (and '/' where `path`) as %XX. False: does not fit. */

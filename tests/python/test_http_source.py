@@ -27,10 +27,14 @@ def make_ranges(count, seed=1, longest=9000, gaps=(0, 1, 5000, 40000)):
     return ranges
 
 
+def crc(ranges):
+    return zlib.crc32(b"".join(CONTENT[offset : offset + length] for offset, length in ranges))
+
+
 RANGES = make_ranges(150)
+RIGHT = crc(RANGES)
 NEEDED = sum(length for _, length in RANGES)
 READ = "read " + " ".join(f"{offset}:{length}" for offset, length in RANGES)
-RIGHT = zlib.crc32(b"".join(CONTENT[offset : offset + length] for offset, length in RANGES))
 SECRETS = ("BEARER", "X509", "AWS", "SSL_CERT", "XDG_RUNTIME", "http_proxy", "https_proxy")
 
 
@@ -81,6 +85,12 @@ def test_http2_over_tls_is_checked_and_shared(nginx, name, authority):
 
 
 def test_what_a_server_cannot_do_is_found_out_once(nginx, name):
+    far = [(offset, 100) for offset in range(0, 2_900_000, 100_000)]
+    command = "read " + " ".join(f"{offset}:{length}" for offset, length in far)
+    _, first, second = ask(nginx.http("single/" + name), "open", command, command)
+    assert first["crc32"] == second["crc32"] == crc(far)
+    assert len(far) < first["requests"] <= len(far) + 2  # all of them, eight of them, each
+    assert second["requests"] == len(far)
     _, fetched = read(nginx.http("single/" + name), times=3)
     assert fetched["requests"] < 20  # what is near is one request
     _, fetched = read(nginx.http("few/" + name), times=2)

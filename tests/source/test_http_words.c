@@ -74,13 +74,6 @@ static void origins_are_compared_in_one_form(void **state) {
   assert_false(origin.local);
 }
 
-static void secrets_of_urls_are_not_shown(void **state) {
-  (void)state;
-  char text[MLAAS_HTTP_SHOWN_SIZE];
-  assert_string_equal(mlaas_http_url_show("https://me:secret@h/a/b?X-Amz-Signature=secret", text), "https://h/a/b...");
-  assert_string_equal(mlaas_http_url_show("https://h/a@b", text), "https://h/a@b");
-}
-
 static void names_are_escaped_and_back(void **state) {
   (void)state;
   char out[64];
@@ -394,7 +387,6 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(urls_are_made_fit),
       cmocka_unit_test(origins_are_compared_in_one_form),
-      cmocka_unit_test(secrets_of_urls_are_not_shown),
       cmocka_unit_test(names_are_escaped_and_back),
       cmocka_unit_test(heads_are_read),
       cmocka_unit_test(heads_have_a_ceiling),
