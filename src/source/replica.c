@@ -2,6 +2,7 @@
  * Must not know what is read. */
 #include "source/gather.h"
 #include "source/opener.h"
+#include "source/place.h"
 #include "source/remote.h"
 #include "source/retry.h"
 #include "source/wires.h"
@@ -44,7 +45,10 @@ static enum mlaas_status add_replica(struct mlaas_remote *remote, const char *ur
     return mlaas_fail(error, MLAAS_MEMORY, "no memory to open a remote file");
   mlaas_place_show(replica->url, replica->shown, size);
   mlaas_speed_host(replica->url, replica->host, sizeof replica->host);
-  return mlaas_wire_find(replica->url, &replica->wire, error);
+  if (mlaas_place_is_remote(replica->url))
+    return mlaas_wire_find(replica->url, &replica->wire, error);
+  replica->wire = &mlaas_wire_file;
+  return MLAAS_OK;
 }
 
 enum mlaas_status mlaas_replicas_parse(struct mlaas_remote *remote, const char *url, struct mlaas_error *error) {

@@ -1,6 +1,8 @@
 /* Replicas over a made-up wire: which is opened, what follows when one fails in mid-file, what is another file. */
 #include "remote_help.h"
 
+#include <unistd.h>
+
 static const char *const both = "fake://a/x.root|fake://b/x.root";
 
 static void the_next_one_serves_when_one_cannot_be_opened(void **state) {
@@ -205,6 +207,31 @@ static void limits_may_be_narrower_elsewhere(void **state) {
   close_all(context, source);
 }
 
+static void files_at_hand_may_be_replicas(void **state) {
+  (void)state;
+  char path[] = "/tmp/mlaas-replica-XXXXXX", list[200];
+  int descriptor = mkstemp(path);
+  assert_int_equal(write(descriptor, bytes, SIZE), SIZE);
+  close(descriptor);
+  struct fake_file *a = fake_wire_serve("fake://s/x.root", bytes, SIZE);
+  a->open_fault = FAKE_FINAL;
+  a->bad_opens = 1;
+  struct mlaas_context *context = make_context(0, 0, 0);
+  snprintf(list, sizeof list, "fake://s/x.root|file://%s", path);
+  struct mlaas_source *source = open_file(context, list);
+  int64_t ranges[][2] = {{300000, 100000}, {500000, 1000000}, {1600000, 10}};
+  announce(source, ranges, 2);
+  assert_int_equal(read_ranges(source, ranges, 3, NULL), MLAAS_OK);
+  mlaas_source_put(source);
+  source = NULL;
+  unlink(path);
+  struct mlaas_error error;
+  a->bad_opens = 1;
+  assert_int_not_equal(mlaas_source_open(context, list, &source, &error), MLAAS_OK);
+  assert_non_null(strstr(error.message, path));
+  mlaas_context_put(context);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
   const struct CMUnitTest tests[] = {
@@ -218,6 +245,7 @@ int main(void) {
       TEST(lists_are_parsed),
       TEST(reading_ahead_goes_on_elsewhere),
       TEST(limits_may_be_narrower_elsewhere),
+      TEST(files_at_hand_may_be_replicas),
   };
 #undef TEST
   return cmocka_run_group_tests(tests, NULL, NULL);
