@@ -22,6 +22,9 @@ struct mlaas_budget {
   int64_t limits[MLAAS_NUM_CEILINGS];
   bool trust_pages;
   long count;
+  pthread_mutex_t need_lock; /* before whatever let_go locks */
+  void (*let_go)(void *context, int64_t size);
+  void *need_context;
   size_t num_kept;
   struct kept kept[KEPT];
 };
@@ -31,6 +34,7 @@ struct mlaas_budget *mlaas_budget_new(int64_t ceiling) {
   if (!budget)
     return NULL;
   pthread_mutex_init(&budget->lock, NULL);
+  pthread_mutex_init(&budget->need_lock, NULL);
   budget->ceiling = ceiling;
   budget->count = 1;
   for (int i = 0; i < MLAAS_NUM_CEILINGS; i++)
@@ -97,6 +101,7 @@ void mlaas_budget_put(struct mlaas_budget *budget) {
     return;
   make_room(budget, INT64_MAX);
   pthread_mutex_destroy(&budget->lock);
+  pthread_mutex_destroy(&budget->need_lock);
   mlaas_free(budget);
 }
 
@@ -117,7 +122,7 @@ static void count_in(struct mlaas_budget *budget, int64_t size) {
     budget->peak = budget->held + budget->idle;
 }
 
-enum mlaas_status mlaas_budget_claim(struct mlaas_budget *budget, int64_t size, struct mlaas_error *error) {
+static enum mlaas_status claim(struct mlaas_budget *budget, int64_t size, struct mlaas_error *error) {
   pthread_mutex_lock(&budget->lock);
   bool fits = size <= budget->ceiling - budget->held;
   int64_t held = budget->held;
@@ -132,6 +137,25 @@ enum mlaas_status mlaas_budget_claim(struct mlaas_budget *budget, int64_t size, 
                     "%lld bytes more do not fit: %lld of %lld are held; this needs a memory ceiling of at least %llu",
                     (long long)size, (long long)held, (long long)budget->ceiling,
                     (unsigned long long)size + (unsigned long long)held);
+}
+
+void mlaas_budget_on_need(struct mlaas_budget *budget, void (*let_go)(void *context, int64_t size), void *context) {
+  pthread_mutex_lock(&budget->need_lock);
+  budget->let_go = let_go;
+  budget->need_context = context;
+  pthread_mutex_unlock(&budget->need_lock);
+}
+
+enum mlaas_status mlaas_budget_claim(struct mlaas_budget *budget, int64_t size, struct mlaas_error *error) {
+  enum mlaas_status status = claim(budget, size, error);
+  if (status == MLAAS_OK || size > budget->ceiling)
+    return status;
+  pthread_mutex_lock(&budget->need_lock);
+  bool asked = budget->let_go;
+  if (asked)
+    budget->let_go(budget->need_context, size);
+  pthread_mutex_unlock(&budget->need_lock);
+  return asked ? claim(budget, size, error) : status;
 }
 
 void mlaas_budget_return(struct mlaas_budget *budget, int64_t size) {
@@ -175,8 +199,10 @@ static void *map(int64_t capacity) {
   return data + before;
 }
 
-enum mlaas_status mlaas_block_new(struct mlaas_budget *budget, int64_t size, struct mlaas_block *block,
-                                  struct mlaas_error *error) {
+typedef enum mlaas_status claim_function(struct mlaas_budget *budget, int64_t size, struct mlaas_error *error);
+
+static enum mlaas_status make_block(struct mlaas_budget *budget, int64_t size, struct mlaas_block *block,
+                                    claim_function *claim_bytes, struct mlaas_error *error) {
   *block = (struct mlaas_block){0};
   if (size < 0 || size > INT64_MAX / 4)
     return mlaas_fail(error, MLAAS_LIMIT, "a block of %lld bytes was asked for", (long long)size);
@@ -188,7 +214,7 @@ enum mlaas_status mlaas_block_new(struct mlaas_budget *budget, int64_t size, str
     capacity = grain;
   void *data = capacity >= MEDIUM ? take_kept(budget, &capacity) : NULL;
   if (!data) {
-    MLAAS_TRY(mlaas_budget_claim(budget, capacity, error));
+    MLAAS_TRY(claim_bytes(budget, capacity, error));
     data = large ? map(capacity) : aligned_alloc(64, (size_t)capacity);
   }
   if (!data) {
@@ -197,6 +223,16 @@ enum mlaas_status mlaas_block_new(struct mlaas_budget *budget, int64_t size, str
   }
   *block = (struct mlaas_block){data, size, capacity, mlaas_budget_get(budget)};
   return MLAAS_OK;
+}
+
+enum mlaas_status mlaas_block_new(struct mlaas_budget *budget, int64_t size, struct mlaas_block *block,
+                                  struct mlaas_error *error) {
+  return make_block(budget, size, block, mlaas_budget_claim, error);
+}
+
+enum mlaas_status mlaas_block_try(struct mlaas_budget *budget, int64_t size, struct mlaas_block *block,
+                                  struct mlaas_error *error) {
+  return make_block(budget, size, block, claim, error);
 }
 
 enum mlaas_status mlaas_block_grow(struct mlaas_block *block, int64_t size, struct mlaas_error *error) {

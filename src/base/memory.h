@@ -34,6 +34,10 @@ int64_t mlaas_budget_peak(struct mlaas_budget *budget);
 /* Counts bytes that somebody else allocates (a codec's context): LIMIT beyond the ceiling. */
 enum mlaas_status mlaas_budget_claim(struct mlaas_budget *budget, int64_t size, struct mlaas_error *error);
 void mlaas_budget_return(struct mlaas_budget *budget, int64_t size);
+/* From now on `let_go` is asked, by whoever finds no room for `size` bytes, to let go of what it holds and can do
+ * without; NULL: nobody is, and nobody is being asked any more when this returns. It must not take memory of the
+ * budget. */
+void mlaas_budget_on_need(struct mlaas_budget *budget, void (*let_go)(void *context, int64_t size), void *context);
 
 /* Ceilings on single things that a file claims, beside the one on all memory: see struct mlaas_limits. They travel with
  * the budget because whatever decodes has one. */
@@ -67,6 +71,9 @@ struct mlaas_block {
 /* Not zeroed. size 0 gives a valid pointer. Errors: LIMIT with the bytes asked for and held, MEMORY. Large blocks come
  * from the system, freed ones are kept for reuse and count as held for the ceiling only while nobody needs the room. */
 enum mlaas_status mlaas_block_new(struct mlaas_budget *budget, int64_t size, struct mlaas_block *block,
+                                  struct mlaas_error *error);
+/* The same without asking others to let go, for those that are asked. */
+enum mlaas_status mlaas_block_try(struct mlaas_budget *budget, int64_t size, struct mlaas_block *block,
                                   struct mlaas_error *error);
 /* Grows to at least `size`, keeping the content; doubles. */
 enum mlaas_status mlaas_block_grow(struct mlaas_block *block, int64_t size, struct mlaas_error *error);

@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-enum { STALE_MS = 60000, SWEEP_MS = 1000, STALE_CALLS = 2, GRAIN = 16 << 10 };
+enum { STALE_MS = 60000, SWEEP_MS = 1000, STALE_CALLS = 2, GRAIN = 16 << 10, LEAST_CEILING = 1 << 20 };
 
 /* ---- one cache for each context that has remote files open ---- */
 
@@ -24,16 +24,40 @@ static void unlock_table(void) { pthread_mutex_unlock(&table_lock); }
 /* A child of fork may open files of its own, whatever its parent's threads were doing. */
 static void watch_forks(void) { pthread_atfork(lock_table, unlock_table, unlock_table); }
 
+/* Somebody who works finds no room: what was only read ahead gives way, the last that will be read first, and from now
+ * on the cache makes do with less. */
+static void let_go(void *context, int64_t size) {
+  struct mlaas_cache *cache = context;
+  pthread_mutex_lock(&cache->lock);
+  if (cache->held == 0) { /* it is not the cache that takes the room */
+    pthread_mutex_unlock(&cache->lock);
+    return;
+  }
+  int64_t target = cache->held > size ? cache->held - size : 0;
+  while (cache->oldest && cache->held > target)
+    mlaas_span_drop(cache->oldest);
+  for (struct mlaas_remote *remote = cache->remotes; remote; remote = remote->next)
+    for (size_t i = remote->num_spans; i-- > 0 && cache->held > target;) {
+      struct mlaas_span *span = remote->spans[i];
+      if (span->state == MLAAS_SPAN_READY && span->users == 0)
+        mlaas_span_drop(span);
+    }
+  if (cache->ceiling > target && cache->ceiling > LEAST_CEILING)
+    cache->ceiling = target > LEAST_CEILING ? target : LEAST_CEILING;
+  pthread_mutex_unlock(&cache->lock);
+}
+
 static struct mlaas_cache *make_cache(struct mlaas_context *context) {
   struct mlaas_cache *cache = mlaas_alloc(sizeof *cache);
   if (!cache)
     return NULL;
   pthread_mutex_init(&cache->lock, NULL);
   cache->context = context;
-  cache->budget = mlaas_context_budget(context);
+  cache->budget = mlaas_budget_get(mlaas_context_budget(context)); /* the last put may come after the context's */
   cache->ceiling = mlaas_context_remote(context)->cache;
   cache->next = table;
   table = cache;
+  mlaas_budget_on_need(cache->budget, let_go, cache);
   return cache;
 }
 
@@ -66,10 +90,13 @@ void mlaas_cache_put(struct mlaas_cache *cache) {
       *link = cache->next;
       break;
     }
+  if (last)
+    mlaas_budget_on_need(cache->budget, NULL, NULL);
   unlock_table();
   if (!last)
     return;
   pthread_mutex_destroy(&cache->lock);
+  mlaas_budget_put(cache->budget);
   mlaas_free(cache);
 }
 
@@ -170,7 +197,7 @@ bool mlaas_span_fill(struct mlaas_span *span) {
   if (span->block.data)
     return true;
   bool found = mlaas_cache_has_room(cache, span->length + GRAIN); /* blocks are counted in grains */
-  while (found && mlaas_block_new(cache->budget, span->length, &span->block, NULL) != MLAAS_OK) {
+  while (found && mlaas_block_try(cache->budget, span->length, &span->block, NULL) != MLAAS_OK) {
     found = cache->oldest; /* the context's ceiling is nearer than the cache's */
     if (found)
       mlaas_span_drop(cache->oldest);

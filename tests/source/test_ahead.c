@@ -272,6 +272,28 @@ static void waste_around_small_reads_is_bounded(void **state) {
   close_all(context, source);
 }
 
+static void work_has_room_before_the_cache(void **state) {
+  (void)state;
+  fake_wire_serve(url, bytes, SIZE);
+  struct mlaas_context *context = make_context(0, 0, 0);
+  struct mlaas_source *source = open_quietly(context, url);
+  int64_t ranges[][2] = {{first, 1000000}};
+  struct mlaas_block block;
+  announce(source, ranges, 1);
+  wait_until_quiet();
+  struct mlaas_budget *budget = mlaas_context_budget(context);
+  int64_t ceiling = mlaas_budget_ceiling(budget);
+  assert_true(mlaas_budget_held(budget) > 1000000);
+  assert_int_equal(mlaas_block_try(budget, ceiling - 500000, &block, NULL), MLAAS_LIMIT);
+  assert_int_equal(mlaas_block_new(budget, ceiling - 500000, &block, NULL), MLAAS_OK);
+  assert_reads(source, first, 300000); /* straight into the caller's memory */
+  mlaas_block_reset(&block);
+  assert_int_equal(mlaas_block_new(budget, ceiling + 1, &block, NULL), MLAAS_LIMIT);
+  announce(source, ranges, 1);
+  assert_reads(source, first, 1000000);
+  close_all(context, source);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
   const struct CMUnitTest tests[] = {
@@ -288,6 +310,7 @@ int main(void) {
       TEST(files_share_the_cache),
       TEST(small_reads_are_kept_as_long_as_there_is_room),
       TEST(waste_around_small_reads_is_bounded),
+      TEST(work_has_room_before_the_cache),
   };
 #undef TEST
   return cmocka_run_group_tests(tests, NULL, NULL);
