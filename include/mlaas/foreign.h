@@ -10,7 +10,7 @@
 #define MLAAS_FOREIGN_H
 
 #include <mlaas/arrow.h>
-#include <mlaas/status.h>
+#include <mlaas/context.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -55,8 +55,10 @@ struct mlaas_foreign_purse {
 struct mlaas_foreign {
   size_t size; /* sizeof(struct mlaas_foreign): lets the struct grow */
   void *context;
-  /* file->handle stays NULL where `url` is for the ROOT reader. */
-  enum mlaas_status (*open)(void *context, const char *url, struct mlaas_foreign_file *file, struct mlaas_error *error);
+  /* `job`: the context that the file is opened with, for mlaas_bytes_open. file->handle stays NULL where `url` is for
+   * the ROOT reader. */
+  enum mlaas_status (*open)(void *context, struct mlaas_context *job, const char *url, struct mlaas_foreign_file *file,
+                            struct mlaas_error *error);
   void (*close)(void *file);
   /* The i-th table; it outlives its file. */
   enum mlaas_status (*open_table)(void *file, size_t i, struct mlaas_foreign_table *table, struct mlaas_error *error);

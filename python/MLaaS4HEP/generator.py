@@ -81,9 +81,18 @@ class RootDataGenerator:
     next_mix_files = __next__
 
 
-class MetaDataGenerator:
-    """JSON, CSV, Avro and Parquet: not read by this version."""
+class MetaDataGenerator(RootDataGenerator):
+    """The same for JSON, CSV, Avro, Parquet and all else that mlaas reads; what is missing is NaN, not 0."""
 
-    def __init__(self, fin: Any, *arguments: Any, **options: Any):
-        text = "only ROOT files are read; turn others into ROOT files, for instance with uproot"
-        raise mlaas.UnsupportedError(text, where=fin if isinstance(fin, str) else fin[0])
+    def __init__(
+        self,
+        fin: str | Sequence[str],
+        labels: Sequence[Any] | str,
+        params: Mapping[str, Any] | None = None,
+        preproc: Any = None,
+        dtype: str | None = None,
+    ):
+        del dtype  # the files say what they are
+        if preproc:
+            raise mlaas.UnsupportedError("preproc is not applied to records; prepare the files with it once")
+        super().__init__(fin, labels, params)

@@ -15,8 +15,6 @@ from mlaas.compat import FileSpecs, Selection, scan_file, specs_text
 from mlaas.compat.events import EventReader, mask_of
 from mlaas.compat.loader import open_table
 
-from .utils import file_type
-
 
 class RootDataReader:
     """Scans a file unless specs are given, then gives one event after the other."""
@@ -110,8 +108,8 @@ class RootDataReader:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="reader", description="Scans a ROOT file, reads events, writes its specs.")
-    parser.add_argument("--fin", default="", help="ROOT file")
+    parser = argparse.ArgumentParser(prog="reader", description="Scans a file, reads events, writes its specs.")
+    parser.add_argument("--fin", default="", help="file of events")
     parser.add_argument("--fout", default="", help="file for the specs")
     parser.add_argument("--preproc", help="taken for old scripts; not applied to ROOT files")
     parser.add_argument("--nan", default=np.nan, type=float, help="taken for old scripts; missing values are NaN")
@@ -130,8 +128,6 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> None:
-    if file_type(options.fin) not in ("root", None):
-        raise mlaas.UnsupportedError("only ROOT files are read", where=options.fin)
     reader = RootDataReader(
         options.fin,
         branch=options.branch,

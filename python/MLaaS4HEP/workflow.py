@@ -14,18 +14,19 @@ from collections.abc import Sequence
 from typing import Any
 
 import mlaas
+from mlaas.formats import format_of
 
 from .utils import file_type
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="workflow", description="Trains a model on ROOT files.")
+    parser = argparse.ArgumentParser(prog="workflow", description="Trains a model on files of events.")
     parser.add_argument("--model", help="Python file with model(idim)")
     parser.add_argument("--preproc", help="taken for old scripts; not applied to ROOT files")
     parser.add_argument("--params", default="params.json", help="JSON file of parameters (params.json)")
     parser.add_argument("--specs", help="statistics made before by `mlaas specs`")
     parser.add_argument("--files", default="", help="file with one name a line, or names with commas between")
-    parser.add_argument("--dtype", help="taken for old scripts; the files are ROOT files")
+    parser.add_argument("--dtype", help="taken for old scripts; the files say what they are")
     parser.add_argument(
         "--labels", default="", help="file with one label a line, labels with commas between, or a branch"
     )
@@ -69,7 +70,7 @@ def _run(options: argparse.Namespace) -> None:
         raise mlaas.ArgumentError("no labels: give a file, numbers, or the name of a branch with --labels")
     if not options.model:
         raise mlaas.ArgumentError("no model: name the Python file that defines model(idim) with --model")
-    files = _lines_or_names(options.files)
+    files = [options.files] if format_of(options.files) else _lines_or_names(options.files)
     params = _params(options.params)
     labels = _labels(options.labels)
     how = {"specs": options.specs} if options.specs else {}

@@ -67,6 +67,11 @@ struct mlaas_context *core_context_new(long long memory, int threads, PyObject *
 /* Dict of held, peak and ceiling in bytes, and threads. */
 PyObject *core_context_memory(const struct mlaas_context *context);
 
+/* ---- bytes.c ---- */
+
+/* A file of the library's sources, opened with that context; NULL with an exception. */
+PyObject *core_bytes_new(struct mlaas_context *context, PyObject *url);
+
 /* ---- foreign.c: files of other formats, by mlaas.formats ---- */
 
 extern const struct mlaas_foreign core_foreign;
@@ -123,6 +128,8 @@ PyObject *core_name(PyObject *text);
 
 /* ---- types: created once by module.c ---- */
 
+extern PyTypeObject *core_bytes_type;
+extern PyType_Spec core_bytes_spec;
 extern PyTypeObject *core_buffer_type, *core_array_type, *core_file_type, *core_table_type, *core_stream_type;
 extern PyTypeObject *core_recipe_type, *core_specs_type, *core_dataset_type, *core_loader_type, *core_batch_type;
 extern PyTypeObject *core_model_type, *core_chain_type, *core_chain_rows_type;

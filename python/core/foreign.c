@@ -158,15 +158,37 @@ static bool describe_file(struct handle *handle, struct mlaas_foreign_file *file
   return handle->texts || PyErr_NoMemory();
 }
 
-static enum mlaas_status open_file(void *context, const char *url, struct mlaas_foreign_file *file,
-                                   struct mlaas_error *error) {
+/* ---- bytes, for the formats' own libraries ---- */
+
+static void put_context(PyObject *capsule) { mlaas_context_put(PyCapsule_GetPointer(capsule, "mlaas_context")); }
+
+static PyObject *call_bytes(PyObject *capsule, PyObject *url) {
+  struct mlaas_context *context = PyCapsule_GetPointer(capsule, "mlaas_context");
+  return context ? core_bytes_new(context, url) : NULL;
+}
+
+static PyMethodDef bytes_method = {"bytes", call_bytes, METH_O, "bytes(url): a file, opened as the context says."};
+
+static PyObject *make_opener(struct mlaas_context *context) {
+  PyObject *capsule = PyCapsule_New(mlaas_context_get(context), "mlaas_context", put_context);
+  PyObject *function = capsule ? PyCFunction_New(&bytes_method, capsule) : NULL;
+  if (!capsule)
+    mlaas_context_put(context);
+  Py_XDECREF(capsule);
+  return function;
+}
+
+static enum mlaas_status open_file(void *context, struct mlaas_context *job, const char *url,
+                                   struct mlaas_foreign_file *file, struct mlaas_error *error) {
   (void)context;
   if (stopped)
     return too_late(error);
   enum mlaas_status status = MLAAS_OK;
   PyGILState_STATE state = PyGILState_Ensure();
-  PyObject *module = host(), *name = core_str((void *)(uintptr_t)url);
-  PyObject *object = module && name ? PyObject_CallMethod(module, "open_file", "O", name) : NULL;
+  PyObject *module = host(), *name = core_str((void *)(uintptr_t)url), *opener = make_opener(job);
+  PyObject *object = NULL;
+  if (module && name && opener)
+    object = PyObject_CallMethod(module, "open_file", "OO", name, opener);
   if (object == Py_None) {
     Py_DECREF(object);
   } else {
@@ -178,6 +200,7 @@ static enum mlaas_status open_file(void *context, const char *url, struct mlaas_
       file->handle = NULL;
     }
   }
+  Py_XDECREF(opener);
   Py_XDECREF(name);
   Py_XDECREF(module);
   PyGILState_Release(state);

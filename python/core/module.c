@@ -13,19 +13,13 @@ static const struct {
   PyType_Spec *spec;
   PyTypeObject **type;
 } types[] = {
-    {"Buffer", &core_buffer_spec, &core_buffer_type},
-    {"Array", &core_array_spec, &core_array_type},
-    {"File", &core_file_spec, &core_file_type},
-    {"Table", &core_table_spec, &core_table_type},
-    {"Stream", &core_stream_spec, &core_stream_type},
-    {"Recipe", &core_recipe_spec, &core_recipe_type},
-    {"Specs", &core_specs_spec, &core_specs_type},
-    {"Dataset", &core_dataset_spec, &core_dataset_type},
-    {"Loader", &core_loader_spec, &core_loader_type},
-    {"Batch", &core_batch_spec, &core_batch_type},
-    {"Model", &core_model_spec, &core_model_type},
-    {"Chain", &core_chain_spec, &core_chain_type},
-    {"ChainRows", &core_chain_rows_spec, &core_chain_rows_type},
+    {"Buffer", &core_buffer_spec, &core_buffer_type},    {"Bytes", &core_bytes_spec, &core_bytes_type},
+    {"Array", &core_array_spec, &core_array_type},       {"File", &core_file_spec, &core_file_type},
+    {"Table", &core_table_spec, &core_table_type},       {"Stream", &core_stream_spec, &core_stream_type},
+    {"Recipe", &core_recipe_spec, &core_recipe_type},    {"Specs", &core_specs_spec, &core_specs_type},
+    {"Dataset", &core_dataset_spec, &core_dataset_type}, {"Loader", &core_loader_spec, &core_loader_type},
+    {"Batch", &core_batch_spec, &core_batch_type},       {"Model", &core_model_spec, &core_model_type},
+    {"Chain", &core_chain_spec, &core_chain_type},       {"ChainRows", &core_chain_rows_spec, &core_chain_rows_type},
 };
 
 static int add_types(PyObject *module) {

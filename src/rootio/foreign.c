@@ -75,7 +75,7 @@ static enum mlaas_status open_with(const struct mlaas_foreign *functions, struct
   foreign->functions = functions;
   mlaas_arena_init(&foreign->arena, mlaas_context_budget(made->context));
   mlaas_arena_init(&made->container.arena, mlaas_context_budget(made->context));
-  MLAAS_TRY(functions->open(functions->context, url, &foreign->file, error));
+  MLAAS_TRY(functions->open(functions->context, made->context, url, &foreign->file, error));
   if (!foreign->file.handle)
     return MLAAS_OK;
   if (!(foreign->url = mlaas_arena_strndup(&foreign->arena, url, strlen(url), error)) ||

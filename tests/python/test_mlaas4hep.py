@@ -126,9 +126,19 @@ def test_trainer_refuses_what_is_no_model():
         Trainer({})
 
 
-def test_other_formats_are_refused_by_name():
-    with pytest.raises(mlaas.UnsupportedError, match="data.json: only ROOT files are read"):
-        MetaDataGenerator(["data.json"], [1])
+def test_other_formats_give_the_same_chunks(folder, tmp_path):
+    from mlaas.formats import convert
+
+    files, params = ["special_a.root", "special_b.root"], {**TREE, "chunk_size": 100}
+    params["exclude_branches"] = ["u64", "inf_late"]
+    others = [str(tmp_path / name.replace(".root", ".parquet")) for name in files]
+    for name, other in zip(files, others):
+        convert(name, other)
+    for ours, roots in zip(MetaDataGenerator(others, [1, 0], params), RootDataGenerator(files, [1, 0], params)):
+        for one, two in zip(ours, roots):
+            np.testing.assert_array_equal(one, two)
+    with pytest.raises(mlaas.UnsupportedError, match="preproc"):
+        MetaDataGenerator(others, [1, 0], params, preproc=lambda record: record)
 
 
 def test_file_type_goes_by_the_suffix_of_the_first_name():

@@ -80,10 +80,11 @@ static const void *x_buffers[] = {NULL, xs}, *flag_buffers[] = {NULL, flags},
 
 /* ---- functions ---- */
 
-static enum mlaas_status open_file(void *context, const char *url, struct mlaas_foreign_file *file,
-                                   struct mlaas_error *error) {
+static enum mlaas_status open_file(void *context, struct mlaas_context *job, const char *url,
+                                   struct mlaas_foreign_file *file, struct mlaas_error *error) {
   static const char *const tables[] = {""};
   struct format *format = context;
+  assert_non_null(job);
   if (!strstr(url, ".made"))
     return MLAAS_OK;
   if (strstr(url, "broken")) {

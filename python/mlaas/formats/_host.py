@@ -26,11 +26,11 @@ _MODULES = {
 class File:
     """A file of another format, as the extension module wants it."""
 
-    def __init__(self, url: str, kind: str) -> None:
+    def __init__(self, url: str, kind: str, opener: Any) -> None:
         from ._place import Place
 
         self.format = kind
-        self._place = Place(url)
+        self._place = Place(url, opener)
         self._module = importlib.import_module(f".{_MODULES[kind]}", __package__)
         self.tables: list[str] = list(self._module.tables(self._place)) if hasattr(self._module, "tables") else [""]
 
@@ -60,10 +60,10 @@ class File:
         pass
 
 
-def open_file(url: str) -> File | None:
-    """The file, or None where it is for the ROOT reader."""
+def open_file(url: str, opener: Any = _core.Bytes) -> File | None:
+    """The file, or None where it is for the ROOT reader. `opener` opens what the library itself can reach."""
     kind = format_of(url)
-    return None if kind is None else File(url, kind)
+    return None if kind is None else File(url, kind, opener)
 
 
 # ---- exceptions of other libraries as errors of ours ----

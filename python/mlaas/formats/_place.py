@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from typing import Any
 
@@ -11,20 +12,58 @@ from ._needs import need
 
 #: Bytes at either end of a file that its identity is made of.
 ENDS = 256 * 1024
+#: Schemes that the library serves itself, with its tokens, retries and replicas.
+_OURS = ("root", "roots", "xroot", "xroots", "http", "https", "dav", "davs", "s3")
 #: Schemes that pyarrow serves where fsspec has no driver installed, or where it is the better one.
 _ARROW = ("hdfs", "viewfs", "s3", "gs", "gcs", "abfs", "abfss")
+_AHEAD = 1 << 20
 _GZIP, _BZ2, _ZSTD, _XZ = b"\x1f\x8b", b"BZh", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ\x00"
+
+
+class _Bytes(io.RawIOBase):
+    """A file of the library's sources as Python's kind of file."""
+
+    def __init__(self, source: Any) -> None:
+        self._source, self._at, self._size = source, 0, source.size()
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self._at = offset + (0, self._at, self._size)[whence]
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def read(self, size: int | None = -1) -> bytes:
+        left = max(self._size - self._at, 0)
+        wanted = left if size is None or size < 0 else min(size, left)
+        data = self._source.read_at(self._at, wanted) if wanted else b""
+        self._at += len(data)
+        return data
+
+    def readinto(self, buffer: Any) -> int:
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
 
 
 class Place:
     """One file. `open` gives a new random-access file, `text` a stream of its bytes, inflated where they are not."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, opener: Any = None) -> None:
         self.url = url
         self.path = local_path(url)
+        self._source = _source(url, opener) if self.path is None else None
         self._system: Any = None
         self._name = ""
-        if self.path is None:
+        if self._source is not None:
+            pass
+        elif self.path is None:
             self._system, self._name = _file_system(url)
         elif not os.path.exists(self.path):
             raise NotFoundError(f"there is no file {self.path}", url)
@@ -46,6 +85,8 @@ class Place:
         arrow = need("pyarrow", "files of other formats than ROOT")
         if self.path is not None:
             return arrow.memory_map(self.path) if mapped else arrow.OSFile(self.path)
+        if self._source is not None:
+            return arrow.PythonFile(_Bytes(self._source), mode="r")
         if hasattr(self._system, "open_input_file"):
             return self._system.open_input_file(self._name)
         return arrow.PythonFile(self._system.open(self._name, "rb"), mode="r")
@@ -54,6 +95,8 @@ class Place:
         """A file object of Python's kind."""
         if self.path is not None:
             return open(self.path, "rb")
+        if self._source is not None:
+            return io.BufferedReader(_Bytes(self._source), _AHEAD)
         if hasattr(self._system, "open_input_file"):
             return self._system.open_input_file(self._name)
         return self._system.open(self._name, "rb")
@@ -69,6 +112,18 @@ class Place:
 
             return arrow.PythonFile(lzma.open(self.python_file()), mode="r")
         return self.open()
+
+
+def _source(url: str, opener: Any) -> Any:
+    """The file by the library's own protocols, None where it has none for it."""
+    if opener is None or url.partition("://")[0].lower() not in _OURS:
+        return None
+    try:
+        return opener(url)
+    except UnsupportedError:
+        if "|" in url:
+            raise
+        return None
 
 
 def _file_system(url: str) -> tuple[Any, str]:

@@ -1,0 +1,27 @@
+/* The bytes of any file that this library can open (a path, root://, http(s)://, s3:// ..., replicas with "|" between
+ * them), with its retries, tokens and limits: for those who decode them elsewhere. Thread safe after opening.
+ */
+#ifndef MLAAS_BYTES_H
+#define MLAAS_BYTES_H
+
+#include <mlaas/context.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct mlaas_bytes;
+
+/* Holds the context. Errors: NOT_FOUND, IO, TIMEOUT, UNSUPPORTED (names the schemes), MEMORY. */
+MLAAS_API MLAAS_NODISCARD enum mlaas_status mlaas_bytes_open(struct mlaas_context *context, const char *url,
+                                                             struct mlaas_bytes **bytes, struct mlaas_error *error);
+MLAAS_API void mlaas_bytes_close(struct mlaas_bytes *bytes);
+MLAAS_API int64_t mlaas_bytes_size(const struct mlaas_bytes *bytes);
+/* All of [offset, offset + length). Errors: FORMAT (outside the file), IO, TIMEOUT, STALE (it changed while open). */
+MLAAS_API MLAAS_NODISCARD enum mlaas_status mlaas_bytes_read(struct mlaas_bytes *bytes, int64_t offset, int64_t length,
+                                                             void *data, struct mlaas_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

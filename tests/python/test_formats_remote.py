@@ -1,0 +1,59 @@
+"""Files of other formats on servers: by the library's own protocols, so with their tokens, retries and counters."""
+
+from __future__ import annotations
+
+import h5py
+import mlaas
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+ROWS = 5000
+
+
+def write_all(folder):
+    table = pa.table({"a": np.arange(float(ROWS)), "b": [[float(i)] * (i % 3) for i in range(ROWS)]})
+    pq.write_table(table, folder / "x.parquet", row_group_size=1000)
+    with pa.ipc.new_file(folder / "x.arrow", table.schema) as file:
+        file.write_table(table, max_chunksize=1000)
+    (folder / "x.csv").write_text("a\n" + "".join(f"{i}\n" for i in range(ROWS)))
+    with h5py.File(folder / "x.h5", "w") as file:
+        file.create_dataset("a", data=np.arange(float(ROWS)), chunks=(500,))
+    np.savez(folder / "x.npz", a=np.arange(float(ROWS)))
+    return [folder / f"x.{end}" for end in ("parquet", "arrow", "csv", "h5", "npz")]
+
+
+def check(url):
+    table = mlaas.open(url)[None]
+    assert np.array_equal(table.arrays(["a"])["a"], np.arange(ROWS)), url
+    loader = mlaas.Loader([url], [1], {"batch_size": 500}, split="all", shuffle=False)
+    assert sum(batch.rows for batch in loader) == ROWS
+
+
+def test_http(nginx, tmp_path):
+    for path in write_all(tmp_path):
+        nginx.put(path.name, path.read_bytes())
+        check(nginx.http(path.name))
+    with pytest.raises(mlaas.NotFoundError, match="absent.parquet"):
+        mlaas.open(nginx.http("absent.parquet"))
+
+
+def test_replicas(nginx, tmp_path):
+    path = write_all(tmp_path)[0]
+    nginx.put(path.name, path.read_bytes())
+    check(f"http://localhost:9/{path.name}|{nginx.http(path.name)}")
+
+
+def test_s3(s3, tmp_path, monkeypatch):
+    for name, value in s3.environment.items():
+        monkeypatch.setenv(name, value)
+    for path in write_all(tmp_path)[:3]:
+        s3.put(path.name, path.read_bytes())
+        check(s3.s3(path.name))
+
+
+def test_xrootd(xrootd, tmp_path):
+    for path in write_all(tmp_path)[:3]:
+        xrootd.put(path.name, path.read_bytes())
+        check(xrootd.root(path.name))
