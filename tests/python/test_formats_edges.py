@@ -234,6 +234,53 @@ def test_row_group_that_does_not_fit_is_read_in_pieces(tmp_path):
     assert opened.info["memory"]["peak"] <= 8_000_000
 
 
+def test_checksums_of_pages_are_compared(tmp_path):
+    pq.write_table(
+        pa.table({"x": np.arange(1000.0)}),
+        tmp_path / "x.parquet",
+        compression=None,
+        use_dictionary=False,
+        write_page_checksum=True,
+    )
+    data = bytearray((tmp_path / "x.parquet").read_bytes())
+    at = data.index(np.arange(500.0, 510.0).tobytes())
+    data[at] ^= 1
+    (tmp_path / "x.parquet").write_bytes(data)
+    refused(tmp_path / "x.parquet", "FORMAT", "CRC")
+
+
+@pytest.mark.parametrize("format", ["parquet", "arrow", "feather", "orc", "avro", "npy", "npz", "csv.gz", "jsonl"])
+def test_damaged_bytes_are_refused_or_read(tmp_path, format):
+    """Whatever the bytes are, what comes is a table or an error of ours that says more than "internal". (HDF5's library
+    may run for ever on damaged lists: not here.)"""
+    import random
+
+    from test_formats import WRITERS, events
+
+    rng, path = random.Random(7), str(tmp_path / f"x.{format}")
+    WRITERS[format](path, events(1000) if format != "npy" else events())
+    with open(path, "rb") as file:
+        data = file.read()
+    outcomes = set()
+    for _ in range(25):
+        damaged = bytearray(data)
+        for _ in range(rng.choice([1, 2, 20])):
+            at = rng.choice([rng.randrange(len(data)), len(data) - 1 - rng.randrange(300), rng.randrange(100)])
+            damaged[at] = rng.randrange(256)
+        with open(path, "wb") as file:
+            file.write(damaged)
+        try:
+            for _ in mlaas.open(path, memory="100 MB")[None].batches(500):
+                pass
+            outcomes.add("OK")
+        except mlaas.Error as error:
+            outcomes.add(error.status)
+            assert error.status in ("FORMAT", "LIMIT", "SCHEMA", "UNSUPPORTED", "MEMORY", "ARGUMENT", "NOT_FOUND"), str(
+                error
+            )
+    assert "FORMAT" in outcomes
+
+
 def test_only_the_wanted_members_are_read(tmp_path):
     jets = [[{"pt": 1.0, "eta": 2.0}], []]
     pq.write_table(pa.table({"jets": jets, "z": [1, 2]}), tmp_path / "x.parquet")
@@ -334,6 +381,12 @@ def test_hdf5_that_is_broken(tmp_path):
         (tmp_path / "cut.h5").write_bytes(data[:cut])
         with pytest.raises(mlaas.Error, match="cut.h5"):
             mlaas.open(tmp_path / "cut.h5")[None].arrays()
+
+
+def test_hdf5_that_claims_too_much(tmp_path):
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file.create_dataset("x", shape=(10**15,), dtype="f8", chunks=(1000,))
+    refused(tmp_path / "x.h5", "LIMIT", "claims")
 
 
 # ---- NumPy ----

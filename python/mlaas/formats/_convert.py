@@ -131,7 +131,9 @@ def _groups(batches: Iterator[Any], schema: Any) -> Iterator[Any]:
 
 class _Parquet:
     def __init__(self, path: str, schema: Any) -> None:
-        self.writer = need("pyarrow.parquet", "Parquet files").ParquetWriter(path, schema, compression="zstd")
+        self.writer = need("pyarrow.parquet", "Parquet files").ParquetWriter(
+            path, schema, compression="zstd", write_page_checksum=True
+        )
 
     def append(self, table: Any) -> None:
         self.writer.write_table(table, row_group_size=table.num_rows)

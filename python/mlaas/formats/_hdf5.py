@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .._errors import FormatError, SchemaError, UnsupportedError
+from .._errors import FormatError, LimitError, SchemaError, UnsupportedError
 from . import _shape
 from ._arrays import arrow_array, arrow_type
 from ._needs import need
@@ -16,6 +16,7 @@ from ._place import Place
 from ._rows import Rows, even_parts
 
 _MOST_GROUPS = 10_000
+_MOST_RATIO, _SMALL = 5000, 1 << 20  # deflate reaches a thousandth
 
 
 class _Files:
@@ -92,6 +93,8 @@ class Hdf5Rows(Rows):
                 self._sources.append(key)
         self.schema = arrow.schema(fields)
         row = sum(max(item.dtype.itemsize, 1) * int(np.prod(item.shape[1:])) for item in datasets.values())
+        for key, item in datasets.items():
+            _check_claim(key, item)
         self.parts = even_parts(self.num_rows, row) if self.num_rows else []
         self._row_bytes = {key: item.dtype.itemsize * int(np.prod(item.shape[1:])) for key, item in datasets.items()}
 
@@ -158,6 +161,13 @@ class Hdf5Rows(Rows):
 
     def close(self) -> None:
         self._files.close()
+
+
+def _check_claim(name: str, item: Any) -> None:
+    """A file may claim any number of rows that it does not hold: they would be made of nothing."""
+    claimed, held = item.size * max(item.dtype.itemsize, 1), item.id.get_storage_size()
+    if claimed > _MOST_RATIO * held + _SMALL:
+        raise LimitError(f"dataset {name} claims {claimed} bytes, but {held} are stored of it")
 
 
 def rows(place: Place, name: str) -> Rows:

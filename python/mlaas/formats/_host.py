@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import importlib
 import os
 from typing import Any
@@ -69,19 +70,17 @@ def open_file(url: str, opener: Any = _core.Bytes) -> File | None:
 # ---- exceptions of other libraries as errors of ours ----
 
 
-#: pyarrow raises OSError for damaged bytes too; these words tell.
-_DAMAGED = (
-    "thrift", "flatbuffer", "Invalid", "invalid", "orrupt", "runcated", "xpected", "magic", "end of stream", "EOF",
-    "decompress", "nflate", "checksum", "CRC", "Malformed", "schema", "metadata",
-)  # fmt: skip
+#: pyarrow raises OSError without a number for damaged bytes too; these words tell that it is not about bytes.
+_REACHING = ("time", "onnect", "network", "resolve", "HTTP", "AWS", "curl", "reach", "ermission", "denied", "space")
 
 
 def _kind_of(error: BaseException) -> str:
     """The name of the status that an exception of somebody else's library means."""
     if isinstance(error, Error):
         return error.status
-    if isinstance(error, OSError) and error.errno is None and any(word in str(error) for word in _DAMAGED):
-        return "FORMAT"
+    if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
+        if error.errno == errno.EINVAL or (error.errno is None and not any(w in str(error) for w in _REACHING)):
+            return "FORMAT"
     names = {kind.__name__ for kind in type(error).__mro__}
     for name, status in (
         ("KeyboardInterrupt", "CANCELLED"),
@@ -95,6 +94,11 @@ def _kind_of(error: BaseException) -> str:
         ("RecursionError", "LIMIT"),
         ("EOFError", "FORMAT"),
         ("LZMAError", "FORMAT"),
+        ("error", "FORMAT"),  # of zlib and struct
+        ("TokenError", "FORMAT"),
+        ("SyntaxError", "FORMAT"),
+        ("OverflowError", "FORMAT"),
+        ("NotImplementedError", "UNSUPPORTED"),
         ("BadZipFile", "FORMAT"),
         ("OSError", "IO"),
         ("ArrowException", "FORMAT"),

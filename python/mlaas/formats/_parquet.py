@@ -30,7 +30,9 @@ class ParquetRows(Rows):
         self._paths = [meta.schema.column(i).path for i in range(meta.num_columns)]
 
     def _open(self) -> Any:
-        return self._parquet.ParquetFile(self._place.open(mapped=True), pre_buffer=self._place.path is None)
+        return self._parquet.ParquetFile(
+            self._place.open(mapped=True), pre_buffer=self._place.path is None, page_checksum_verification=True
+        )
 
     def _wanted(self, columns: list[_shape.Column]) -> list[str]:
         """Leaves by path; of a field without a leaf of its own here all of it."""

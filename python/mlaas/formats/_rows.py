@@ -6,18 +6,21 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from .._errors import LimitError
+from .._errors import FormatError, LimitError
 from . import _shape, _spool
 from ._needs import need
 
 #: Bytes of decoded columns that one part of a table aims at, where the format has no parts of its own.
 PART_BYTES = 8 << 20
 LEAST_PART, MOST_PART = 1024, 1 << 18
+_MOST_PARTS = 1 << 20
 
 
 def even_parts(entries: int, row_bytes: int) -> list[int]:
     """First rows of parts of a table that has none of its own."""
     rows = min(max(PART_BYTES // max(row_bytes, 1), LEAST_PART), MOST_PART)
+    if entries // rows > _MOST_PARTS:
+        raise LimitError(f"the file claims {entries} rows of {row_bytes} bytes, more than anybody stores")
     return list(range(0, entries, rows))
 
 
@@ -129,6 +132,10 @@ class Reader:
             self._take(table.nbytes - self._claimed)
         else:
             table = self._spooled(i)
+        if table.num_rows != self._rows.end(i) - self._rows.parts[i]:
+            raise FormatError(
+                f"rows {self._rows.parts[i]} to {self._rows.end(i)} are {table.num_rows} when they are decoded"
+            )
         self._kept = i, table
         return table
 
