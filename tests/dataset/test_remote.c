@@ -1,0 +1,179 @@
+/* Loaders over a wire that answers late: the batches are those of files at hand, in few requests, with hardly a byte
+ * more than is needed, and a server that hiccups is not noticed.
+ */
+#include "fake_wire.h"
+#include "source/wires.h"
+
+#include <mlaas/dataset.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include <cmocka.h>
+
+#define TTH MLAAS_TEST_DATA "/../../examples/tth/"
+
+enum { FILES = 4, CLUSTERS = 9, MOST_BATCHES = 1000 };
+
+static const char *const paths[FILES] = {TTH "flatTree_ttH_noDRmatch.root", TTH "flatTree_TT_13TeV.root",
+                                         TTH "flatTree_QCD_HT300to500.root", TTH "flatTree_QCD_HT500to700.root"};
+static struct fake_file *served[FILES];
+static unsigned char *bytes[FILES];
+static struct mlaas_error error;
+
+#define OK(call)                                                                                                       \
+  do {                                                                                                                 \
+    if ((call) != MLAAS_OK)                                                                                            \
+      fail_msg("%s: %s: %s", #call, error.where, error.message);                                                       \
+  } while (0)
+
+static int start(void **state) {
+  (void)state;
+  fake_wire_start(1);
+  mlaas_wire_lend(&fake_wire);
+  for (int i = 0; i < FILES; i++) {
+    char url[64];
+    FILE *file = fopen(paths[i], "rb");
+    assert_non_null(file);
+    fseek(file, 0, SEEK_END);
+    long size = ftell(file);
+    rewind(file);
+    bytes[i] = malloc((size_t)size);
+    assert_int_equal(fread(bytes[i], 1, (size_t)size, file), size);
+    fclose(file);
+    snprintf(url, sizeof url, "fake://host/%d.root", i);
+    served[i] = fake_wire_serve(url, bytes[i], size);
+    served[i]->delay_us = 1000;
+  }
+  return 0;
+}
+
+static int stop(void **state) {
+  (void)state;
+  fake_wire_stop();
+  for (int i = 0; i < FILES; i++)
+    free(bytes[i]);
+  return 0;
+}
+
+struct job {
+  struct mlaas_context *context;
+  struct mlaas_dataset *dataset;
+  struct mlaas_loader *loader;
+};
+
+static void open_all(struct job *job, bool remote, size_t count, int64_t cache, const char *split) {
+  char urls[FILES][64];
+  const char *files[FILES];
+  struct mlaas_remote_options away = {.size = sizeof away, .cache = cache};
+  struct mlaas_context_options options = {.size = sizeof options, .threads = 2, .remote = &away};
+  for (size_t i = 0; i < count; i++) {
+    snprintf(urls[i], sizeof urls[i], "fake://host/%zu.root", i);
+    files[i] = remote ? urls[i] : paths[i];
+  }
+  OK(mlaas_context_new(&options, &job->context, &error));
+  OK(mlaas_dataset_open(job->context, files, count, count == 2 ? "[1, 0]" : "[1, 1, 0, 0]", NULL, &job->dataset,
+                        &error));
+  OK(mlaas_dataset_scan(job->dataset, NULL, NULL, &error));
+  struct mlaas_loader_options wanted = {sizeof wanted, split, -1, 0, 1, 128};
+  OK(mlaas_loader_open(job->dataset, &wanted, &job->loader, &error));
+}
+
+static void close_all(struct job *job) {
+  mlaas_loader_close(job->loader);
+  mlaas_dataset_close(job->dataset);
+  mlaas_context_put(job->context);
+}
+
+static size_t hash_epoch(struct mlaas_loader *loader, uint64_t *hashes) {
+  for (size_t count = 0;; count++) {
+    struct mlaas_batch *batch;
+    OK(mlaas_loader_next(loader, -1, &batch, &error));
+    if (!batch)
+      return count;
+    assert_true(count < MOST_BATCHES);
+    size_t rows = (size_t)batch->rows;
+    uint64_t hash = XXH3_64bits(batch->entry, rows * sizeof(int64_t));
+    for (size_t i = 0; i < batch->num_inputs; i++)
+      hash = XXH3_64bits_withSeed(batch->inputs[i].x,
+                                  rows * (size_t)(batch->inputs[i].slots * batch->inputs[i].features) * sizeof(float),
+                                  hash);
+    hashes[count] = hash;
+    mlaas_batch_release(batch);
+  }
+}
+
+static int64_t number(const char *json, const char *key) {
+  char quoted[64];
+  const char *at = strstr(json, "\"source\"");
+  snprintf(quoted, sizeof quoted, "\"%s\":", key);
+  at = at ? strstr(at, quoted) : NULL;
+  assert_non_null(at);
+  return strtoll(at + strlen(quoted), NULL, 10);
+}
+
+static void assert_same_batches(size_t files, int64_t cache, const char *split) {
+  static uint64_t local[MOST_BATCHES], remote[MOST_BATCHES];
+  struct job at_hand, away;
+  open_all(&at_hand, false, files, 0, split);
+  open_all(&away, true, files, cache, split);
+  for (int epoch = 0; epoch < 2; epoch++) {
+    size_t count = hash_epoch(at_hand.loader, local);
+    assert_int_equal(hash_epoch(away.loader, remote), count);
+    assert_memory_equal(local, remote, count * sizeof *local);
+  }
+  close_all(&at_hand);
+  close_all(&away);
+}
+
+static void batches_are_those_of_files_at_hand(void **state) {
+  (void)state;
+  assert_same_batches(FILES, 0, "train");
+  assert_same_batches(2, 0, "all");
+  assert_same_batches(FILES, 300000, "train"); /* not one cluster fits */
+  assert_same_batches(2, 1, "validation");
+}
+
+static void a_cluster_takes_at_most_two_requests(void **state) {
+  (void)state;
+  static uint64_t hashes[MOST_BATCHES];
+  struct job job;
+  char *json;
+  open_all(&job, true, FILES, 0, "all");
+  hash_epoch(job.loader, hashes);
+  OK(mlaas_loader_stats(job.loader, &json, &error));
+  int64_t requests = number(json, "requests"), asked = number(json, "bytes"), delivered = number(json, "delivered");
+  print_message("%lld requests, %lld bytes asked for, %lld delivered, %lld of %lld ranges there\n", (long long)requests,
+                (long long)asked, (long long)delivered, (long long)number(json, "hits"),
+                (long long)number(json, "ranges"));
+  mlaas_text_free(json);
+  assert_true(requests <= 2 * CLUSTERS);
+  assert_true(delivered <= asked * 11 / 10);
+  assert_true(delivered >= asked / 2);
+  close_all(&job);
+}
+
+static void hiccups_change_nothing(void **state) {
+  (void)state;
+  for (int i = 0; i < FILES; i++)
+    atomic_store(&served[i]->bad_one_in, 0);
+  for (int fault = FAKE_TRANSIENT; fault <= FAKE_BUSY; fault++) {
+    for (int i = 0; i < FILES; i++) {
+      atomic_store(&served[i]->fetch_fault, fault);
+      atomic_store(&served[i]->good_fetches, 2);
+      atomic_store(&served[i]->bad_fetches, 2);
+    }
+    assert_same_batches(2, 0, "train");
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test_setup_teardown(batches_are_those_of_files_at_hand, start, stop),
+                                     cmocka_unit_test_setup_teardown(a_cluster_takes_at_most_two_requests, start, stop),
+                                     cmocka_unit_test_setup_teardown(hiccups_change_nothing, start, stop)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
