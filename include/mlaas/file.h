@@ -34,19 +34,26 @@ MLAAS_API MLAAS_NODISCARD enum mlaas_status mlaas_file_open(struct mlaas_context
                                                             struct mlaas_file **file, struct mlaas_error *error);
 MLAAS_API void mlaas_file_close(struct mlaas_file *file);
 
+/* What reading from a file has taken so far, by every handle. */
+struct mlaas_costs {
+  int64_t requests;  /* system calls, or messages to servers, those of opening included */
+  int64_t ranges;    /* asked for by readers; of a remote file many become one request */
+  int64_t bytes;     /* asked for by readers */
+  int64_t delivered; /* bytes that came, wanted or not */
+  int64_t hits;      /* ranges that were there or on their way when asked for */
+  int64_t retries;   /* requests sent again */
+  int64_t failovers; /* changes to another replica */
+};
+MLAAS_API void mlaas_file_costs(const struct mlaas_file *file, struct mlaas_costs *costs);
+
 struct mlaas_file_info {
   const char *url;
-  const char *id;          /* UUID of the TFile and its size, "UUID:SIZE"; the same for every copy of the file */
-  int32_t version;         /* ROOT version that wrote it, e.g. 62804 */
-  int32_t compression;     /* 100 x algorithm + level, as the header says (a hint) */
-  int64_t size;            /* bytes */
-  int64_t bytes_read;      /* asked for so far, by every handle */
-  int64_t read_requests;   /* so far: system calls, or messages to servers */
-  int64_t ranges;          /* asked for; of a remote file many become one request */
-  int64_t bytes_delivered; /* that came, wanted or not */
-  int64_t cache_hits;      /* ranges that were there or on their way when asked for */
-  int64_t retries;         /* requests sent again */
-  int64_t failovers;       /* changes to another replica */
+  const char *id;        /* UUID of the TFile and its size, "UUID:SIZE"; the same for every copy of the file */
+  int32_t version;       /* ROOT version that wrote it, e.g. 62804 */
+  int32_t compression;   /* 100 x algorithm + level, as the header says (a hint) */
+  int64_t size;          /* bytes */
+  int64_t bytes_read;    /* asked for so far, by every handle */
+  int64_t read_requests; /* so far */
   bool is_remote;
 };
 /* Strings live as long as the file. */

@@ -1,6 +1,7 @@
 /* Is a file sound? Reads all of it: the payload behind every key, every basket of every branch and every page of every
- * ntuple, also those whose values nobody here can decode, compares every checksum, and decodes every column and
- * object that can be. What is broken is told by a callback, finding by finding, and does not stop the rest.
+ * ntuple, also those whose values nobody here can decode, compares every checksum, that of the file's server too, and
+ * decodes every column and object that can be. What is broken is told by a callback, finding by finding, and does not
+ * stop the rest.
  *
  *     static void say(void *context, const struct mlaas_finding *finding) { puts(finding->message); }
  *     ...
@@ -49,6 +50,8 @@ struct mlaas_verify_report {
   int64_t columns;   /* that were decoded */
   int64_t undecoded; /* columns of which only the bytes were checked */
   int64_t baskets, pages;
+  char checksum[72];        /* "adler32:0a1b2c3d", the server's, where its bytes were compared with it; else "" */
+  struct mlaas_costs costs; /* what reading took */
 };
 
 /* Verifies a file that is open. OK means that the work was done, whatever was found: see report->status. Memory stays

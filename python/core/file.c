@@ -70,9 +70,14 @@ static PyObject *file_info(PyObject *object, PyObject *unused) {
     return NULL;
   struct mlaas_file_info info;
   mlaas_file_info(file, &info);
-  return Py_BuildValue("{sO&sO&sisisLsLsL}", "url", core_str, info.url, "id", core_str, info.id, "version",
+  struct mlaas_costs costs;
+  mlaas_file_costs(file, &costs);
+  return Py_BuildValue("{sO&sO&sisisLsLsLsOsLsLsLsLsL}", "url", core_str, info.url, "id", core_str, info.id, "version",
                        info.version, "compression", info.compression, "size", (long long)info.size, "bytes_read",
-                       (long long)info.bytes_read, "read_requests", (long long)info.read_requests);
+                       (long long)info.bytes_read, "read_requests", (long long)info.read_requests, "remote",
+                       info.is_remote ? Py_True : Py_False, "ranges", (long long)costs.ranges, "bytes_delivered",
+                       (long long)costs.delivered, "cache_hits", (long long)costs.hits, "retries",
+                       (long long)costs.retries, "failovers", (long long)costs.failovers);
 }
 
 static PyObject *file_tables(PyObject *object, PyObject *unused) {

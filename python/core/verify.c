@@ -38,11 +38,12 @@ static bool on_progress(void *context, int64_t done, int64_t total) {
 }
 
 static PyObject *report_dict(const struct mlaas_verify_report *report, PyObject *findings) {
-  return Py_BuildValue("{sssLsLsLsLsLsLsLsLsO}", "status", mlaas_status_name(report->status), "num_findings",
+  return Py_BuildValue("{sssLsLsLsLsLsLsLsLsssO}", "status", mlaas_status_name(report->status), "num_findings",
                        (long long)report->findings, "num_unsupported", (long long)report->unsupported, "keys",
                        (long long)report->keys, "tables", (long long)report->tables, "columns",
                        (long long)report->columns, "undecoded", (long long)report->undecoded, "baskets",
-                       (long long)report->baskets, "pages", (long long)report->pages, "findings", findings);
+                       (long long)report->baskets, "pages", (long long)report->pages, "checksum", report->checksum,
+                       "findings", findings);
 }
 
 /* verify(file | url, memory, threads, limits, table, most, progress) */

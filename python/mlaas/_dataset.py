@@ -188,6 +188,18 @@ class Dataset:
         return self._describe().get("weights")
 
     @property
+    def source(self) -> dict[str, int]:
+        """What reading has cost so far, by every loader: requests (system calls, or messages to servers), ranges (of
+        which many become one request), bytes (asked for), delivered (bytes that came, wanted or not), hits (ranges that
+        were there or on their way when asked for), retries, failovers."""
+        return json.loads(self._open().describe())["source"]
+
+    @property
+    def sources(self) -> list[dict[str, int]]:
+        """The same of each file."""
+        return json.loads(self._open().describe())["sources"]
+
+    @property
     def specs(self) -> Specs | None:
         """The statistics; scans if need be. None where a recipe was given."""
         self._ready()

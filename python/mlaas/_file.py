@@ -68,7 +68,9 @@ class File:
     @property
     def info(self) -> dict[str, Any]:
         """url, id ("UUID:SIZE", the same for every copy), version (62804: ROOT 6.28/04), compression (100 x algorithm +
-        level), size (bytes), bytes_read and read_requests so far, memory (held, peak, ceiling in bytes; threads)."""
+        level), size (bytes), memory (held, peak, ceiling in bytes; threads), remote; so far: bytes_read, read_requests
+        (system calls, or messages to servers), ranges (of which many become one request), bytes_delivered (wanted or
+        not), cache_hits (ranges that were there or on their way when asked for), retries, failovers."""
         core = self._open()
         return {**core.info(), "memory": core.memory()}
 

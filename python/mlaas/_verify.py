@@ -52,6 +52,8 @@ class Verification:
         self.undecoded: int = report["undecoded"]
         self.baskets: int = report["baskets"]
         self.pages: int = report["pages"]
+        #: The server's, "adler32:0a1b2c3d", where the bytes of a remote file were compared with it; else "".
+        self.checksum: str = report["checksum"]
 
     @property
     def ok(self) -> bool:

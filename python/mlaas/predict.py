@@ -15,6 +15,7 @@ import numpy as np
 from ._errors import ArgumentError, Error, IOError, NotFoundError, UnsupportedError
 from ._places import expand
 from .formats._names import COMPRESSED, by_name
+from .progress import costs_text
 from .progress import make as make_progress
 
 FORMATS = ("root", "parquet", "csv", "npz")
@@ -38,14 +39,18 @@ def _open(bundle, files, rename, batch_size, memory=None, threads=None, limits=N
     return dataset, dataset.loader("all", shuffle=False, batch_size=batch_size)
 
 
-def stream_scores(bundle, files, *, rename=None, batch_size=8192, memory=None, threads=None, limits=None, remote=None):
-    """Yields (batch, scores) over all entries of all files in order."""
-    _, loader = _open(bundle, file_list(files, None, remote), rename, batch_size, memory, threads, limits, remote)
+def stream_scores(
+    bundle, files, *, rename=None, batch_size=8192, memory=None, threads=None, limits=None, remote=None, costs=None
+):
+    """Yields (batch, scores) over all entries of all files in order. `costs` gets what reading took, at the end."""
+    dataset, loader = _open(bundle, file_list(files, None, remote), rename, batch_size, memory, threads, limits, remote)
     try:
         for batch in loader:
             yield batch, bundle.model.predict(batch.inputs)
     finally:
         loader.close()
+        if costs is not None:
+            costs.update(dataset.source)
 
 
 def score_names(bundle, tag=None) -> list:
@@ -267,6 +272,7 @@ def predict(
     limits=None,
     remote=None,
     redirector=None,
+    verbose=False,
 ) -> list:
     """Writes the scores of every file into folder `out`; returns the paths in the order of the files.
 
@@ -274,6 +280,7 @@ def predict(
     files} for systematic variations, with `tag` behind the score's and the file's name. Columns: the identifiers,
     `score` or `score_CLASS`, `split` (0 train, 1 validation, 2 test, -1 never seen in the training). backend: what runs
     the model, as in mlaas.load. limits, remote: as in mlaas.open. files, redirector: as for mlaas.Dataset.
+    verbose: say what reading each file took.
     """
     from . import bundle as bundles
 
@@ -297,8 +304,12 @@ def predict(
     paths = out_paths(names, os.fspath(out), format, tag)
     for file, path in zip(names, paths):
         with progress.step(os.path.basename(path)) as step:
+            costs: dict = {}
             how = {"batch_size": batch_size, "memory": memory, "threads": threads, "limits": limits, "remote": remote}
+            how["costs"] = costs
             _write_file(plan, file, path, format, step, how)
+        if verbose and costs:
+            progress.say(costs_text(file, costs))
     return paths
 
 

@@ -37,6 +37,18 @@ def values_text(values: dict) -> str:
     return " ".join(parts)
 
 
+def costs_text(name: str, costs: dict) -> str:
+    """One line on what reading has cost: mlaas.Dataset.source, for people."""
+    words = [
+        f"{costs['requests']:,} requests for {costs['ranges']:,} ranges",
+        f"{costs['bytes'] / 1e6:,.3g} MB asked for",
+        f"{costs['delivered'] / 1e6:,.3g} MB delivered",
+    ]
+    more = (("hits", "ranges fetched ahead"), ("retries", "requests sent again"), ("failovers", "changes of replica"))
+    words += [f"{costs[key]:,} {text}" for key, text in more if costs[key]]
+    return f"{name}: {', '.join(words)}"
+
+
 class Step:
     """One thing with a known length (or None). `update` adds what was done; `close` ends it and prints the result."""
 

@@ -50,6 +50,7 @@ TRAIN = (
     "memory",
     "threads",
     "quiet",
+    "verbose",
     "set",
     "specs",
     "seed",
@@ -70,6 +71,7 @@ PREDICT = (
     "memory",
     "threads",
     "quiet",
+    "verbose",
 )
 
 
@@ -153,6 +155,8 @@ def _params(options: dict) -> dict:
     more += [
         (key, options[key]) for key in ("seed", "compat", "redirector", "on_bad_file") if options.get(key) is not None
     ]
+    if options.get("verbose") and "verbose" not in given:
+        more.insert(0, ("verbose", 1))
     return {names.get(key, key): value for key, value in [*given.items(), *more]}
 
 
@@ -201,6 +205,7 @@ def predict(options: dict):
         limits=_limits(options),
         backend=options.get("backend"),
         remote=remote,
+        verbose=bool(options.get("verbose")),
     )
     if not options.get("quiet"):
         print("\n".join(paths))

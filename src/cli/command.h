@@ -29,6 +29,10 @@ struct mlaas_option {
   const char *group; /* a heading for this option and those behind it, until the next; NULL: none begins here */
 };
 
+/* For mlaas_costs_show. */
+#define MLAAS_OPTION_VERBOSE                                                                                           \
+  { .name = "verbose", .help = "Say what reading each file took: requests, bytes, retries" }
+
 /* What every command that reads entries takes. */
 #define MLAAS_OPTIONS_OF_WORK                                                                                          \
   {.name = "memory",                                                                                                   \

@@ -1,5 +1,6 @@
 /* `mlaas inspect`: what is in a ROOT file, and what of it can be read. The views are in inspect_*.c. */
 #include "base/error.h"
+#include "cli/costs.h"
 #include "cli/files.h"
 #include "cli/inspect.h"
 #include "cli/python.h"
@@ -28,6 +29,7 @@ static const struct mlaas_option options[] = {
      .argument = "SIZE",
      .fallback = "1GiB",
      .help = "Ceiling on the memory for reading"},
+    MLAAS_OPTION_VERBOSE,
     MLAAS_OPTIONS_OF_REMOTE,
     MLAAS_OPTIONS_OF_LIMITS,
     {0}};
@@ -48,6 +50,10 @@ static enum mlaas_status inspect_file(struct mlaas_context *context, const char 
     status = mlaas_inspect_tree(file, path, brief, error);
   else
     status = mlaas_inspect_page(file, path, brief, error);
+  struct mlaas_costs costs;
+  mlaas_file_costs(file, &costs);
+  fflush(stdout);
+  mlaas_costs_show(arguments, url, &costs);
   mlaas_file_close(file);
   return status;
 }

@@ -1,5 +1,6 @@
 /* `mlaas inspect --verify`: reads all of the files and says what is broken, where. */
 #include "base/error.h"
+#include "cli/costs.h"
 #include "cli/inspect.h"
 #include "cli/terminal.h"
 #include "cli/units.h"
@@ -96,6 +97,8 @@ static void print_summary(struct scene *scene, const struct mlaas_verify_report 
     print_count(", ", report->baskets, "basket");
   if (report->pages)
     print_count(", ", report->pages, "page");
+  if (report->checksum[0])
+    printf(", %s", report->findings ? "compared with the server's checksum" : report->checksum);
   putchar('\n');
 }
 
@@ -111,6 +114,7 @@ static json_t *report_json(const struct scene *scene, const struct mlaas_verify_
   json_object_set_new(made, "undecoded", json_integer(report->undecoded));
   json_object_set_new(made, "baskets", json_integer(report->baskets));
   json_object_set_new(made, "pages", json_integer(report->pages));
+  json_object_set_new(made, "checksum", mlaas_inspect_text(report->checksum[0] ? report->checksum : NULL));
   json_object_set(made, "findings", scene->findings);
   return made;
 }
@@ -134,6 +138,10 @@ static enum mlaas_status verify_file(struct mlaas_context *context, const char *
     json_array_append_new(files, report_json(&scene, &report));
   else if (status == MLAAS_OK)
     print_summary(&scene, &report);
+  if (status == MLAAS_OK) {
+    fflush(stdout);
+    mlaas_costs_show(arguments, url, &report.costs);
+  }
   if (status == MLAAS_OK && *worst == MLAAS_OK)
     *worst = report.status;
   json_decref(scene.findings);

@@ -35,6 +35,7 @@ static const struct mlaas_option options[] = {
      .help = "What runs the model; the one in C that fits by default, python is the framework that trained it"},
     MLAAS_OPTIONS_OF_BAD_FILES,
     MLAAS_OPTIONS_OF_WORK,
+    MLAAS_OPTION_VERBOSE,
     MLAAS_OPTIONS_OF_REMOTE,
     MLAAS_OPTIONS_OF_LIMITS,
     {0}};

@@ -1,6 +1,7 @@
 /* `mlaas specs`: one pass over a data set, and what it learned. Knows the library's data sets, not their inside. */
 #include "base/error.h"
 #include "base/memory.h"
+#include "cli/costs.h"
 #include "cli/command.h"
 #include "cli/files.h"
 #include "cli/python.h"
@@ -35,6 +36,7 @@ static const struct mlaas_option options[] = {
     {.name = "json", .help = "Write the statistics to standard output instead of the table"},
     MLAAS_OPTIONS_OF_BAD_FILES,
     MLAAS_OPTIONS_OF_WORK,
+    MLAAS_OPTION_VERBOSE,
     MLAAS_OPTIONS_OF_REMOTE,
     MLAAS_OPTIONS_OF_LIMITS,
     {0}};
@@ -170,6 +172,8 @@ static enum mlaas_status scan_here(const struct mlaas_arguments *arguments, stru
     status = merge_all(arguments, mlaas_dataset_specs(dataset), &specs, error);
   if (status == MLAAS_OK)
     status = write_results(arguments, specs, error);
+  if (dataset && status == MLAAS_OK)
+    mlaas_costs_show_all(arguments, dataset);
   mlaas_specs_free(specs);
   mlaas_dataset_close(dataset);
   mlaas_context_put(context);

@@ -49,6 +49,7 @@ static const struct mlaas_option options[] = {
     {.name = "seed", .type = MLAAS_OPTION_COUNT, .argument = "N", .help = "Seed of shuffling and split"},
     MLAAS_OPTIONS_OF_BAD_FILES,
     MLAAS_OPTIONS_OF_WORK,
+    MLAAS_OPTION_VERBOSE,
     MLAAS_OPTIONS_OF_REMOTE,
     MLAAS_OPTIONS_OF_LIMITS,
     {0}};

@@ -300,13 +300,17 @@ struct mlaas_recipe *mlaas_dataset_recipe(const struct mlaas_dataset *dataset) {
 
 /* ---- description ---- */
 
-static json_t *describe_source(const struct mlaas_dataset *dataset) {
+/* What reading cost: each file, and all. */
+static void describe_costs(const struct mlaas_dataset *dataset, json_t *all) {
   struct mlaas_source_counters sum = {0}, more;
+  json_t *files = json_array();
   for (size_t i = 0; i < dataset->num_files; i++) {
     mlaas_dataset_counters(dataset, i, &more);
     mlaas_counters_add(&sum, &more);
+    json_array_append_new(files, mlaas_counters_json(&more));
   }
-  return mlaas_counters_json(&sum);
+  json_object_set_new(all, "source", mlaas_counters_json(&sum));
+  json_object_set_new(all, "sources", files);
 }
 
 static json_t *number(double value) { return isfinite(value) ? json_real(value) : json_null(); }
@@ -316,12 +320,9 @@ static json_t *describe_files(const struct mlaas_dataset *dataset) {
   for (size_t i = 0; i < dataset->num_files; i++) {
     const struct mlaas_dataset_file *file = &dataset->files[i];
     bool label = dataset->labelled && !dataset->label_branch;
-    struct mlaas_source_counters counters;
-    mlaas_dataset_counters(dataset, i, &counters);
-    json_array_append_new(files, json_pack("{ss ss sI sI so so}", "url", file->url, "id", file->id, "entries",
+    json_array_append_new(files, json_pack("{ss ss sI sI so}", "url", file->url, "id", file->id, "entries",
                                            (json_int_t)file->entries, "quota", (json_int_t)dataset->plan.files[i].quota,
-                                           "label", label ? json_real(file->label) : json_null(), "source",
-                                           mlaas_counters_json(&counters)));
+                                           "label", label ? json_real(file->label) : json_null()));
   }
   return files;
 }
@@ -353,7 +354,7 @@ enum mlaas_status mlaas_dataset_describe(const struct mlaas_dataset *dataset, ch
   json_t *all = json_object();
   json_object_set(all, "params", dataset->params.json);
   json_object_set_new(all, "files", describe_files(dataset));
-  json_object_set_new(all, "source", describe_source(dataset));
+  describe_costs(dataset, all);
   describe_classes(dataset, all);
   json_object_set_new(all, "dropped", describe_dropped(dataset));
   json_object_set(all, "warnings", dataset->warnings);

@@ -106,6 +106,13 @@ void mlaas_file_counters(const struct mlaas_file *file, struct mlaas_source_coun
     mlaas_source_counters(file->container.source, counters);
 }
 
+void mlaas_file_costs(const struct mlaas_file *file, struct mlaas_costs *costs) {
+  struct mlaas_source_counters counters;
+  mlaas_file_counters(file, &counters);
+  *costs = (struct mlaas_costs){counters.requests, counters.ranges,  counters.bytes,    counters.delivered,
+                                counters.hits,     counters.retries, counters.failovers};
+}
+
 void mlaas_file_info(const struct mlaas_file *file, struct mlaas_file_info *info) {
   if (file->foreign) {
     mlaas_foreign_info(file, info);
@@ -121,11 +128,6 @@ void mlaas_file_info(const struct mlaas_file *file, struct mlaas_file_info *info
                                    .size = mlaas_source_size(container->source),
                                    .bytes_read = counters.bytes,
                                    .read_requests = counters.requests,
-                                   .ranges = counters.ranges,
-                                   .bytes_delivered = counters.delivered,
-                                   .cache_hits = counters.hits,
-                                   .retries = counters.retries,
-                                   .failovers = counters.failovers,
                                    .is_remote = mlaas_source_is_remote(container->source)};
 }
 

@@ -92,11 +92,25 @@ static enum mlaas_status tell_failed(struct slab *slab, size_t count, struct mla
   return MLAAS_OK;
 }
 
+/* What checks [first, first + count) read, so that it comes in few requests. */
+static void announce(const struct mlaas_verify_checks *checks, size_t first, size_t count) {
+  enum { RANGES = 2 * SLAB };
+  struct mlaas_source *source = checks->verifier->file->container.source;
+  struct mlaas_range ranges[RANGES];
+  size_t num_ranges = 0;
+  if (!checks->reads || !mlaas_source_is_remote(source))
+    return;
+  for (size_t i = first; i < first + count; i++)
+    num_ranges += checks->reads(checks, i, ranges + num_ranges);
+  mlaas_source_ahead(source, ranges, num_ranges);
+}
+
 enum mlaas_status mlaas_verify_run(const struct mlaas_verify_checks *checks, size_t count, struct mlaas_error *error) {
   struct slab slab = {.checks = checks};
   for (; slab.first < count; slab.first += SLAB) {
     size_t now = count - slab.first < SLAB ? count - slab.first : SLAB;
     memset(slab.failed, 0, sizeof slab.failed);
+    announce(checks, slab.first, now);
     MLAAS_TRY(mlaas_pool_run(checks->verifier->pool, now, check_item, &slab, error));
     MLAAS_TRY(tell_failed(&slab, now, error));
     MLAAS_TRY(mlaas_verify_progress(checks->verifier, error));
@@ -200,6 +214,15 @@ static enum mlaas_status check_key(const struct mlaas_verify_checks *checks, siz
   return status;
 }
 
+/* The key, then what is behind it. */
+static size_t key_reads(const struct mlaas_verify_checks *checks, size_t i, struct mlaas_range *ranges) {
+  const struct mlaas_key *key = (const struct mlaas_key *)checks->context + i;
+  int64_t front = key->key_len < key->num_bytes ? key->key_len : key->num_bytes;
+  ranges[0] = (struct mlaas_range){key->offset, front, NULL};
+  ranges[1] = (struct mlaas_range){key->offset + front, key->num_bytes - front, NULL};
+  return mlaas_file_is_directory(key) ? 1 : 2;
+}
+
 static void tell_key(const struct mlaas_verify_checks *checks, size_t i, const struct mlaas_error *error) {
   const struct mlaas_key *key = (const struct mlaas_key *)checks->context + i;
   char path[1024];
@@ -212,7 +235,7 @@ static void tell_key(const struct mlaas_verify_checks *checks, size_t i, const s
 
 static enum mlaas_status verify_keys(struct mlaas_verifier *verifier, struct mlaas_error *error) {
   struct mlaas_container *container = &verifier->file->container;
-  struct mlaas_verify_checks checks = {check_key, tell_key, verifier, container->keys};
+  struct mlaas_verify_checks checks = {check_key, tell_key, verifier, container->keys, key_reads};
   MLAAS_TRY(check_end(verifier, error));
   verifier->report.keys = (int64_t)container->num_keys;
   MLAAS_TRY(mlaas_verify_run(&checks, container->num_keys, error));
@@ -312,9 +335,12 @@ enum mlaas_status mlaas_file_verify(struct mlaas_file *file, const struct mlaas_
   struct mlaas_verifier verifier = {.file = file, .bytes_before = info.bytes_read};
   enum mlaas_status status = begin(&verifier, file->context, options, error);
   if (status == MLAAS_OK && !verifier.options.table)
+    status = mlaas_verify_checksum(&verifier, error);
+  if (status == MLAAS_OK && !verifier.options.table)
     status = verify_keys(&verifier, error);
   if (status == MLAAS_OK)
     status = verify_tables(&verifier, error);
+  mlaas_file_costs(file, &verifier.report.costs);
   end(&verifier, report);
   return status;
 }

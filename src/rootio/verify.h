@@ -34,6 +34,9 @@ bool mlaas_verify_was_told(const struct mlaas_verifier *verifier, int64_t offset
 /* Errors: CANCELLED. */
 enum mlaas_status mlaas_verify_progress(struct mlaas_verifier *verifier, struct mlaas_error *error);
 
+/* The bytes of a remote file against the checksum that its server keeps. */
+enum mlaas_status mlaas_verify_checksum(struct mlaas_verifier *verifier, struct mlaas_error *error);
+
 /* Many checks on all threads. `check` is called with items 0 .. count-1 by any thread, and may be called again with one
  * that failed; `tell` then with its error, in order, by the caller's thread. */
 struct mlaas_verify_checks {
@@ -42,6 +45,8 @@ struct mlaas_verify_checks {
   void (*tell)(const struct mlaas_verify_checks *checks, size_t i, const struct mlaas_error *error);
   struct mlaas_verifier *verifier;
   const void *context;
+  /* What check i reads, at most two ranges; how many. NULL: nothing that is worth announcing. */
+  size_t (*reads)(const struct mlaas_verify_checks *checks, size_t i, struct mlaas_range *ranges);
 };
 enum mlaas_status mlaas_verify_run(const struct mlaas_verify_checks *checks, size_t count, struct mlaas_error *error);
 

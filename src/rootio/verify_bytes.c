@@ -82,6 +82,13 @@ static enum mlaas_status check_basket(const struct mlaas_verify_checks *checks, 
   return mlaas_verify_basket(checks->verifier, item->branch, item->basket, worker, error);
 }
 
+static size_t basket_reads(const struct mlaas_verify_checks *checks, size_t i, struct mlaas_range *ranges) {
+  const struct basket_item *item = (const struct basket_item *)checks->context + i;
+  const struct mlaas_basket_ref *ref = &item->branch->baskets[item->basket];
+  ranges[0] = (struct mlaas_range){ref->seek, ref->num_bytes, NULL};
+  return ref->embedded ? 0 : 1;
+}
+
 static void tell_basket(const struct mlaas_verify_checks *checks, size_t i, const struct mlaas_error *error) {
   const struct basket_item *item = (const struct basket_item *)checks->context + i;
   mlaas_verify_tell(checks->verifier, "basket", item->branch->path, (int64_t)item->basket, error);
@@ -137,7 +144,7 @@ enum mlaas_status mlaas_verify_baskets(struct mlaas_verifier *verifier, const st
     status = mlaas_block_new(verifier->budget, (int64_t)(all * sizeof(struct basket_item)), &items, error);
   if (status == MLAAS_OK) {
     mark_decoded(table, &marks);
-    struct mlaas_verify_checks checks = {check_basket, tell_basket, verifier, items.data};
+    struct mlaas_verify_checks checks = {check_basket, tell_basket, verifier, items.data, basket_reads};
     status = mlaas_verify_run(&checks, list_baskets(table, marks.data, items.data), error);
   }
   mlaas_block_reset(&marks);
@@ -189,6 +196,13 @@ static enum mlaas_status check_page(const struct mlaas_verify_checks *checks, si
   return status;
 }
 
+static size_t page_reads(const struct mlaas_verify_checks *checks, size_t i, struct mlaas_range *ranges) {
+  const struct page_items *items = checks->context;
+  const struct mlaas_ntuple_page *page = items->items[i].page;
+  ranges[0] = (struct mlaas_range){page->seek, page->stored + (page->checksum ? 8 : 0), NULL};
+  return 1;
+}
+
 static void tell_page(const struct mlaas_verify_checks *checks, size_t i, const struct mlaas_error *error) {
   enum { DEEPEST = 64 };
   const struct page_items *items = checks->context;
@@ -225,7 +239,7 @@ static enum mlaas_status verify_cluster(struct mlaas_verifier *verifier, const s
   }
   verifier->report.pages += (int64_t)all;
   struct page_items items = {ntuple, list};
-  struct mlaas_verify_checks checks = {check_page, tell_page, verifier, &items};
+  struct mlaas_verify_checks checks = {check_page, tell_page, verifier, &items, page_reads};
   enum mlaas_status status = mlaas_verify_run(&checks, count, error);
   mlaas_block_reset(&block);
   return status;

@@ -158,8 +158,10 @@ static enum mlaas_status verify_group(struct mlaas_verifier *verifier, struct ml
   MLAAS_TRY(mlaas_reader_open(table, columns, count, &reader, error));
   enum mlaas_status status = MLAAS_OK;
   int failures = 0;
-  for (int64_t start = 0; status == MLAAS_OK && start < table->num_entries;) {
+  for (int64_t start = 0, ahead = 0; status == MLAAS_OK && start < table->num_entries;) {
     struct mlaas_error why;
+    if (ahead < table->num_entries)
+      ahead = mlaas_reader_ahead(reader, ahead > start ? ahead : start, table->num_entries, 0);
     int64_t stop = next_stop(table, start, rows);
     enum mlaas_status found = read_rows(reader, start, stop, &why);
     if (found == MLAAS_LIMIT && stop - start > 1) {

@@ -10,6 +10,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -32,6 +33,7 @@ struct counted {
   atomic_int slow_us;               /* what opening takes */
   atomic_bool stalled;              /* reads wait until they are cancelled */
   atomic_int waiting;
+  const char *checksum; /* what the server says; NULL: nothing */
 };
 
 static struct counted counted = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -123,14 +125,26 @@ static void counted_ahead(void *state, const struct mlaas_range *ranges, size_t 
   pthread_mutex_unlock(&counted.lock);
 }
 
+static enum mlaas_status counted_checksum(void *state, char *text, size_t size, struct mlaas_error *error) {
+  (void)state;
+  if (!counted.checksum)
+    return mlaas_fail(error, MLAAS_UNSUPPORTED, "no checksums here");
+  snprintf(text, size, "%s", counted.checksum);
+  return MLAAS_OK;
+}
+
 static void counted_close(void *state) {
   struct counted_file *file = state;
   close(file->descriptor);
   mlaas_free(file);
 }
 
-static const struct mlaas_source_scheme counted_scheme = {
-    .name = "counted", .open = counted_open, .read_many = counted_read, .ahead = counted_ahead, .close = counted_close};
+static const struct mlaas_source_scheme counted_scheme = {.name = "counted",
+                                                          .open = counted_open,
+                                                          .read_many = counted_read,
+                                                          .ahead = counted_ahead,
+                                                          .checksum = counted_checksum,
+                                                          .close = counted_close};
 
 static int compare_ranges(const void *left, const void *right) {
   const struct mlaas_range *a = left, *b = right;

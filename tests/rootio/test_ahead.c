@@ -6,7 +6,7 @@
 #include "rows.h"
 #include "rootio/ahead.h"
 
-#include <mlaas/file.h>
+#include <mlaas/verify.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -292,6 +292,70 @@ static void friends_are_announced_with_their_table(void **state) {
   close_table(&local);
 }
 
+/* ---- verification ---- */
+
+static void note_finding(void *context, const struct mlaas_finding *finding) {
+  snprintf(context, 512, "%s %s %s", mlaas_status_name(finding->status), finding->part, finding->message);
+}
+
+/* Adler-32 by its definition. */
+static uint32_t adler32_of(const char *path) {
+  uint32_t low = 1, high = 0;
+  FILE *file = fopen(path, "rb");
+  for (int byte; (byte = fgetc(file)) != EOF;) {
+    low = (low + (uint32_t)byte) % 65521;
+    high = (high + low) % 65521;
+  }
+  fclose(file);
+  return high << 16 | low;
+}
+
+static struct mlaas_verify_report verify(const char *path, const char *checksum, char finding[512]) {
+  char url[1024];
+  struct mlaas_context *context;
+  struct mlaas_error error;
+  struct mlaas_verify_options options = {.size = sizeof options, .finding = note_finding, .context = finding};
+  struct mlaas_verify_report report = {.size = sizeof report};
+  snprintf(url, sizeof url, COUNTED "%s", path);
+  mlaas_source_use(&counted_scheme);
+  counted_forget();
+  counted.checksum = checksum;
+  assert_int_equal(mlaas_context_new(NULL, &context, &error), MLAAS_OK);
+  assert_int_equal(mlaas_verify(context, url, &options, &report, &error), MLAAS_OK);
+  assert_int_equal(mlaas_context_memory_held(context), 0);
+  mlaas_context_put(context);
+  counted.checksum = NULL;
+  return report;
+}
+
+static void a_servers_checksum_is_compared(void **state) {
+  (void)state;
+  static const char *const some[] = {DATA "vectors-nested.root", DATA "ntuple-nested.root",
+                                     TTH "flatTree_TT_13TeV.root"};
+  for (size_t i = 0; i < sizeof some / sizeof *some; i++) {
+    char right[64], wrong[64], finding[512] = "";
+    snprintf(right, sizeof right, "adler32:%08x", adler32_of(some[i]));
+    snprintf(wrong, sizeof wrong, "adler32:%08x", adler32_of(some[i]) ^ 16);
+    struct mlaas_verify_report report = verify(some[i], right, finding);
+    assert_int_equal(report.status, MLAAS_OK);
+    assert_string_equal(report.checksum, right);
+    report = verify(some[i], wrong, finding);
+    assert_int_equal(report.status, MLAAS_CHECKSUM);
+    assert_int_equal(report.findings, 1);
+    assert_non_null(strstr(finding, "CHECKSUM file the server's checksum"));
+    assert_non_null(strstr(finding, wrong));
+    assert_non_null(strstr(finding, right));
+    report = verify(some[i], "md5:0123", finding); /* nobody here computes it */
+    assert_int_equal(report.status, MLAAS_OK);
+    assert_string_equal(report.checksum, "");
+    report = verify(some[i], NULL, finding);
+    assert_int_equal(report.status, MLAAS_OK);
+    assert_string_equal(report.checksum, "");
+    assert_true(counted.trips <= 16); /* what opening takes; keys, baskets and pages are announced */
+    assert_true(report.costs.bytes > 0 && report.costs.ranges > 10);
+  }
+}
+
 /* ---- what is on its way ---- */
 
 static void ranges_come_and_go(void **state) {
@@ -366,6 +430,7 @@ int main(void) {
                                      cmocka_unit_test(files_at_hand_are_left_alone),
                                      cmocka_unit_test(streams_announce_what_comes),
                                      cmocka_unit_test(friends_are_announced_with_their_table),
+                                     cmocka_unit_test(a_servers_checksum_is_compared),
                                      cmocka_unit_test(ranges_come_and_go),
                                      cmocka_unit_test(a_hint_never_fails)};
   int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,6 +17,7 @@ import numpy as np
 
 from .. import bundle, leak, param_table, report
 from .._errors import ArgumentError, FormatError, NotFoundError, UnsupportedError
+from ..progress import costs_text
 from ..progress import make as make_progress
 from . import _base, _fit, _model
 from ._checkpoint import Checkpoint, fingerprint
@@ -153,6 +154,19 @@ def _about(user, task, dataset, params, trainer, history, seconds):
     }
 
 
+def _tell_costs(dataset, params, progress, log):
+    """What reading took: into the log, and to people who want to know more."""
+    source = getattr(dataset, "source", None)  # those of compat read another way
+    if source is None:
+        return
+    sources = [{"url": item["url"], **costs} for item, costs in zip(dataset.files, dataset.sources)]
+    log.write("source", **source, files=sources)
+    if int(params.get("verbose") or 0) > 0:
+        for costs in sources:
+            progress.say(costs_text(costs["url"], costs))
+        progress.say(costs_text("all files", source))
+
+
 def run(files, labels, model, params, out, resume, progress, more, **how):
     """See mlaas.train; `how`: memory, threads, limits and specs for the data set."""
     from .. import Dataset
@@ -202,6 +216,7 @@ def train_dataset(dataset, model, out, resume, progress, start=None):
         trainer, history, judged = _train(user, task, dataset, params, course)
         test, train, result = _evaluate(trainer, dataset, progress, judged)
         about = _about(user, task, dataset, params, trainer, history, time.monotonic() - start)
+        _tell_costs(dataset, params, progress, log)
         log.write("done", seconds=about["seconds"], test={k: v for k, v in result["test"].items() if "roc" not in k})
         view = report.Content(
             os.path.basename(out),
