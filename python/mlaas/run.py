@@ -76,8 +76,8 @@ PREDICT = (
 
 
 CONVERT = (*LIMITS, "files", "out", "columns", "to", "table", "cache", "memory", "threads", "quiet")
-INSPECT = (*LIMITS, *SERVERS, "redirector", "files", "table", "brief", "json", "memory", "threads")
-SPECS = (*LIMITS, *SERVERS, "redirector", "on_bad_file", "files", "params", "memory", "threads", "quiet")
+INSPECT = (*LIMITS, *SERVERS, "redirector", "files", "table", "brief", "json", "memory", "threads", "verbose")
+SPECS = (*LIMITS, *SERVERS, "redirector", "on_bad_file", "files", "params", "memory", "threads", "quiet", "verbose")
 
 
 class Terminated(KeyboardInterrupt):
@@ -245,7 +245,7 @@ def _names(text: str) -> list:
 def specs(options: dict):
     """The statistics as JSON on standard output, what a person sees on the other: the command reads them."""
     from . import Dataset
-    from .progress import Bar, Lines, Progress
+    from .progress import Bar, Lines, Progress, costs_text
 
     options = _checked(options, SPECS, "specs")
     quiet, terminal = options.get("quiet"), sys.stderr.isatty()
@@ -265,6 +265,9 @@ def specs(options: dict):
     assert made is not None
     sys.stdout.write(made.to_json())
     sys.stdout.flush()
+    if options.get("verbose"):
+        for item, costs in zip(dataset.files, dataset.sources):
+            print(costs_text(item["url"], costs), file=sys.stderr)
 
 
 def inspect(options: dict):
