@@ -49,8 +49,8 @@ static bool take_files(PyObject *list, PyObject *keep, struct mlaas_chain_file *
 static enum mlaas_status open_list(struct chain *self, const struct mlaas_chain_file *files, size_t count,
                                    struct mlaas_error *error) {
   enum mlaas_status status;
-  Py_BEGIN_ALLOW_THREADS status = mlaas_chain_open(self->context, files, count, &self->chain, error);
-  Py_END_ALLOW_THREADS return status;
+  CORE_WAIT(status, mlaas_chain_open(self->context, files, count, &self->chain, error));
+  return status;
 }
 
 /* Chain([(url, table)], memory, threads, limits), or Chain(file, path) of a TChain that was written. */
@@ -140,8 +140,8 @@ static PyObject *chain_count(PyObject *object, PyObject *unused) {
   int64_t entries;
   struct mlaas_error error;
   enum mlaas_status status;
-  Py_BEGIN_ALLOW_THREADS status = mlaas_chain_count(chain, &entries, &error);
-  Py_END_ALLOW_THREADS return status == MLAAS_OK ? PyLong_FromLongLong(entries) : core_raise(&error);
+  CORE_WAIT(status, mlaas_chain_count(chain, &entries, &error));
+  return status == MLAAS_OK ? PyLong_FromLongLong(entries) : core_raise(&error);
 }
 
 /* Indices of the columns of these names; false with an exception. */
@@ -238,13 +238,13 @@ static PyObject *rows_next(PyObject *object) {
   struct mlaas_error error;
   enum mlaas_status status;
   self->busy = true;
-  Py_BEGIN_ALLOW_THREADS status = mlaas_chain_reader_next(self->reader, &array, &error);
+  CORE_WAIT(status, mlaas_chain_reader_next(self->reader, &array, &error));
   if (status == MLAAS_OK && array.release) {
     status = mlaas_table_schema(mlaas_chain_table(chain), self->columns, self->num_columns, &schema, &error);
     if (status != MLAAS_OK)
       array.release(&array);
   }
-  Py_END_ALLOW_THREADS self->busy = false;
+  self->busy = false;
   if (status != MLAAS_OK)
     return core_raise(&error);
   return array.release ? core_array_new(&schema, &array) : NULL;

@@ -30,6 +30,19 @@ bool core_forked(pid_t owner);
 /* Tuple of (name, text, exception class, exit code) of every status. */
 PyObject *core_statuses(void);
 
+/* ---- wait.c ---- */
+
+void core_wait_begin(void);
+bool core_wait_end(void); /* true: a signal came */
+/* A call that may wait for a server, without the GIL: Ctrl-C ends it. Where a handler of Python's raises, its exception
+ * is set, which core_raise keeps; where it does not, the call is made again. */
+#define CORE_WAIT(status, call)                                                                                        \
+  do {                                                                                                                 \
+    core_wait_begin();                                                                                                 \
+    Py_BEGIN_ALLOW_THREADS(status) = (call);                                                                           \
+    Py_END_ALLOW_THREADS                                                                                               \
+  } while (core_wait_end() && (status) == MLAAS_CANCELLED && PyErr_CheckSignals() == 0)
+
 /* ---- buffer.c: memory that somebody else owns, for NumPy ---- */
 
 enum { CORE_MOST_DIMENSIONS = 3 };

@@ -62,9 +62,8 @@ static PyObject *dataset_new(PyTypeObject *type, PyObject *arguments, PyObject *
   struct mlaas_error error;
   enum mlaas_status status;
   size_t count = (size_t)PyTuple_Size(held);
-  Py_BEGIN_ALLOW_THREADS status =
-      mlaas_dataset_open(self->context, urls, count, labels, params, &self->dataset, &error);
-  Py_END_ALLOW_THREADS if (status != MLAAS_OK) {
+  CORE_WAIT(status, mlaas_dataset_open(self->context, urls, count, labels, params, &self->dataset, &error));
+  if (status != MLAAS_OK) {
     self->dataset = NULL;
     core_raise(&error);
   }
@@ -120,8 +119,12 @@ static PyObject *dataset_scan(PyObject *object, PyObject *call) {
   struct mlaas_error error;
   enum mlaas_status status;
   self->busy = true;
+  core_wait_begin();
   Py_BEGIN_ALLOW_THREADS status = mlaas_dataset_scan(dataset, on_progress, &progress, &error);
-  Py_END_ALLOW_THREADS self->busy = false;
+  Py_END_ALLOW_THREADS bool came = core_wait_end();
+  self->busy = false;
+  if (came && !progress.type && status == MLAAS_CANCELLED && PyErr_CheckSignals() < 0)
+    return NULL;
   if (progress.type) {
     PyErr_Restore(progress.type, progress.value, progress.traceback);
     return NULL;
@@ -135,7 +138,9 @@ static PyObject *dataset_set_specs(PyObject *object, PyObject *arguments) {
   struct mlaas_error error;
   if (!dataset || !PyArg_ParseTuple(arguments, "O!:set_specs", core_specs_type, &specs))
     return NULL;
-  if (mlaas_dataset_set_specs(dataset, core_specs_handle(specs), &error) != MLAAS_OK)
+  enum mlaas_status status;
+  CORE_WAIT(status, mlaas_dataset_set_specs(dataset, core_specs_handle(specs), &error));
+  if (status != MLAAS_OK)
     return core_raise(&error);
   Py_RETURN_NONE;
 }
@@ -147,7 +152,9 @@ static PyObject *dataset_set_recipe(PyObject *object, PyObject *arguments) {
   struct mlaas_error error;
   if (!dataset || !PyArg_ParseTuple(arguments, "O!z:set_recipe", core_recipe_type, &recipe, &rename))
     return NULL;
-  if (mlaas_dataset_set_recipe(dataset, core_recipe_handle(recipe), rename, &error) != MLAAS_OK)
+  enum mlaas_status status;
+  CORE_WAIT(status, mlaas_dataset_set_recipe(dataset, core_recipe_handle(recipe), rename, &error));
+  if (status != MLAAS_OK)
     return core_raise(&error);
   Py_RETURN_NONE;
 }

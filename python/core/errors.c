@@ -8,6 +8,8 @@ static PyObject *text_of(const char *bytes) {
 }
 
 PyObject *core_raise(const struct mlaas_error *error) {
+  if (PyErr_Occurred()) /* an interrupt, which ended the call */
+    return NULL;
   PyObject *module = PyImport_ImportModule("mlaas._errors");
   if (!module)
     return NULL;

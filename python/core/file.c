@@ -34,8 +34,9 @@ static PyObject *file_new(PyTypeObject *type, PyObject *arguments, PyObject *key
   struct mlaas_error error;
   enum mlaas_status status;
   const char *text = PyBytes_AsString(url);
-  Py_BEGIN_ALLOW_THREADS status = mlaas_file_open(self->context, text, &self->file, &error);
-  Py_END_ALLOW_THREADS if (status != MLAAS_OK) core_raise(&error);
+  CORE_WAIT(status, mlaas_file_open(self->context, text, &self->file, &error));
+  if (status != MLAAS_OK)
+    core_raise(&error);
 out:
   Py_DECREF(url);
   if (self && !self->file)

@@ -40,8 +40,9 @@ static PyObject *loader_new(PyTypeObject *type, PyObject *arguments, PyObject *k
   self->owner = getpid();
   struct mlaas_error error;
   enum mlaas_status status;
-  Py_BEGIN_ALLOW_THREADS status = mlaas_loader_open(handle, &options, &self->loader, &error);
-  Py_END_ALLOW_THREADS if (status == MLAAS_OK) return (PyObject *)self;
+  CORE_WAIT(status, mlaas_loader_open(handle, &options, &self->loader, &error));
+  if (status == MLAAS_OK)
+    return (PyObject *)self;
   self->loader = NULL;
   Py_DECREF(self);
   return core_raise(&error);

@@ -167,8 +167,8 @@ PyObject *core_object_read(PyObject *module, PyObject *arguments) {
   struct mlaas_error error;
   enum mlaas_status status;
   const char *text = PyBytes_AsString(bytes);
-  Py_BEGIN_ALLOW_THREADS status = mlaas_object_open(handle, text, &object, &error);
-  Py_END_ALLOW_THREADS Py_DECREF(bytes);
+  CORE_WAIT(status, mlaas_object_open(handle, text, &object, &error));
+  Py_DECREF(bytes);
   if (status != MLAAS_OK)
     return core_raise(&error);
   struct walk walk = {.owner = hold(object), .make = function};

@@ -12,6 +12,7 @@ struct stream {
   size_t *columns; /* NULL: all readable */
   size_t num_columns;
   int64_t next, stop, rows;
+  int64_t ahead; /* announced up to here */
   pid_t owner;
   bool busy, begun; /* begun: an empty range gives one empty batch, so that types are known */
 };
@@ -70,6 +71,8 @@ static int64_t batch_end(struct stream *self, struct mlaas_table *table) {
 /* Whole clusters are cut in halves until they fit under the ceiling; a size that the caller chose is not. */
 static enum mlaas_status read_batch(struct stream *self, int64_t end, struct ArrowArray *array,
                                     struct mlaas_error *error) {
+  if (self->ahead < self->stop)
+    self->ahead = mlaas_reader_ahead(self->reader, self->ahead > self->next ? self->ahead : self->next, self->stop, 0);
   enum mlaas_status status = mlaas_reader_read(self->reader, self->next, end, array, error);
   while (status == MLAAS_LIMIT && self->rows == 0 && end - self->next > 1) {
     end = self->next + (end - self->next) / 2;
@@ -77,6 +80,17 @@ static enum mlaas_status read_batch(struct stream *self, int64_t end, struct Arr
   }
   if (status == MLAAS_OK)
     self->next = end;
+  return status;
+}
+
+static enum mlaas_status read_next(struct stream *self, struct mlaas_table *table, struct ArrowSchema *schema,
+                                   struct ArrowArray *array, struct mlaas_error *error) {
+  enum mlaas_status status = mlaas_table_schema(table, self->columns, self->num_columns, schema, error);
+  if (status != MLAAS_OK)
+    return status;
+  status = read_batch(self, batch_end(self, table), array, error);
+  if (status != MLAAS_OK)
+    schema->release(schema);
   return status;
 }
 
@@ -95,13 +109,8 @@ static PyObject *stream_next(PyObject *object) {
   struct mlaas_error error;
   enum mlaas_status status;
   self->busy = true;
-  Py_BEGIN_ALLOW_THREADS status = mlaas_table_schema(table, self->columns, self->num_columns, &schema, &error);
-  if (status == MLAAS_OK) {
-    status = read_batch(self, batch_end(self, table), &array, &error);
-    if (status != MLAAS_OK)
-      schema.release(&schema);
-  }
-  Py_END_ALLOW_THREADS self->busy = false;
+  CORE_WAIT(status, read_next(self, table, &schema, &array, &error));
+  self->busy = false;
   return status == MLAAS_OK ? core_array_new(&schema, &array) : core_raise(&error);
 }
 

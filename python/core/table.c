@@ -44,10 +44,10 @@ static PyObject *table_new(PyTypeObject *type, PyObject *arguments, PyObject *ke
   self->owner = getpid();
   struct mlaas_error error;
   enum mlaas_status status;
-  Py_BEGIN_ALLOW_THREADS status = mlaas_table_open(handle, text, &self->table, &error);
+  CORE_WAIT(status, mlaas_table_open(handle, text, &self->table, &error));
   if (status == MLAAS_OK && friends)
-    status = join_friends(self, &error);
-  Py_END_ALLOW_THREADS Py_DECREF(bytes);
+    CORE_WAIT(status, join_friends(self, &error));
+  Py_DECREF(bytes);
   if (status == MLAAS_OK)
     return (PyObject *)self;
   Py_DECREF(self);
