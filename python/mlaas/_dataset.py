@@ -115,6 +115,7 @@ class Dataset:
         self._specs = Specs.read(specs) if isinstance(specs, (str, os.PathLike)) else specs
         self._recipe = Recipe(recipe) if isinstance(recipe, str) else recipe
         self._rename = json.dumps(dict(rename)) if rename else None
+        self._missed: dict[tuple[str, int], dict[str, Any]] = {}
         self._core: Any = None
         self._process = 0
         self._complete = False
@@ -181,6 +182,18 @@ class Dataset:
     @property
     def warnings(self) -> list[str]:
         return self._describe()["warnings"]
+
+    @property
+    def lost(self) -> list[dict[str, Any]]:
+        """Files that were left out as bad (parameter on_bad_file): url, stage, status, reason, entries (None where
+        unknown) and index. Files that stopped being readable in mid-epoch: url, stage, rows that were left out of a
+        loader's epochs, reason and index."""
+        return [*json.loads(self._open().describe())["lost"], *self._missed.values()]
+
+    def _miss(self, split: str, rows: list[dict[str, Any]]) -> None:
+        """Keeps what a loader left out."""
+        for row in rows:
+            self._missed[split, row["index"]] = {**row, "stage": f"epochs of {split}"}
 
     @property
     def weights(self) -> Any:

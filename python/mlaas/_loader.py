@@ -279,9 +279,10 @@ class Loader:
                 self._drop()
                 raise
             if got is None:
+                self._dataset._miss(self.split, json.loads(core.stats())["lost"])
                 self._epoch, self._position = self._epoch + 1, 0
                 return
-            self._position += 1
+            self._position = got.index + 1  # batches whose files are all lost are passed over
             yield Batch(got, *self._meta)
 
     def state_dict(self) -> dict[str, Any]:

@@ -12,13 +12,25 @@ from typing import Any
 
 import numpy as np
 
-from ._errors import ArgumentError, Error, IOError, NotFoundError, UnsupportedError
+from ._errors import (
+    ArgumentError,
+    ChecksumError,
+    Error,
+    FormatError,
+    IOError,
+    NotFoundError,
+    StaleError,
+    TimeoutError,
+    UnsupportedError,
+)
 from ._places import expand
 from .formats._names import COMPRESSED, by_name
 from .progress import costs_text
 from .progress import make as make_progress
 
 FORMATS = ("root", "parquet", "csv", "npz")
+#: What a bad file is, where others may go on without it.
+_BAD = (NotFoundError, IOError, FormatError, ChecksumError, TimeoutError, StaleError)
 TREE = "mlaas"
 CHUNK_ROWS = 65_536
 NEVER_SEEN = -1
@@ -273,14 +285,16 @@ def predict(
     remote=None,
     redirector=None,
     verbose=False,
+    on_bad_file="fail",
 ) -> list:
     """Writes the scores of every file into folder `out`; returns the paths in the order of the files.
 
     bundle: a Bundle or its path. format: root, parquet, csv or npz. rename: {branch of the training: branch in these
     files} for systematic variations, with `tag` behind the score's and the file's name. Columns: the identifiers,
     `score` or `score_CLASS`, `split` (0 train, 1 validation, 2 test, -1 never seen in the training). backend: what runs
-    the model, as in mlaas.load. limits, remote: as in mlaas.open. files, redirector: as for mlaas.Dataset.
-    verbose: say what reading each file took.
+    the model, as in mlaas.load. limits, remote: as in mlaas.open. files, redirector: as for mlaas.Dataset. on_bad_file:
+    "fail", or "skip" ("quota" is the same here): a file that cannot be read or is damaged has no output and None for
+    its path. verbose: say what reading each file took.
     """
     from . import bundle as bundles
 
@@ -302,14 +316,22 @@ def predict(
     os.makedirs(out, exist_ok=True)
     progress, plan = make_progress(progress), Plan(bundle, score_names(bundle, tag), rename)
     paths = out_paths(names, os.fspath(out), format, tag)
-    for file, path in zip(names, paths):
+    for number, (file, path) in enumerate(zip(names, list(paths))):
         with progress.step(os.path.basename(path)) as step:
             costs: dict = {}
             how = {"batch_size": batch_size, "memory": memory, "threads": threads, "limits": limits, "remote": remote}
             how["costs"] = costs
-            _write_file(plan, file, path, format, step, how)
+            try:
+                _write_file(plan, file, path, format, step, how)
+            except _BAD as error:
+                if on_bad_file == "fail":
+                    raise
+                progress.warn(f"left out: {error}")
+                paths[number] = None
         if verbose and costs:
             progress.say(costs_text(file, costs))
+    if not any(paths):
+        raise IOError(f"no file is left: all {len(names)} are bad")
     return paths
 
 

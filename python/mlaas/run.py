@@ -12,6 +12,7 @@ import sys
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 INTERRUPTED, TERMINATED = 130, 143
+INCOMPLETE = 14  # done, but files were left out
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 AGAIN_SECONDS = 0.05
 AFTER = {  # what an interrupt leaves, and how to go on
@@ -165,7 +166,7 @@ def train(options: dict):
 
     options = _checked(options, TRAIN, "train")
     labels = options.get("labels")
-    return start(
+    bundle = start(
         options["files"],
         labels,
         options.get("model"),
@@ -179,6 +180,7 @@ def train(options: dict):
         remote=_remote(options) or None,
         progress=False if options.get("quiet") else None,
     )
+    return INCOMPLETE if bundle.info["training"].get("lost") else 0
 
 
 def predict(options: dict):
@@ -206,9 +208,11 @@ def predict(options: dict):
         backend=options.get("backend"),
         remote=remote,
         verbose=bool(options.get("verbose")),
+        on_bad_file=options.get("on_bad_file") or "fail",
     )
     if not options.get("quiet"):
-        print("\n".join(paths))
+        print("\n".join(path for path in paths if path))
+    return 0 if all(paths) else INCOMPLETE
 
 
 def convert(options: dict):
@@ -330,7 +334,7 @@ def _run(command: str, options: dict) -> int:
 
     try:
         _take_signals()
-        COMMANDS[command](options)
+        code = COMMANDS[command](options) or 0
         _drop_signals()
     except KeyboardInterrupt as error:
         return _stopped(command, type(error))
@@ -343,7 +347,7 @@ def _run(command: str, options: dict) -> int:
             raise
         _complain(command, str(error))
         return error.exit_code
-    return 0
+    return code
 
 
 def main(arguments: list) -> int:

@@ -158,6 +158,24 @@ static enum mlaas_status scan_in_python(const struct mlaas_arguments *arguments,
   return status;
 }
 
+/* The files that were left out: on standard error, and by the exit code. */
+static enum mlaas_status tell_lost(const struct mlaas_arguments *arguments, const struct mlaas_dataset *dataset,
+                                   struct mlaas_error *error) {
+  char *text = NULL;
+  MLAAS_TRY(mlaas_dataset_describe(dataset, &text, error));
+  json_t *all = json_loads(text, 0, NULL), *lost = json_object_get(all, "lost");
+  for (size_t i = 0; i < json_array_size(lost); i++) {
+    const json_t *file = json_array_get(lost, i);
+    fprintf(stderr, "mlaas specs: %s was left out: %s\n", json_string_value(json_object_get(file, "url")),
+            json_string_value(json_object_get(file, "reason")));
+  }
+  if (json_array_size(lost))
+    mlaas_arguments_conclude(arguments, mlaas_status_exit_code(MLAAS_INCOMPLETE));
+  json_decref(all);
+  mlaas_text_free(text);
+  return MLAAS_OK;
+}
+
 static enum mlaas_status scan_here(const struct mlaas_arguments *arguments, struct mlaas_error *error) {
   struct mlaas_context *context = NULL;
   struct mlaas_dataset *dataset = NULL;
@@ -174,6 +192,8 @@ static enum mlaas_status scan_here(const struct mlaas_arguments *arguments, stru
     status = write_results(arguments, specs, error);
   if (dataset && status == MLAAS_OK)
     mlaas_costs_show_all(arguments, dataset);
+  if (status == MLAAS_OK)
+    status = tell_lost(arguments, dataset, error);
   mlaas_specs_free(specs);
   mlaas_dataset_close(dataset);
   mlaas_context_put(context);

@@ -1,8 +1,10 @@
 /* Opening a data set: files, labels, quotas; what is known of it as JSON. Reads no values. */
+#include "dataset/losses.h"
 #include "dataset/opener.h"
 #include "dataset/params_value.h"
 
 #include "base/error.h"
+#include "rootio/table.h"
 
 #include <math.h>
 #include <mlaas/place.h>
@@ -100,8 +102,6 @@ static enum mlaas_status name_file(struct mlaas_dataset *dataset, size_t index, 
 }
 
 struct opening {
-  struct mlaas_arena arena; /* clusters, until the plan is made */
-  struct mlaas_plan_source *sources;
   bool any;
 };
 
@@ -112,14 +112,18 @@ static enum mlaas_status look_at_table(struct mlaas_dataset *dataset, size_t ind
   size_t count;
   const int64_t *clusters = mlaas_table_clusters(table, &count);
   mlaas_file_info(mlaas_table_file(table), &info);
+  int64_t cut = mlaas_table_file(table)->container.cut;
+  if (cut > 0 && dataset->params.bad_file != MLAAS_BAD_FILE_FAIL) /* else reading what is not there says it */
+    return mlaas_fail(error, MLAAS_FORMAT, "the file is truncated: its last %lld bytes are not there", (long long)cut);
   file->entries = mlaas_table_num_entries(table);
   MLAAS_TRY(name_file(dataset, index, info.id, error));
-  int64_t *copy = mlaas_arena_alloc(&opening->arena, count, sizeof *copy, error);
+  int64_t *copy = mlaas_arena_alloc(&dataset->source_arena, count, sizeof *copy, error);
   if (!copy)
     return MLAAS_MEMORY;
   if (count)
     memcpy(copy, clusters, count * sizeof *copy);
-  opening->sources[index] = (struct mlaas_plan_source){file->entries, copy, count, 0};
+  dataset->sources[index] =
+      (struct mlaas_plan_source){.entries = file->entries, .clusters = copy, .num_clusters = count};
   if (file->entries == 0)
     return mlaas_dataset_warn(dataset, error, "%s has no entries and is skipped", file->url);
   if (!opening->any) { /* the table's name without its cycle */
@@ -144,7 +148,11 @@ static enum mlaas_status look_at_file(struct mlaas_dataset *dataset, size_t inde
   if (status != MLAAS_OK && error && !error->where[0])
     mlaas_fail_in(error, status, "%s", url);
   mlaas_opened_reset(dataset, &opened);
-  return status;
+  if (!mlaas_dataset_may_lose(dataset, status))
+    return status;
+  dataset->sources[index] = (struct mlaas_plan_source){0};
+  const struct mlaas_error why = *error;
+  return mlaas_dataset_lose(dataset, index, "opening", &why, error);
 }
 
 /* Files of one label are a group. Where labels differ from entry to entry all files are one. */
@@ -163,29 +171,42 @@ static enum mlaas_status plan_files(struct mlaas_dataset *dataset, struct mlaas_
   int64_t entries = 0, wanted = dataset->params.nevents;
   for (size_t i = 0; i < dataset->num_files; i++)
     entries += dataset->files[i].entries;
-  if (wanted > entries)
+  if (wanted > entries && !dataset->told_few)
     MLAAS_TRY(mlaas_dataset_warn(dataset, error, "%lld entries were asked for, but the files have %lld: all are taken",
                                  (long long)wanted, (long long)entries));
+  dataset->told_few |= wanted > entries;
   group_files(dataset, sources);
+  MLAAS_TRY(mlaas_dataset_quotas(dataset, sources, error));
   return mlaas_plan_init(&dataset->plan, mlaas_context_budget(dataset->context), sources, dataset->num_files, wanted,
                          error);
 }
 
+enum mlaas_status mlaas_dataset_replan(struct mlaas_dataset *dataset, struct mlaas_error *error) {
+  MLAAS_TRY(mlaas_dataset_check_lost(dataset, error));
+  for (size_t i = 0; i < dataset->num_files; i++)
+    if (dataset->files[i].lost)
+      dataset->sources[i] = (struct mlaas_plan_source){0};
+  mlaas_plan_reset(&dataset->plan);
+  return plan_files(dataset, dataset->sources, error);
+}
+
 static enum mlaas_status open_files(struct mlaas_dataset *dataset, struct mlaas_error *error) {
   struct opening opening = {0};
-  mlaas_arena_init(&opening.arena, mlaas_context_budget(dataset->context));
-  opening.sources = mlaas_arena_alloc(&opening.arena, dataset->num_files, sizeof *opening.sources, error);
-  enum mlaas_status status = opening.sources ? MLAAS_OK : MLAAS_MEMORY;
+  struct mlaas_error own;
+  error = error ? error : &own;
+  dataset->sources = mlaas_arena_alloc(&dataset->source_arena, dataset->num_files, sizeof *dataset->sources, error);
+  enum mlaas_status status = dataset->sources ? MLAAS_OK : MLAAS_MEMORY;
   struct mlaas_opener opener;
   mlaas_opener_init(&opener, dataset, MLAAS_OPENER_HANDLES, NULL, 0);
   for (size_t i = 0; i < dataset->num_files && status == MLAAS_OK; i++)
     status = look_at_file(dataset, i, &opener, &opening, error);
   mlaas_opener_reset(&opener);
-  if (status == MLAAS_OK && !opening.any)
-    status = mlaas_fail(error, MLAAS_ARGUMENT, "none of the %zu files has entries", dataset->num_files);
   if (status == MLAAS_OK)
-    status = plan_files(dataset, opening.sources, error);
-  mlaas_arena_reset(&opening.arena);
+    status = mlaas_dataset_check_lost(dataset, error);
+  if (status == MLAAS_OK)
+    status = plan_files(dataset, dataset->sources, error);
+  if (dataset->params.bad_file == MLAAS_BAD_FILE_FAIL) /* nobody will plan again */
+    mlaas_arena_reset(&dataset->source_arena);
   return status;
 }
 
@@ -250,8 +271,11 @@ enum mlaas_status mlaas_dataset_open(struct mlaas_context *context, const char *
   made->owner = getpid();
   made->context = mlaas_context_get(context);
   mlaas_arena_init(&made->arena, mlaas_context_budget(context));
+  mlaas_arena_init(&made->source_arena, mlaas_context_budget(context));
   made->warnings = json_array();
-  enum mlaas_status status = made->warnings ? MLAAS_OK : mlaas_fail(error, MLAAS_MEMORY, "no memory for a data set");
+  made->lost = json_array();
+  enum mlaas_status status =
+      made->warnings && made->lost ? MLAAS_OK : mlaas_fail(error, MLAAS_MEMORY, "no memory for a data set");
   if (status == MLAAS_OK)
     status = mlaas_params_init(&made->params, params, error);
   if (status == MLAAS_OK)
@@ -287,6 +311,8 @@ void mlaas_dataset_close(struct mlaas_dataset *dataset) {
   mlaas_free(dataset->columns);
   mlaas_free(dataset->classes);
   json_decref(dataset->warnings);
+  json_decref(dataset->lost);
+  mlaas_arena_reset(&dataset->source_arena);
   mlaas_params_reset(&dataset->params);
   mlaas_arena_reset(&dataset->arena);
   mlaas_context_put(dataset->context);
@@ -320,9 +346,10 @@ static json_t *describe_files(const struct mlaas_dataset *dataset) {
   for (size_t i = 0; i < dataset->num_files; i++) {
     const struct mlaas_dataset_file *file = &dataset->files[i];
     bool label = dataset->labelled && !dataset->label_branch;
-    json_array_append_new(files, json_pack("{ss ss sI sI so}", "url", file->url, "id", file->id, "entries",
-                                           (json_int_t)file->entries, "quota", (json_int_t)dataset->plan.files[i].quota,
-                                           "label", label ? json_real(file->label) : json_null()));
+    json_array_append_new(files,
+                          json_pack("{ss ss sI sI so}", "url", file->url, "id", file->id ? file->id : "", "entries",
+                                    (json_int_t)file->entries, "quota", (json_int_t)dataset->plan.files[i].quota,
+                                    "label", label ? json_real(file->label) : json_null()));
   }
   return files;
 }
@@ -358,6 +385,7 @@ enum mlaas_status mlaas_dataset_describe(const struct mlaas_dataset *dataset, ch
   describe_classes(dataset, all);
   json_object_set_new(all, "dropped", describe_dropped(dataset));
   json_object_set(all, "warnings", dataset->warnings);
+  json_object_set(all, "lost", dataset->lost);
   *json = json_dumps(all, JSON_INDENT(1));
   json_decref(all);
   return *json ? MLAAS_OK : mlaas_fail(error, MLAAS_MEMORY, "no memory to describe the data set");

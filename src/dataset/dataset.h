@@ -20,6 +20,8 @@ struct mlaas_dataset_file {
   const char *file_id; /* mlaas_file_info.id */
   const char *id;      /* the same with "#2" when the file is listed a second time */
   int64_t entries;
+  bool lost;            /* left out as bad: entries is 0 then */
+  int64_t lost_entries; /* and these it had; -1: unknown */
   double label, weight; /* where labels or weights are numbers */
 };
 
@@ -54,6 +56,10 @@ struct mlaas_dataset {
   struct mlaas_common *columns;
   size_t num_columns;
   json_t *warnings;
+  json_t *lost;                    /* files that are left out: url, stage, status, reason, entries, index */
+  struct mlaas_arena source_arena; /* `sources` and their clusters, until the data set is ready */
+  struct mlaas_plan_source *sources;
+  bool told_few; /* that fewer entries are there than were asked for */
   struct mlaas_plan plan;
   struct mlaas_specs *specs;
   struct mlaas_recipe *recipe;

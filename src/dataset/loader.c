@@ -118,12 +118,25 @@ static void starve(struct mlaas_loader *loader) {
   wait_for(home, POLL_MS);
 }
 
-static void publish(struct mlaas_loader *loader, struct mlaas_batch **batches, size_t count) {
+/* Gives back those without rows, whose files are lost: nobody wants them. Returns how many are left. */
+static size_t drop_empty(struct mlaas_batch **batches, size_t count) {
+  size_t kept = 0;
+  for (size_t i = 0; i < count; i++)
+    if (batches[i]->rows > 0)
+      batches[kept++] = batches[i];
+    else
+      mlaas_batch_release(batches[i]);
+  return kept;
+}
+
+/* `made` of the epoch's batches are made, of which `count` have rows. */
+static void publish(struct mlaas_loader *loader, struct mlaas_batch **batches, size_t count, size_t made) {
   for (size_t i = 0; i < count; i++) {
     loader->queue[(loader->first + loader->queued++) % loader->capacity] = batches[i];
     loader->rows_made += batches[i]->rows;
   }
-  loader->made += (int64_t)count;
+  mlaas_mixer_settle_lost(&loader->mixer, true);
+  loader->made += (int64_t)made;
   mlaas_mixer_counters(&loader->mixer, &loader->counters);
   for (int64_t i = 0; i < loader->truncated_count; i++)
     loader->truncated[i] = mlaas_mixer_truncated(&loader->mixer, (size_t)i);
@@ -146,20 +159,24 @@ static void make_more(struct mlaas_loader *loader, struct mlaas_batch **batches)
   if (status == MLAAS_TIMEOUT) /* a server's; to who waits for a batch TIMEOUT means: call again */
     status = error.status = MLAAS_IO;
   bool stopped = atomic_load(&loader->interrupt);
+  size_t made = count;
   if (stopped)
     release_all(batches, count);
+  else if (status == MLAAS_OK)
+    count = drop_empty(batches, count);
   pthread_mutex_lock(&loader->home->lock);
   loader->producing = false;
   loader->seconds += mlaas_loader_clock() - start;
   if (!stopped && status != MLAAS_OK) {
     loader->status = status;
     loader->error = error;
-  } else if (!stopped && count > 0) {
-    publish(loader, batches, count);
+  } else if (!stopped && made > 0) {
+    publish(loader, batches, count, made);
     loader->starving_since = 0;
   }
+  mlaas_mixer_settle_lost(&loader->mixer, false);
   pthread_cond_broadcast(&loader->home->changed);
-  if (!stopped && status == MLAAS_OK && count == 0)
+  if (!stopped && status == MLAAS_OK && made == 0)
     starve(loader);
 }
 
@@ -223,13 +240,13 @@ static enum mlaas_status take(struct mlaas_loader *loader, struct mlaas_batch **
     *batch = loader->queue[loader->first];
     loader->first = (loader->first + 1) % loader->capacity;
     loader->queued--;
-    loader->position++;
+    loader->position = (*batch)->index + 1; /* batches without rows are passed over */
     loader->batches_lent++;
     mlaas_batch_lend(*batch);
     pthread_cond_broadcast(&loader->home->changed);
     return MLAAS_OK;
   }
-  if (loader->position == loader->mixer.num_batches) {
+  if (loader->made == loader->mixer.num_batches) {
     loader->epoch++;
     loader->position = loader->made = 0;
     loader->wanted = false;
@@ -255,7 +272,7 @@ enum mlaas_status mlaas_loader_next(struct mlaas_loader *loader, int timeout_ms,
     pthread_cond_broadcast(&home->changed);
   loader->wanted = loader->waiting = true;
   while (status == MLAAS_OK && loader->queued == 0 && loader->status == MLAAS_OK && !loader->cancelled &&
-         loader->position < loader->mixer.num_batches) {
+         loader->made < loader->mixer.num_batches) {
     double left = until - mlaas_loader_clock();
     if (timeout_ms >= 0 && left <= 0)
       break;

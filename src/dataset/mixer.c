@@ -152,7 +152,7 @@ static enum mlaas_status fill_item(void *context, size_t item, int worker, struc
 
 /* Reads the entries of the picked rows slice by slice and fills them in. */
 static enum mlaas_status fill_picked(struct mlaas_mixer *mixer, const struct mlaas_piece *piece, size_t count,
-                                     struct mlaas_batch *const *batches, struct mlaas_error *error) {
+                                     struct mlaas_batch *const *batches, size_t *filled, struct mlaas_error *error) {
   const struct mlaas_dataset *dataset = mixer->dataset;
   const struct mlaas_dataset_file *file = &dataset->files[piece->file];
   struct mlaas_bound *bound;
@@ -170,7 +170,7 @@ static enum mlaas_status fill_picked(struct mlaas_mixer *mixer, const struct mla
   fill.weight = dataset->params.weight_branch ? next : -1;
   fill.w = (float)mlaas_dataset_weight(dataset, file->label, file->weight);
   int64_t most = mlaas_access_rows(&bound->access, mixer->slice);
-  for (size_t done = 0; done < count; done += fill.count) {
+  for (size_t done = 0; done < count; done += fill.count, *filled = done) {
     struct ArrowArray array = {0};
     int64_t last = piece->start + mixer->picked[count - 1] + 1;
     fill.slice_start = piece->start + mixer->picked[done];
@@ -205,7 +205,25 @@ static enum mlaas_status fill_run(struct mlaas_mixer *mixer, const struct mlaas_
   }
   if (count == 0)
     return MLAAS_OK;
-  return fill_picked(mixer, &mixer->dataset->plan.pieces[run->piece], count, batches, error);
+  const struct mlaas_piece *piece = &mixer->dataset->plan.pieces[run->piece];
+  size_t filled = 0;
+  struct mlaas_error why;
+  enum mlaas_status status = MLAAS_OK;
+  if (!mlaas_mixer_is_lost(mixer, piece->file))
+    status = fill_picked(mixer, piece, count, batches, &filled, &why);
+  if (status != MLAAS_OK && !mlaas_mixer_lose(mixer, piece->file, status, &why)) {
+    if (error)
+      *error = why;
+    return status;
+  }
+  if (status != MLAAS_OK) {
+    struct mlaas_bound *bound = mlaas_mixer_bound(mixer, piece->file);
+    if (bound)
+      unbind(mixer, bound);
+  }
+  if (filled < count)
+    mlaas_mixer_leave_out(mixer, piece->file, mixer->slots + filled, count - filled, batches);
+  return MLAAS_OK;
 }
 
 /* ---- windows ---- */
@@ -258,6 +276,8 @@ enum mlaas_status mlaas_mixer_fill(struct mlaas_mixer *mixer, int64_t first, str
       position += run.take;
     }
   mlaas_block_reset(&block);
+  if (status == MLAAS_OK)
+    mlaas_mixer_close_up(mixer, batches, count);
   return status;
 }
 
@@ -339,10 +359,18 @@ enum mlaas_status mlaas_mixer_open(struct mlaas_mixer *mixer, const struct mlaas
   MLAAS_TRY(lay_out(mixer, error));
   mixer->rows = mlaas_order_num_rows(&dataset->plan, options->order.set, options->order.world);
   mixer->num_batches = (mixer->rows + options->batch_rows - 1) / options->batch_rows;
-  size_t file = 0;
-  while (file + 1 < dataset->num_files && dataset->files[file].entries == 0)
-    file++;
-  MLAAS_TRY(mlaas_mixer_bind(mixer, file, &bound, error));
+  struct mlaas_error own;
+  error = error ? error : &own;
+  MLAAS_TRY(mlaas_mixer_lost_init(mixer, error));
+  enum mlaas_status status = MLAAS_OK;
+  for (size_t file = 0; file < dataset->num_files; file++) { /* the first that can be opened */
+    if (dataset->files[file].entries == 0 && file + 1 < dataset->num_files)
+      continue;
+    status = mlaas_mixer_bind(mixer, file, &bound, error);
+    if (status == MLAAS_OK || !mlaas_mixer_lose(mixer, file, status, error))
+      break;
+  }
+  MLAAS_TRY(status);
   mixer->least = least_scratch(mixer, &bound->access);
   share_memory(mixer, &bound->access);
   return mlaas_mixer_start(mixer, 0, error);
@@ -359,6 +387,7 @@ void mlaas_mixer_close(struct mlaas_mixer *mixer) {
 enum mlaas_status mlaas_mixer_start(struct mlaas_mixer *mixer, int64_t epoch, struct mlaas_error *error) {
   struct mlaas_order_options options = mixer->options.order;
   options.epoch = (uint64_t)epoch;
+  mlaas_mixer_forget_lost(mixer);
   memset(mixer->ahead, 0, sizeof mixer->ahead);
   mixer->announced = 0;
   mlaas_arena_reset(&mixer->order_arena);

@@ -25,6 +25,15 @@ struct mlaas_bound {
   struct mlaas_filler *filler;
 };
 
+/* What was left out of a file that stopped being readable. */
+struct mlaas_mixer_loss {
+  bool gone;        /* in this epoch */
+  int64_t fresh;    /* rows of batches that are being made */
+  char reason[300]; /* of the producer */
+  int64_t rows;     /* of batches that were delivered; guarded by the loader's lock, as is: */
+  char told[300];
+};
+
 struct mlaas_mixer {
   const struct mlaas_dataset *dataset;
   struct mlaas_mixer_options options;
@@ -43,9 +52,11 @@ struct mlaas_mixer {
   struct mlaas_tile_scratch *workers;
   struct mlaas_source_counters closed; /* of files that were closed */
   struct mlaas_opener opener;
-  int64_t longest;            /* unit */
-  int64_t ahead[MLAAS_LANES]; /* rows of each lane's share that were announced */
-  int64_t announced;          /* the window for which that was done last */
+  int64_t longest;                 /* unit */
+  int64_t ahead[MLAAS_LANES];      /* rows of each lane's share that were announced */
+  int64_t announced;               /* the window for which that was done last */
+  struct mlaas_mixer_loss *losses; /* by file; NULL: an error of one ends all */
+  bool holes;                      /* some rows of the batches at hand are left out */
   const atomic_bool *interrupt;
 };
 
@@ -71,6 +82,19 @@ void mlaas_mixer_announce(struct mlaas_mixer *mixer, int64_t start);
 struct mlaas_bound *mlaas_mixer_bound(struct mlaas_mixer *mixer, size_t index);
 enum mlaas_status mlaas_mixer_bind(struct mlaas_mixer *mixer, size_t index, struct mlaas_bound **found,
                                    struct mlaas_error *error);
+/* mixer_lost.c, for mixer.c: see there. */
+enum mlaas_status mlaas_mixer_lost_init(struct mlaas_mixer *mixer, struct mlaas_error *error);
+bool mlaas_mixer_is_lost(const struct mlaas_mixer *mixer, size_t file);
+/* The rest of the file is left out of this epoch; false: the error ends all. */
+bool mlaas_mixer_lose(struct mlaas_mixer *mixer, size_t file, enum mlaas_status status, const struct mlaas_error *why);
+void mlaas_mixer_leave_out(struct mlaas_mixer *mixer, size_t file, const int32_t *slots, size_t count,
+                           struct mlaas_batch *const *batches);
+/* Moves the rows that are there together; a batch may be left with none. */
+void mlaas_mixer_close_up(struct mlaas_mixer *mixer, struct mlaas_batch *const *batches, size_t count);
+/* A new epoch tries all files again. */
+void mlaas_mixer_forget_lost(struct mlaas_mixer *mixer);
+/* Counts what was left out of the batches made last, or (they were thrown away) forgets it. Under the loader's lock. */
+void mlaas_mixer_settle_lost(struct mlaas_mixer *mixer, bool delivered);
 /* Entries of branch i of the recipe whose list was cut. */
 int64_t mlaas_mixer_truncated(const struct mlaas_mixer *mixer, size_t branch);
 

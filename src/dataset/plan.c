@@ -169,7 +169,8 @@ out:
   return status;
 }
 
-static enum mlaas_status share_out(struct mlaas_plan *plan, int64_t nevents, struct mlaas_error *error) {
+static enum mlaas_status share_out(struct mlaas_plan *plan, const struct mlaas_plan_source *sources, int64_t nevents,
+                                   struct mlaas_error *error) {
   enum mlaas_status status = MLAAS_OK;
   int64_t *sizes = mlaas_alloc(plan->num_files * sizeof *sizes),
           *quotas = mlaas_alloc(plan->num_files * sizeof *quotas);
@@ -181,8 +182,8 @@ static enum mlaas_status share_out(struct mlaas_plan *plan, int64_t nevents, str
     sizes[i] = plan->files[i].entries;
   status = mlaas_plan_apportion(sizes, plan->num_files, nevents < 0 ? INT64_MAX : nevents, quotas, error);
   for (size_t i = 0; i < plan->num_files && status == MLAAS_OK; i++) {
-    plan->files[i].quota = quotas[i];
-    if (quotas[i] < sizes[i])
+    plan->files[i].quota = sources[i].fixed ? min64(sources[i].quota, sizes[i]) : quotas[i];
+    if (plan->files[i].quota < sizes[i])
       status = thin_out(plan, &plan->files[i], error);
   }
 out:
@@ -237,7 +238,7 @@ enum mlaas_status mlaas_plan_init(struct mlaas_plan *plan, struct mlaas_budget *
     file->num_pieces = pieces - file->first_piece;
   }
   if (status == MLAAS_OK)
-    status = share_out(plan, nevents, error);
+    status = share_out(plan, sources, nevents, error);
   if (status == MLAAS_OK)
     status = lay_out_parts(plan, error);
   if (status != MLAAS_OK)

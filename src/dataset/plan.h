@@ -49,6 +49,8 @@ struct mlaas_plan_source {
   const int64_t *clusters; /* first entries, ascending from 0 */
   size_t num_clusters;
   size_t group;
+  bool fixed; /* take `quota` of it; all sources or none */
+  int64_t quota;
 };
 
 /* Largest remainder: shares[i] is total * sizes[i] / sum, rounded so that the shares add up to min(total, sum); never

@@ -1,6 +1,7 @@
 /* From files to a recipe: the pass over all entries that makes statistics, statistics made earlier, or a recipe made
  * earlier. Afterwards the data set is ready. Knows no batches.
  */
+#include "dataset/losses.h"
 #include "dataset/opener.h"
 
 #include "base/error.h"
@@ -123,11 +124,21 @@ static void align_types(struct mlaas_specs *specs, struct mlaas_specs *other) {
 }
 
 static enum mlaas_status scan_files(struct scan *scan, struct mlaas_specs **specs, struct mlaas_error *error) {
+  bool lost = false;
   for (size_t i = 0; i < scan->dataset->num_files; i++) {
     struct mlaas_specs *one = NULL;
     if (scan->dataset->files[i].entries == 0)
       continue;
+    int64_t before = scan->done, entries = scan->dataset->files[i].entries;
     enum mlaas_status status = scan_file(scan, i, &one, error);
+    if (mlaas_dataset_may_lose(scan->dataset, status)) {
+      const struct mlaas_error why = *error;
+      mlaas_specs_free(one);
+      scan->total -= entries - (scan->done - before);
+      lost = true;
+      MLAAS_TRY(mlaas_dataset_lose(scan->dataset, i, "scan", &why, error));
+      continue;
+    }
     if (status == MLAAS_OK && !*specs) {
       *specs = one;
       continue;
@@ -139,7 +150,7 @@ static enum mlaas_status scan_files(struct scan *scan, struct mlaas_specs **spec
     mlaas_specs_free(one);
     MLAAS_TRY(status);
   }
-  return MLAAS_OK;
+  return lost ? mlaas_dataset_replan(scan->dataset, error) : MLAAS_OK;
 }
 
 /* The branches that statistics are made of. */
@@ -180,6 +191,8 @@ static json_t *describe_split(const struct mlaas_dataset *dataset) {
   for (size_t i = 0; i < params->split_by.count; i++)
     json_array_append_new(split_by, json_string(params->split_by.names[i]));
   for (size_t i = 0; i < dataset->num_files; i++) {
+    if (dataset->files[i].lost)
+      continue;
     json_t *file = json_pack("{ss sI}", "id", dataset->files[i].id, "entries", (json_int_t)dataset->files[i].entries);
     json_t *ranges = describe_ranges(&dataset->plan, i);
     if (ranges)
@@ -229,6 +242,8 @@ static enum mlaas_status check_new(const struct mlaas_dataset *dataset, struct m
 enum mlaas_status mlaas_dataset_scan(struct mlaas_dataset *dataset, mlaas_progress *progress, void *progress_context,
                                      struct mlaas_error *error) {
   struct mlaas_specs *specs = NULL;
+  struct mlaas_error own;
+  error = error ? error : &own;
   struct scan scan = {.dataset = dataset, .progress = progress, .progress_context = progress_context};
   MLAAS_TRY(check_new(dataset, error));
   MLAAS_TRY(mlaas_dataset_check_types(dataset, error));
@@ -251,7 +266,7 @@ enum mlaas_status mlaas_dataset_scan(struct mlaas_dataset *dataset, mlaas_progre
 
 static enum mlaas_status check_files(const struct mlaas_dataset *dataset, const struct mlaas_specs *specs,
                                      struct mlaas_error *error) {
-  size_t used = 0;
+  size_t used = 0, lost = json_array_size(dataset->lost);
   for (size_t i = 0; i < dataset->num_files; i++) {
     const struct mlaas_dataset_file *file = &dataset->files[i];
     const struct mlaas_specs_file *found = NULL;
@@ -267,7 +282,7 @@ static enum mlaas_status check_files(const struct mlaas_dataset *dataset, const 
       return mlaas_fail(error, MLAAS_STALE, "the specs know %s with %lld entries, it has %lld: make them again",
                         file->url, (long long)found->entries, (long long)file->entries);
   }
-  if (used != specs->num_files)
+  if (used > specs->num_files || specs->num_files - used > lost) /* those of a lost file may be among them */
     return mlaas_fail(error, MLAAS_STALE, "the specs are of %zu files, these are %zu: make them again",
                       specs->num_files, used);
   return MLAAS_OK;
@@ -333,7 +348,10 @@ static enum mlaas_status rename_branches(struct mlaas_dataset *dataset, struct m
 /* Every file has the recipe's branches, of types that it can fill from. */
 static enum mlaas_status check_binding(struct mlaas_dataset *dataset, struct mlaas_error *error) {
   struct mlaas_opener opener;
+  struct mlaas_error own;
   enum mlaas_status status = MLAAS_OK;
+  bool lost = false;
+  error = error ? error : &own;
   mlaas_opener_init(&opener, dataset, MLAAS_OPENER_BOUND, NULL, 0);
   for (size_t i = 0; i < dataset->num_files && status == MLAAS_OK; i++) {
     struct mlaas_opened opened;
@@ -342,9 +360,14 @@ static enum mlaas_status check_binding(struct mlaas_dataset *dataset, struct mla
     mlaas_opener_walk(&opener, i);
     status = mlaas_opener_take(&opener, i, &opened, error);
     mlaas_opened_reset(dataset, &opened);
+    if (mlaas_dataset_may_lose(dataset, status)) {
+      const struct mlaas_error why = *error;
+      lost = true;
+      status = mlaas_dataset_lose(dataset, i, "opening", &why, error);
+    }
   }
   mlaas_opener_reset(&opener);
-  return status;
+  return status == MLAAS_OK && lost ? mlaas_dataset_replan(dataset, error) : status;
 }
 
 enum mlaas_status mlaas_dataset_set_recipe(struct mlaas_dataset *dataset, struct mlaas_recipe *recipe,

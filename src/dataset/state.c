@@ -17,8 +17,8 @@ static enum mlaas_status fingerprint(const struct mlaas_loader *loader, char tex
   for (size_t i = 0; i < dataset->num_files; i++) {
     uint64_t numbers[4] = {hash, (uint64_t)dataset->files[i].entries, (uint64_t)dataset->plan.files[i].quota, 0};
     memcpy(&numbers[3], &dataset->files[i].label, sizeof numbers[3]);
-    hash =
-        XXH3_64bits_withSeed(dataset->files[i].id, strlen(dataset->files[i].id), XXH3_64bits(numbers, sizeof numbers));
+    const char *id = dataset->files[i].id ? dataset->files[i].id : "";
+    hash = XXH3_64bits_withSeed(id, strlen(id), XXH3_64bits(numbers, sizeof numbers));
   }
   for (size_t i = 0; i < dataset->num_classes; i++)
     hash = XXH3_64bits_withSeed(&dataset->classes[i].factor, sizeof dataset->classes[i].factor, hash);
@@ -118,6 +118,17 @@ enum mlaas_status mlaas_loader_restore(struct mlaas_loader *loader, const char *
   return status;
 }
 
+/* Rows that were left out because a file stopped being readable. */
+static json_t *describe_lost(const struct mlaas_mixer *mixer) {
+  json_t *lost = json_array();
+  for (size_t i = 0; mixer->losses && i < mixer->dataset->num_files; i++)
+    if (mixer->losses[i].rows)
+      json_array_append_new(lost, json_pack("{ss sI ss sI}", "url", mixer->dataset->files[i].url, "rows",
+                                            (json_int_t)mixer->losses[i].rows, "reason", mixer->losses[i].told, "index",
+                                            (json_int_t)i));
+  return lost;
+}
+
 enum mlaas_status mlaas_loader_stats(const struct mlaas_loader *loader, char **json, struct mlaas_error *error) {
   const struct mlaas_context *context = loader->dataset->context;
   json_t *truncated = json_object();
@@ -128,12 +139,12 @@ enum mlaas_status mlaas_loader_stats(const struct mlaas_loader *loader, char **j
                           json_integer((json_int_t)loader->truncated[i]));
   double rate = loader->seconds > 0 ? (double)loader->rows_made / loader->seconds : 0;
   json_t *all = json_pack(
-      "{sI sI sI sI sf sf sI sI sI sI so so}", "epoch", (json_int_t)loader->epoch, "batch",
+      "{sI sI sI sI sf sf sI sI sI sI so so so}", "epoch", (json_int_t)loader->epoch, "batch",
       (json_int_t)loader->position, "rows_made", (json_int_t)loader->rows_made, "bytes_read",
       (json_int_t)loader->counters.bytes, "seconds", loader->seconds, "rows_per_second", rate, "batches_lent",
       (json_int_t)loader->home->lent, "window_rows", (json_int_t)loader->mixer.options.window_rows, "memory_held",
       (json_int_t)mlaas_context_memory_held(context), "memory_peak", (json_int_t)mlaas_context_memory_peak(context),
-      "truncated", truncated, "source", mlaas_counters_json(&loader->counters));
+      "truncated", truncated, "source", mlaas_counters_json(&loader->counters), "lost", describe_lost(&loader->mixer));
   pthread_mutex_unlock(&loader->home->lock);
   *json = all ? json_dumps(all, JSON_COMPACT) : NULL;
   json_decref(all);

@@ -297,6 +297,7 @@ static enum mlaas_status read_all(struct walk *walk, const uint8_t *head, int64_
   container->compression = header.compression;
   int64_t size = mlaas_source_size(container->source);
   container->end = header.end < size ? header.end : size;
+  container->cut = header.end > size ? header.end - size : 0;
   MLAAS_TRY(read_directory(walk, header.begin + header.num_bytes_name, &root));
   write_id(container, root.has_uuid ? root.uuid : header.uuid, head, 64);
   MLAAS_TRY(walk_list(walk, &root, "", 0));

@@ -25,6 +25,7 @@ struct mlaas_container {
   struct mlaas_arena arena; /* all names and lists of this file */
   int32_t version, compression;
   int64_t end;            /* fEND, at most the source's size */
+  int64_t cut;            /* bytes that fEND says the source should have and has not: it is truncated */
   char id[64];            /* UUID of the root directory, ":" and the size of the source */
   struct mlaas_key *keys; /* of all directories, depth first in the file's order, directories themselves included */
   size_t num_keys;

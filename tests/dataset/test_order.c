@@ -24,7 +24,7 @@ static int set_up(void **state) {
     size_t count = 0;
     for (int64_t start = 0; start < entries[f]; start += 20000)
       clusters[f][count++] = start;
-    sources[f] = (struct mlaas_plan_source){entries[f], clusters[f], count, 0};
+    sources[f] = (struct mlaas_plan_source){entries[f], clusters[f], count, 0, false, 0};
   }
   budget = mlaas_budget_new(64 << 20);
   if (mlaas_plan_init(&plan, budget, sources, FILES, -1, NULL) != MLAAS_OK)
@@ -172,7 +172,7 @@ static void test_many_files_share_lanes(void **state) {
   static struct mlaas_plan_source sources[MANY];
   int64_t start = 0;
   for (size_t f = 0; f < MANY; f++)
-    sources[f] = (struct mlaas_plan_source){ROWS + (int64_t)f, &start, 1, f % 10 == 0};
+    sources[f] = (struct mlaas_plan_source){ROWS + (int64_t)f, &start, 1, f % 10 == 0, false, 0};
   struct mlaas_plan many;
   struct mlaas_arena arena;
   struct mlaas_order order;

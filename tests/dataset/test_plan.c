@@ -107,7 +107,7 @@ static void set_file(struct files *files, size_t i, int64_t entries, int64_t clu
   size_t count = 0;
   for (int64_t start = 0; start < entries && count < MANY; start += cluster)
     files->clusters[i][count++] = start;
-  files->sources[i] = (struct mlaas_plan_source){entries, files->clusters[i], count, 0};
+  files->sources[i] = (struct mlaas_plan_source){entries, files->clusters[i], count, 0, false, 0};
 }
 
 static void check_plan(const struct mlaas_plan *plan, const struct files *files) {
@@ -162,7 +162,7 @@ static void test_units_end_at_clusters(void **state) {
   (void)state;
   struct mlaas_budget *budget = mlaas_budget_new(64 << 20);
   int64_t clusters[] = {0, 100, 150100, 150200, 500000};
-  struct mlaas_plan_source source = {600000, clusters, 5, 0};
+  struct mlaas_plan_source source = {600000, clusters, 5, 0, false, 0};
   struct mlaas_plan plan;
   assert_int_equal(mlaas_plan_init(&plan, budget, &source, 1, -1, NULL), MLAAS_OK);
   for (size_t c = 0; c < 5; c++) {

@@ -71,8 +71,8 @@ class CompatLoader:
     files, labels: lists of equal length; params: the original's keys (nevts, chunk_size, branch, identifier,
     selected_branches, exclude_branches, batch_size, redirector; chunk_size -1: all in one chunk, as the original's
     fork does). specs: the content of a spec file. folder: where spec files are read from and written to, as the
-    original does in the current folder; None keeps them in memory. opener: from a path to a file whose items are tables (default
-    mlaas.open). dtype: of Chunk.x.
+    original does in the current folder; None keeps them in memory. opener: from a path to a file whose items are tables
+    (default mlaas.open). dtype: of Chunk.x.
 
     It can be iterated once. `done` counts the events read of each file, `warnings` tells what the original hides.
     """

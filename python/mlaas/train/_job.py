@@ -118,9 +118,13 @@ def _evaluate(trainer, dataset, progress, test=None):
     return test, train, {"test": result, "train_sample": train.metrics(trainer.task, trainer.params)}
 
 
+#: Parameters that may change between a run and its resumption.
+_ANY_TIME = ("epochs", "verbose", "early_stopping", "hist", "remote", "redirector", "on_bad_file")
+
+
 def _identity(dataset, params, user) -> str:
     files = [(item.get("id"), item.get("entries"), item.get("label")) for item in dataset.files]
-    kept = {key: value for key, value in params.items() if key not in ("epochs", "verbose", "early_stopping", "hist")}
+    kept = {key: value for key, value in params.items() if key not in _ANY_TIME}
     return fingerprint(files, kept, user.framework, user.text)
 
 
@@ -136,7 +140,7 @@ def _train(user, task, dataset, params, run):
     return trainer, trainer.fit(run), None
 
 
-def _about(user, task, dataset, params, trainer, history, seconds):
+def _about(user, task, dataset, params, trainer, history, seconds, lost):
     """The block "training" of model.json."""
     return {
         "params": params,
@@ -150,6 +154,7 @@ def _about(user, task, dataset, params, trainer, history, seconds):
         "files": dataset.files,
         "dropped": dataset.dropped,
         "warnings": dataset.warnings,
+        "lost": lost,
         "classes": task.classes,
     }
 
@@ -215,7 +220,10 @@ def train_dataset(dataset, model, out, resume, progress, start=None):
         )
         trainer, history, judged = _train(user, task, dataset, params, course)
         test, train, result = _evaluate(trainer, dataset, progress, judged)
-        about = _about(user, task, dataset, params, trainer, history, time.monotonic() - start)
+        lost = list(getattr(dataset, "lost", []))
+        about = _about(user, task, dataset, params, trainer, history, time.monotonic() - start, lost)
+        if lost:
+            log.write("lost", files=lost)
         _tell_costs(dataset, params, progress, log)
         log.write("done", seconds=about["seconds"], test={k: v for k, v in result["test"].items() if "roc" not in k})
         view = report.Content(
@@ -240,5 +248,8 @@ def train_dataset(dataset, model, out, resume, progress, start=None):
     finally:
         log.close()
     checkpoint.remove()
+    for row in lost:
+        amount = f", {row['rows']} rows" if "rows" in row else f", {row['entries']} entries" if row["entries"] else ""
+        progress.warn(f"{row['url']} was left out ({row['stage']}{amount}): {row['reason']}")
     progress.say(f"bundle: {out}  report: {os.path.join(out, 'report.html')}")
     return bundle.load(out)
