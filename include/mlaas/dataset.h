@@ -85,8 +85,8 @@ MLAAS_API const struct mlaas_specs *mlaas_dataset_specs(const struct mlaas_datas
 MLAAS_API struct mlaas_recipe *mlaas_dataset_recipe(const struct mlaas_dataset *dataset);
 /* JSON: effective "params", "files" (url, id, entries, quota, label), "classes", "dropped" branches (name, reason),
  * "warnings" (sentences), "lost" (files that are left out, see on_bad_file: url, stage, status, reason, entries),
- * "weights" (sums per class), "source": what reading has cost so far (requests, ranges, bytes, delivered, hits, retries,
- * failovers: see struct mlaas_costs), and "sources": the same of each file. Freed with mlaas_text_free. */
+ * "weights" (sums per class), "source": what reading has cost so far (requests, ranges, bytes, delivered, hits,
+ * retries, failovers: see struct mlaas_costs), and "sources": the same of each file. Freed with mlaas_text_free. */
 MLAAS_API MLAAS_NODISCARD enum mlaas_status mlaas_dataset_describe(const struct mlaas_dataset *dataset, char **json,
                                                                    struct mlaas_error *error);
 

@@ -281,8 +281,8 @@ def inspect(options: dict):
     options = _checked(options, INSPECT, "inspect")
     every = []
     for name in options["files"]:
-        how = {"limits": _limits(options), "remote": _remote(options) or None}
-        with open_file(name, options.get("memory"), **how) as file:
+        remote = _remote(options) or None
+        with open_file(name, options.get("memory"), limits=_limits(options), remote=remote) as file:
             every.append(describe(file, options.get("table"), bool(options.get("brief"))))
     if options.get("json"):
         print(json.dumps({"format": "mlaas-inspect", "version": 1, "files": every}, indent=1))

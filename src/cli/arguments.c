@@ -5,6 +5,7 @@
 #include "cli/units.h"
 
 #include <assert.h>
+#include <mlaas/place.h>
 #include <string.h>
 
 struct value {
@@ -19,7 +20,9 @@ struct mlaas_arguments {
   size_t num_values;
   const char **operands;
   size_t num_operands;
-  int *exit_code; /* a command sees its arguments as constant, but for this */
+  int *exit_code;               /* a command sees its arguments as constant, but for this */
+  struct mlaas_places **places; /* and this: the operands as the files that they mean, or NULL */
+  const char ***expanded;
 };
 
 static const struct mlaas_option *find_option(const struct mlaas_command *command, const char *name, size_t length) {
@@ -135,8 +138,10 @@ enum mlaas_status mlaas_arguments_parse(const struct mlaas_command *command, int
     made->values = mlaas_alloc((size_t)argc * sizeof *made->values);
     made->operands = mlaas_alloc((size_t)argc * sizeof *made->operands);
     made->exit_code = mlaas_alloc(sizeof *made->exit_code);
+    made->places = mlaas_alloc(sizeof *made->places);
+    made->expanded = mlaas_alloc(sizeof *made->expanded);
   }
-  enum mlaas_status status = made && made->values && made->operands && made->exit_code
+  enum mlaas_status status = made && made->values && made->operands && made->exit_code && made->places && made->expanded
                                  ? take_all(made, argc, argv, help, error)
                                  : mlaas_fail(error, MLAAS_MEMORY, "no memory for the arguments");
   if (status != MLAAS_OK) {
@@ -153,6 +158,12 @@ void mlaas_arguments_free(struct mlaas_arguments *arguments) {
   mlaas_free(arguments->values);
   mlaas_free(arguments->operands);
   mlaas_free(arguments->exit_code);
+  if (arguments->places)
+    mlaas_places_free(*arguments->places);
+  if (arguments->expanded)
+    mlaas_free((void *)*arguments->expanded);
+  mlaas_free(arguments->places);
+  mlaas_free((void *)arguments->expanded);
   mlaas_free(arguments);
 }
 
@@ -160,9 +171,30 @@ const struct mlaas_command *mlaas_arguments_command(const struct mlaas_arguments
   return arguments->command;
 }
 
-size_t mlaas_arguments_num_operands(const struct mlaas_arguments *arguments) { return arguments->num_operands; }
+size_t mlaas_arguments_num_operands(const struct mlaas_arguments *arguments) {
+  return *arguments->places ? mlaas_places_count(*arguments->places) : arguments->num_operands;
+}
 
-const char *const *mlaas_arguments_operands(const struct mlaas_arguments *arguments) { return arguments->operands; }
+const char *const *mlaas_arguments_operands(const struct mlaas_arguments *arguments) {
+  return *arguments->places ? *arguments->expanded : arguments->operands;
+}
+
+enum mlaas_status mlaas_arguments_expand(const struct mlaas_arguments *arguments, struct mlaas_context *context,
+                                         const char *redirector, struct mlaas_error *error) {
+  struct mlaas_places_options options = {.size = sizeof options, .redirector = redirector};
+  struct mlaas_places *places = NULL;
+  MLAAS_TRY(mlaas_places_expand(context, arguments->operands, arguments->num_operands, &options, &places, error));
+  const char **names = mlaas_alloc(mlaas_places_count(places) * sizeof *names);
+  if (!names) {
+    mlaas_places_free(places);
+    return mlaas_fail(error, MLAAS_MEMORY, "no memory for the names of files");
+  }
+  for (size_t i = 0; i < mlaas_places_count(places); i++)
+    names[i] = mlaas_places_name(places, i);
+  *arguments->places = places;
+  *arguments->expanded = names;
+  return MLAAS_OK;
+}
 
 bool mlaas_arguments_knows(const struct mlaas_arguments *arguments, const char *name) {
   return find_option(arguments->command, name, strlen(name));

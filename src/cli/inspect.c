@@ -109,16 +109,20 @@ static enum mlaas_status inspect_in_python(const struct mlaas_arguments *argumen
 
 static enum mlaas_status run(const struct mlaas_arguments *arguments, struct mlaas_error *error) {
   struct mlaas_context *context = NULL;
-  bool verify = mlaas_arguments_flag(arguments, "verify");
-  for (size_t i = 0; i < mlaas_arguments_num_operands(arguments); i++)
-    if (mlaas_name_is_foreign(mlaas_arguments_operands(arguments)[i]))
-      return inspect_in_python(arguments, error);
-  MLAAS_TRY(check_view(arguments, error));
+  bool verify = mlaas_arguments_flag(arguments, "verify"), foreign = false;
   MLAAS_TRY(mlaas_arguments_context(arguments, verify ? mlaas_arguments_number(arguments, "threads", 0) : 1, &context,
                                     error));
-  enum mlaas_status status = verify                                    ? mlaas_inspect_verify(context, arguments, error)
-                             : mlaas_arguments_flag(arguments, "diff") ? mlaas_inspect_diff(context, arguments, error)
-                                                                       : inspect_files(context, arguments, error);
+  enum mlaas_status status =
+      mlaas_arguments_expand(arguments, context, mlaas_arguments_text(arguments, "redirector"), error);
+  for (size_t i = 0; status == MLAAS_OK && i < mlaas_arguments_num_operands(arguments); i++)
+    foreign = foreign || mlaas_name_is_foreign(mlaas_arguments_operands(arguments)[i]);
+  if (status == MLAAS_OK && !foreign)
+    status = check_view(arguments, error);
+  if (status == MLAAS_OK)
+    status = foreign                                   ? inspect_in_python(arguments, error)
+             : verify                                  ? mlaas_inspect_verify(context, arguments, error)
+             : mlaas_arguments_flag(arguments, "diff") ? mlaas_inspect_diff(context, arguments, error)
+                                                       : inspect_files(context, arguments, error);
   mlaas_context_put(context);
   return status;
 }

@@ -64,7 +64,7 @@ static void want_files(struct mlaas_mixer *mixer, size_t lane, int64_t at) {
     at += run.take;
     if (file == last)
       continue;
-    if (!mlaas_mixer_bound(mixer, file))
+    if (!mlaas_mixer_bound(mixer, file) && !mlaas_mixer_is_lost(mixer, file))
       mlaas_opener_want(&mixer->opener, file);
     last = file;
     files++;
@@ -77,7 +77,9 @@ static int64_t announce_lane(struct mlaas_mixer *mixer, size_t lane, int64_t at)
   struct mlaas_run run = mlaas_order_run(&mixer->order, lane, at, 1);
   size_t file = mixer->dataset->plan.pieces[run.piece].file;
   struct mlaas_bound *bound = mlaas_mixer_bound(mixer, file);
-  struct mlaas_error ignored; /* whoever reads it will say why */
+  struct mlaas_error ignored;           /* whoever reads it will say why */
+  if (mlaas_mixer_is_lost(mixer, file)) /* nobody will read it */
+    return at + mlaas_order_run(&mixer->order, lane, at, mixer->order.sizes[lane] - at).take;
   if (!bound && mlaas_opener_ready(&mixer->opener, file))
     bound = mlaas_mixer_bind(mixer, file, &bound, &ignored) == MLAAS_OK ? bound : NULL;
   if (!bound) {

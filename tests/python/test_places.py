@@ -182,9 +182,60 @@ def test_the_command_has_them_too(folder):
     assert help_page.index("Files on servers:") < help_page.index("--redirector") < help_page.index("--max-metadata")
 
 
+def test_inspect_takes_patterns_and_the_redirector(folder):
+    done = run("inspect", "--json", "--brief", "s*.root", "--redirector", folder / "store")
+    assert [file["url"] for file in json.loads(done.stdout)["files"]] == [f"{folder}/store/s{i}.root" for i in (0, 1)]
+    assert run("inspect", "--verify", f"{folder}/store/*.root").returncode == 0
+    refused(run("inspect", f"{folder}/*.root"), 3, "no file has such a name")
+
+
 def test_options_win_over_the_file_under_any_name(folder):
     params = folder / "params.json"
     params.write_text(json.dumps({"root_directory": "root://a", "nevents": 3}))
     given = {"params": str(params), "set": ["nevt=4"], "redirector": "root://b", "on_bad_file": "skip"}
     assert _params(given) == {"redirector": "root://b", "nevts": 4, "on_bad_file": "skip"}
     assert _params({}) == {}
+
+
+# ---- servers ----
+
+
+@pytest.mark.parametrize("kind", ["nginx", "xrootd"])
+def test_servers_are_asked_for_their_folders(sample, request, kind):
+    server = request.getfixturevalue(kind)
+    for i, name in enumerate(sample[0]):
+        server.add(name, f"places/p{i}.root")
+    base = server.http("places/") if kind == "nginx" else server.root("places/")
+    server.put("places/list.txt", f"# two\n{base}p[01].root\n".encode())
+    both = [f"{base}p0.root", f"{base}p1.root"]
+    for form in (
+        [f"{base}p*.root"],
+        [f"{base.removesuffix('places/')}**/p?.root".replace("?", "[0-9]")],
+        f"{base}list.txt",
+    ):
+        assert expand(form).names == both
+    assert [
+        row["url"] for row in mlaas.Dataset(["p0.root", "/p1.root"], None, {**PARAMS, "redirector": base}).files
+    ] == both
+    assert len(mlaas.chain([f"{base}p*.root"])) == len(mlaas.chain(sample[0]))
+    with pytest.raises(mlaas.NotFoundError, match="no file has such a name"):
+        expand([f"{base}q*.root"])
+
+
+@pytest.mark.parametrize("kind", ["nginx", "xrootd"])
+def test_a_run_over_the_network_that_was_cut_sees_every_event_once(sample, request, kind):
+    server = request.getfixturevalue(kind)
+    for i, name in enumerate(sample[0]):
+        server.add(name, f"cut/c{i}.root")
+    base = server.http("cut/") if kind == "nginx" else server.root("cut/")
+    params = {**PARAMS, "shuffle_buffer": 256, "batch_size": 100}
+
+    def pairs(batches):
+        return [(int(f), int(e)) for batch in batches for f, e in zip(batch.file, batch.entry)]
+
+    local = pairs(mlaas.Dataset(sample[0], [1, 0], params).loader("all", shuffle=True))
+    first = mlaas.Dataset([f"{base}c0.root", f"{base}c1.root"], [1, 0], params).loader("all", shuffle=True)
+    before = [pairs([batch]) for _, batch in zip(range(7), first)]
+    again = mlaas.Dataset(sample[0], [1, 0], params).loader("all", shuffle=True)
+    again.load_state_dict(first.state_dict())  # the rest from another place: files are known by what they are
+    assert sum(before, []) + pairs(again) == local
