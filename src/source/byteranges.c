@@ -159,6 +159,10 @@ static bool end_line(struct mlaas_byteranges *parser) {
   return is_one || parser->state == MLAAS_BYTERANGES_PREAMBLE || wrong(parser, "no boundary behind a part");
 }
 
+static bool may_delimit(const struct mlaas_byteranges *parser) {
+  return parser->state == MLAAS_BYTERANGES_DELIMITER || parser->state == MLAAS_BYTERANGES_PREAMBLE;
+}
+
 /* Bytes up to the end of a line, or all. */
 static bool feed_line(struct mlaas_byteranges *parser, struct mlaas_slice *data) {
   const char *end = memchr(data->data, '\n', data->size);
@@ -170,8 +174,9 @@ static bool feed_line(struct mlaas_byteranges *parser, struct mlaas_slice *data)
   parser->line_size += now;
   take(data, now + (end != NULL));
   /* The last boundary may end the answer without a line break. */
-  if (!end && (parser->state == MLAAS_BYTERANGES_DELIMITER || parser->state == MLAAS_BYTERANGES_PREAMBLE) &&
-      parser->line_size == parser->boundary_size + 2 && memcmp(parser->line + parser->boundary_size, "--", 2) == 0)
+  if (!end && may_delimit(parser) && parser->line_size >= parser->boundary_size + 2 &&
+      memcmp(parser->line, parser->boundary, parser->boundary_size) == 0 &&
+      memcmp(parser->line + parser->boundary_size, "--", 2) == 0)
     return end_line(parser);
   return !end || end_line(parser);
 }

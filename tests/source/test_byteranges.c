@@ -101,6 +101,24 @@ static void what_is_malformed_is_refused(void **state) {
   }
 }
 
+/* What fuzzing found: whether "--B--" ends all may not depend on where the pieces end, nor may other text of its
+ * length. */
+static void the_end_is_the_same_however_it_is_cut(void **state) {
+  (void)state;
+  const struct mlaas_range ranges[] = {{0, 3, memory[0]}};
+  static const struct {
+    const char *text;
+    bool ends;
+  } cases[] = {{"\r\n--B--\r*", true}, {"--B--", true}, {"xyz----B--", false}, {"--C--", false}, {"--B-", false}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+    for (size_t step = 1; step < 20; step++) {
+      struct mlaas_byteranges parser;
+      want(ranges, 1);
+      assert_true(feed(type, cases[i].text, step, &parser));
+      assert_int_equal(mlaas_byteranges_ended(&parser), cases[i].ends);
+    }
+}
+
 static void what_stands_around_parts_has_a_ceiling(void **state) {
   (void)state;
   const struct mlaas_range ranges[] = {{0, 3, memory[0]}};
@@ -222,6 +240,7 @@ int main(void) {
       cmocka_unit_test(parts_fill_ranges_however_they_are_cut),
       cmocka_unit_test(an_answer_that_ends_early_is_not_complete),
       cmocka_unit_test(what_is_malformed_is_refused),
+      cmocka_unit_test(the_end_is_the_same_however_it_is_cut),
       cmocka_unit_test(what_stands_around_parts_has_a_ceiling),
       cmocka_unit_test(boundaries_are_found),
       cmocka_unit_test(content_ranges_are_parsed),
