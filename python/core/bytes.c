@@ -14,7 +14,7 @@ PyObject *core_bytes_new(struct mlaas_context *context, PyObject *url) {
   PyObject *name = NULL;
   struct bytes *self = (struct bytes *)PyType_GenericAlloc(core_bytes_type, 0);
   if (!self || !PyUnicode_FSConverter(url, &name)) {
-    Py_XDECREF(self);
+    Py_XDECREF((PyObject *)self);
     return NULL;
   }
   struct mlaas_error error;

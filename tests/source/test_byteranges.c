@@ -147,8 +147,8 @@ static void boundaries_are_found(void **state) {
                                     "",
                                     "multipart/byteranges; boundary=",
                                     "multipart/byteranges; boundary=\"B",
-                                    "multipart/byteranges; boundary=0123456789012345678901234567890123456789012345678"
-                                    "9012345678901234567890123456789"};
+                                    ("multipart/byteranges; boundary=0123456789012345678901234567890123456789012345678"
+                                     "9012345678901234567890123456789")};
   for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
     assert_true(mlaas_byteranges_init(&parser, mlaas_slice_of(good[i]), SIZE, &scatter, MOST));
     assert_int_equal(parser.boundary_size, 3);
