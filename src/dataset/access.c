@@ -103,7 +103,7 @@ enum mlaas_status mlaas_access_read(struct mlaas_access *access, int64_t start, 
 
 void mlaas_access_counters(const struct mlaas_access *access, struct mlaas_source_counters *counters) {
   mlaas_handle_counters(access->handle, counters);
-  mlaas_counters_subtract(counters, &access->before);
+  mlaas_source_counters_subtract(counters, &access->before);
 }
 
 int64_t mlaas_access_rows(const struct mlaas_access *access, int64_t bytes) {

@@ -332,7 +332,7 @@ static void describe_costs(const struct mlaas_dataset *dataset, json_t *all) {
   json_t *files = json_array();
   for (size_t i = 0; i < dataset->num_files; i++) {
     mlaas_dataset_counters(dataset, i, &more);
-    mlaas_counters_add(&sum, &more);
+    mlaas_source_counters_add(&sum, &more);
     json_array_append_new(files, mlaas_counters_json(&more));
   }
   json_object_set_new(all, "source", mlaas_counters_json(&sum));

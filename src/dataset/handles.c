@@ -83,7 +83,7 @@ static void retire(struct mlaas_handles *handles, struct mlaas_handle *handle) {
   struct mlaas_source_counters counters;
   pthread_mutex_lock(&handles->lock);
   mlaas_handle_counters(handle, &counters);
-  mlaas_counters_add(&handles->closed[handle->index], &counters);
+  mlaas_source_counters_add(&handles->closed[handle->index], &counters);
   struct mlaas_handle **at = &handles->first;
   while (*at != handle)
     at = &(*at)->next;
@@ -130,29 +130,9 @@ void mlaas_dataset_counters(const struct mlaas_dataset *dataset, size_t index, s
     if (handle->index != index)
       continue;
     mlaas_handle_counters(handle, &more);
-    mlaas_counters_add(counters, &more);
+    mlaas_source_counters_add(counters, &more);
   }
   pthread_mutex_unlock(&handles->lock);
-}
-
-void mlaas_counters_add(struct mlaas_source_counters *sum, const struct mlaas_source_counters *more) {
-  sum->requests += more->requests;
-  sum->ranges += more->ranges;
-  sum->bytes += more->bytes;
-  sum->delivered += more->delivered;
-  sum->hits += more->hits;
-  sum->retries += more->retries;
-  sum->failovers += more->failovers;
-}
-
-void mlaas_counters_subtract(struct mlaas_source_counters *sum, const struct mlaas_source_counters *less) {
-  sum->requests -= less->requests;
-  sum->ranges -= less->ranges;
-  sum->bytes -= less->bytes;
-  sum->delivered -= less->delivered;
-  sum->hits -= less->hits;
-  sum->retries -= less->retries;
-  sum->failovers -= less->failovers;
 }
 
 json_t *mlaas_counters_json(const struct mlaas_source_counters *counters) {

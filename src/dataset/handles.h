@@ -41,8 +41,6 @@ void mlaas_handle_counters(const struct mlaas_handle *handle, struct mlaas_sourc
 bool mlaas_handles_drop(const struct mlaas_dataset *dataset);
 /* What reading file `index` has cost so far, by everybody. */
 void mlaas_dataset_counters(const struct mlaas_dataset *dataset, size_t index, struct mlaas_source_counters *counters);
-void mlaas_counters_add(struct mlaas_source_counters *sum, const struct mlaas_source_counters *more);
-void mlaas_counters_subtract(struct mlaas_source_counters *sum, const struct mlaas_source_counters *less);
 /* {"requests", "ranges", "bytes", "delivered", "hits", "retries", "failovers"} */
 json_t *mlaas_counters_json(const struct mlaas_source_counters *counters);
 

@@ -24,7 +24,7 @@ static void unbind(struct mlaas_mixer *mixer, struct mlaas_bound *bound) {
   if (!bound->open)
     return;
   mlaas_access_counters(&bound->access, &counters);
-  mlaas_counters_add(&mixer->closed, &counters);
+  mlaas_source_counters_add(&mixer->closed, &counters);
   mlaas_filler_free(bound->filler);
   mlaas_access_close(&bound->access);
   bound->open = false;
@@ -401,7 +401,7 @@ void mlaas_mixer_counters(const struct mlaas_mixer *mixer, struct mlaas_source_c
     if (mixer->bound[i].open) {
       struct mlaas_source_counters more;
       mlaas_access_counters(&mixer->bound[i].access, &more);
-      mlaas_counters_add(counters, &more);
+      mlaas_source_counters_add(counters, &more);
     }
 }
 

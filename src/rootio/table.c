@@ -192,16 +192,6 @@ enum mlaas_status mlaas_table_open(struct mlaas_file *file, const char *path, st
 
 /* ---- what it says of itself ---- */
 
-static void add_counters(struct mlaas_source_counters *sum, const struct mlaas_source_counters *more) {
-  sum->requests += more->requests;
-  sum->ranges += more->ranges;
-  sum->bytes += more->bytes;
-  sum->delivered += more->delivered;
-  sum->hits += more->hits;
-  sum->retries += more->retries;
-  sum->failovers += more->failovers;
-}
-
 void mlaas_table_counters(const struct mlaas_table *table, struct mlaas_source_counters *counters) {
   struct mlaas_source_counters more;
   const struct mlaas_join *join = table->join;
@@ -210,12 +200,12 @@ void mlaas_table_counters(const struct mlaas_table *table, struct mlaas_source_c
   for (size_t i = 0; i < base->num_sides; i++)
     if (base->sides[i].source) {
       mlaas_source_counters(base->sides[i].source, &more);
-      add_counters(counters, &more);
+      mlaas_source_counters_add(counters, &more);
     }
   for (size_t i = 0; join && i < join->num_friends; i++)
     if (join->friends[i].table && join->friends[i].table->file != table->file) {
       mlaas_file_counters(join->friends[i].table->file, &more);
-      add_counters(counters, &more);
+      mlaas_source_counters_add(counters, &more);
     }
 }
 

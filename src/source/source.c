@@ -138,6 +138,26 @@ void mlaas_source_counters(const struct mlaas_source *source, struct mlaas_sourc
     source->scheme->count_up(source->state, counters);
 }
 
+void mlaas_source_counters_add(struct mlaas_source_counters *sum, const struct mlaas_source_counters *more) {
+  sum->requests += more->requests;
+  sum->ranges += more->ranges;
+  sum->bytes += more->bytes;
+  sum->delivered += more->delivered;
+  sum->hits += more->hits;
+  sum->retries += more->retries;
+  sum->failovers += more->failovers;
+}
+
+void mlaas_source_counters_subtract(struct mlaas_source_counters *sum, const struct mlaas_source_counters *less) {
+  sum->requests -= less->requests;
+  sum->ranges -= less->ranges;
+  sum->bytes -= less->bytes;
+  sum->delivered -= less->delivered;
+  sum->hits -= less->hits;
+  sum->retries -= less->retries;
+  sum->failovers -= less->failovers;
+}
+
 enum mlaas_status mlaas_source_checksum(struct mlaas_source *source, char *text, size_t size,
                                         struct mlaas_error *error) {
   if (!source->scheme->checksum)

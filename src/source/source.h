@@ -63,6 +63,8 @@ enum mlaas_status mlaas_source_read_many(struct mlaas_source *source, const stru
  * ranges outside the source are left out. Ranges that were announced are given up after they were read once. */
 void mlaas_source_ahead(struct mlaas_source *source, const struct mlaas_range *ranges, size_t count);
 void mlaas_source_counters(const struct mlaas_source *source, struct mlaas_source_counters *counters);
+void mlaas_source_counters_add(struct mlaas_source_counters *sum, const struct mlaas_source_counters *more);
+void mlaas_source_counters_subtract(struct mlaas_source_counters *sum, const struct mlaas_source_counters *less);
 /* The server's own checksum of the whole file, "adler32:0a1b2c3d". UNSUPPORTED where there is none. */
 enum mlaas_status mlaas_source_checksum(struct mlaas_source *source, char *text, size_t size,
                                         struct mlaas_error *error);
