@@ -2,12 +2,12 @@
 #include "base/early.h"
 
 #include "base/cancel.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
 
 #include <pthread.h>
 #include <signal.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { MOST_ITEMS = 64, MOST_THREADS = 32, POLL_MS = 20 };
@@ -46,11 +46,7 @@ struct mlaas_early *mlaas_early_new(int threads, mlaas_early_work *work, mlaas_e
   early->context = context;
   atomic_init(&early->stopping, false);
   pthread_mutex_init(&early->lock, NULL);
-  pthread_condattr_t clock;
-  pthread_condattr_init(&clock);
-  pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
-  pthread_cond_init(&early->changed, &clock);
-  pthread_condattr_destroy(&clock);
+  mlaas_condition_init(&early->changed);
   return early;
 }
 
@@ -137,25 +133,13 @@ const void *mlaas_early_peek(struct mlaas_early *early, size_t item) {
   return result;
 }
 
-/* Waits for a change, for a moment. The lock is held. */
-static void wait_a_little(struct mlaas_early *early) {
-  struct timespec until;
-  clock_gettime(CLOCK_MONOTONIC, &until);
-  until.tv_nsec += POLL_MS * 1000000L;
-  if (until.tv_nsec >= 1000000000L) {
-    until.tv_nsec -= 1000000000L;
-    until.tv_sec++;
-  }
-  pthread_cond_timedwait(&early->changed, &early->lock, &until);
-}
-
 enum mlaas_status mlaas_early_take(struct mlaas_early *early, size_t item, void **result, struct mlaas_error *error) {
   enum mlaas_status status = MLAAS_OK;
   *result = NULL;
   pthread_mutex_lock(&early->lock);
   struct slot *slot = find(early, item);
   while (slot && slot->state == RUNNING && status == MLAAS_OK) {
-    wait_a_little(early);
+    mlaas_condition_wait(&early->changed, &early->lock, POLL_MS);
     if (slot->state == RUNNING && mlaas_cancelled())
       status = mlaas_fail(error, MLAAS_CANCELLED, "the work was cancelled");
   }

@@ -1,6 +1,7 @@
 /* A slab is one block with whole batches in it; the last of them that comes home frees it. */
 #include "dataset/batch.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 
 #include <stdatomic.h>
@@ -28,12 +29,8 @@ struct mlaas_home *mlaas_home_new(void) {
   struct mlaas_home *home = mlaas_alloc(sizeof *home);
   if (!home)
     return NULL;
-  pthread_condattr_t monotonic;
-  pthread_condattr_init(&monotonic);
-  pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
   pthread_mutex_init(&home->lock, NULL);
-  pthread_cond_init(&home->changed, &monotonic);
-  pthread_condattr_destroy(&monotonic);
+  mlaas_condition_init(&home->changed);
   home->owner = getpid();
   home->count = 1;
   return home;

@@ -4,6 +4,7 @@
 #include "dataset/loader.h"
 
 #include "base/cancel.h"
+#include "base/clock.h"
 #include "base/error.h"
 
 #include <signal.h>
@@ -22,19 +23,6 @@ double mlaas_loader_clock(void) {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
   return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
-/* Waits for a change, at most `ms`. The lock is held. */
-static void wait_for(struct mlaas_home *home, int ms) {
-  struct timespec until;
-  clock_gettime(CLOCK_MONOTONIC, &until);
-  until.tv_sec += ms / 1000;
-  until.tv_nsec += ms % 1000 * 1000000L;
-  if (until.tv_nsec >= 1000000000L) {
-    until.tv_nsec -= 1000000000L;
-    until.tv_sec++;
-  }
-  pthread_cond_timedwait(&home->changed, &home->lock, &until);
 }
 
 /* ---- the producer ---- */
@@ -115,7 +103,7 @@ static void starve(struct mlaas_loader *loader) {
     pthread_cond_broadcast(&home->changed);
     return;
   }
-  wait_for(home, POLL_MS);
+  mlaas_condition_wait(&home->changed, &home->lock, POLL_MS);
 }
 
 /* Gives back those without rows, whose files are lost: nobody wants them. Returns how many are left. */
@@ -279,7 +267,7 @@ enum mlaas_status mlaas_loader_next(struct mlaas_loader *loader, int timeout_ms,
     if (timeout_ms < 0)
       pthread_cond_wait(&home->changed, &home->lock);
     else
-      wait_for(home, left < 3600 ? (int)(left * 1e3) + 1 : 3600000);
+      mlaas_condition_wait(&home->changed, &home->lock, left < 3600 ? (int64_t)(left * 1e3) + 1 : 3600000);
   }
   loader->waiting = false;
   if (status == MLAAS_OK)

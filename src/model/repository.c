@@ -2,6 +2,7 @@
  * table is in table.c, loading in loading.c, the folder in scan.c and install.c.
  */
 #define _GNU_SOURCE
+#include "base/clock.h"
 #include "base/error.h"
 #include "model/batcher.h"
 #include "model/install.h"
@@ -45,15 +46,11 @@ static void *run_watcher(void *context) {
 }
 
 static void init_locks(struct mlaas_repository *repository) {
-  pthread_condattr_t monotonic;
-  pthread_condattr_init(&monotonic);
-  pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
   pthread_mutex_init(&repository->disk, NULL);
   pthread_mutex_init(&repository->lock, NULL);
   pthread_mutex_init(&repository->measure, NULL);
   pthread_cond_init(&repository->work, NULL);
-  pthread_cond_init(&repository->idle, &monotonic);
-  pthread_condattr_destroy(&monotonic);
+  mlaas_condition_init(&repository->idle);
 }
 
 static enum mlaas_status keep(const char *text, char **copy, const char **place, struct mlaas_error *error) {

@@ -10,6 +10,8 @@
 #include "model/queue.h"
 #include "model/run.h"
 
+#include "base/clock.h"
+
 #include <pthread.h>
 #include <signal.h>
 #include <time.h>
@@ -77,23 +79,15 @@ struct mlaas_runners {
 
 static void *runner_main(void *argument);
 
-static void init_condition(pthread_cond_t *condition) {
-  pthread_condattr_t attributes;
-  pthread_condattr_init(&attributes);
-  pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-  pthread_cond_init(condition, &attributes);
-  pthread_condattr_destroy(&attributes);
-}
-
 struct mlaas_runners *mlaas_runners_new(int threads) {
   struct mlaas_runners *runners = mlaas_alloc(sizeof *runners);
   if (!runners)
     return NULL;
   runners->wanted = threads < 1 ? 1 : threads > THREADS_MOST ? THREADS_MOST : threads;
   pthread_mutex_init(&runners->lock, NULL);
-  init_condition(&runners->work);
-  init_condition(&runners->copied);
-  init_condition(&runners->left);
+  mlaas_condition_init(&runners->work);
+  mlaas_condition_init(&runners->copied);
+  mlaas_condition_init(&runners->left);
   return runners;
 }
 

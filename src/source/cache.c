@@ -4,8 +4,8 @@
  * What was announced stays until it was read as often as announced; all else is kept while nobody needs the room, and
  * the longest unused goes first. Room is what the context's options give the cache, within the context's ceiling. */
 #include "source/remote.h"
-#include "source/retry.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 
 #include <string.h>

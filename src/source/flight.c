@@ -9,6 +9,7 @@
 #include "source/retry.h"
 
 #include "base/cancel.h"
+#include "base/clock.h"
 
 #include <stdio.h>
 

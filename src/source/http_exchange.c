@@ -2,11 +2,11 @@
 #include "source/http_exchange.h"
 
 #include "base/cancel.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
 
 #include <string.h>
-#include <time.h>
 
 enum { LOOK_MS = 20 };
 
@@ -98,22 +98,11 @@ static bool on_bytes(struct mlaas_http_request *request, const char *data, size_
   return true;
 }
 
-static void wait_a_little(struct waiting *waiting) {
-  struct timespec until;
-  clock_gettime(CLOCK_MONOTONIC, &until);
-  until.tv_nsec += LOOK_MS * 1000000L;
-  if (until.tv_nsec >= 1000000000L) {
-    until.tv_sec++;
-    until.tv_nsec -= 1000000000L;
-  }
-  pthread_cond_timedwait(&waiting->changed, &waiting->mutex, &until);
-}
-
 static void wait_for(struct waiting *waiting) {
   bool asked = false;
   pthread_mutex_lock(&waiting->mutex);
   while (!waiting->ended || (asked && !waiting->stopped)) {
-    wait_a_little(waiting);
+    mlaas_condition_wait(&waiting->changed, &waiting->mutex, LOOK_MS);
     if (waiting->ended || asked || !mlaas_cancelled())
       continue;
     asked = true;
@@ -138,11 +127,7 @@ static void set_up(struct waiting *waiting, const struct mlaas_http_site *site, 
   request->on_head = on_head;
   request->on_bytes = on_bytes;
   request->on_end = on_end;
-  pthread_condattr_t attributes;
-  pthread_condattr_init(&attributes);
-  pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-  pthread_cond_init(&waiting->changed, &attributes);
-  pthread_condattr_destroy(&attributes);
+  mlaas_condition_init(&waiting->changed);
   pthread_mutex_init(&waiting->mutex, NULL);
 }
 

@@ -2,6 +2,7 @@
  * Must not know what requests are for. */
 #include "source/http_loop.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
 
@@ -96,7 +97,7 @@ static void activate(struct mlaas_http_loop *loop, struct mlaas_http_request *re
     end_later(loop, request);
     return;
   }
-  request->last_ms = mlaas_http_now();
+  request->last_ms = mlaas_now_ms();
   request->place = MLAAS_HTTP_ACTIVE;
   request->previous = NULL;
   request->next = loop->active;
@@ -209,7 +210,7 @@ static void settle_done(struct mlaas_http_loop *loop) {
 
 /* libcurl ends connecting in time; that a server falls silent is noticed here, to the millisecond. */
 static void settle_late(struct mlaas_http_loop *loop) {
-  int64_t now = mlaas_http_now();
+  int64_t now = mlaas_now_ms();
   struct mlaas_http_request *next;
   for (struct mlaas_http_request *request = loop->active; request; request = next) {
     next = request->next;

@@ -3,19 +3,13 @@
 
 #include "source/http_error.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
 
 #include <string.h>
-#include <time.h>
 
 enum { MOST_HOPS = 8, MOST_ERROR_TEXT = 64 << 10, RECEIVE_BYTES = 256 << 10 };
-
-int64_t mlaas_http_now(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static int on_connected(void *context, char *to, char *from, int to_port, int from_port) {
   struct mlaas_http_request *request = context;
@@ -24,14 +18,14 @@ static int on_connected(void *context, char *to, char *from, int to_port, int fr
   (void)to_port;
   (void)from_port;
   request->connected = true;
-  request->last_ms = mlaas_http_now();
+  request->last_ms = mlaas_now_ms();
   return CURL_PREREQFUNC_OK;
 }
 
 static size_t on_line(char *data, size_t one, size_t size, void *context) {
   struct mlaas_http_request *request = context;
   size *= one;
-  request->last_ms = mlaas_http_now();
+  request->last_ms = mlaas_now_ms();
   if (request->head_ended) /* a trailer */
     return size;
   switch (mlaas_http_reply_line(&request->reply, data, size)) {
@@ -52,7 +46,7 @@ static size_t on_line(char *data, size_t one, size_t size, void *context) {
 static size_t on_body(char *data, size_t one, size_t size, void *context) {
   struct mlaas_http_request *request = context;
   size *= one;
-  request->last_ms = mlaas_http_now();
+  request->last_ms = mlaas_now_ms();
   request->delivered += (int64_t)size;
   if (request->reply.status >= 300) {
     mlaas_http_reply_words(&request->reply, data, size);

@@ -50,6 +50,5 @@ struct mlaas_http_request {
 enum mlaas_status mlaas_http_request_prepare(struct mlaas_http_request *request, CURL *easy);
 /* Sets the outcome; `again`: it has to be begun once more, at another URL. */
 void mlaas_http_request_settle(struct mlaas_http_request *request, CURLcode code, bool timed_out);
-int64_t mlaas_http_now(void); /* milliseconds, monotonic */
 
 #endif

@@ -3,9 +3,9 @@
  * Opening runs in a thread of its own, for no wire can be interrupted there; whoever is last, caller or thread, cleans
  * up. */
 #include "source/opener.h"
-#include "source/retry.h"
 
 #include "base/cancel.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
 

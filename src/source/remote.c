@@ -4,9 +4,8 @@
 #include "source/scheme.h"
 #include "source/wires.h"
 
+#include "base/clock.h"
 #include "base/error.h"
-
-#include "source/retry.h"
 
 #include <unistd.h>
 #include <xxhash.h>

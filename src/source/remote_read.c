@@ -5,9 +5,9 @@
  * and copies. What did not come is left for the next round, after the replica's part has decided that there is one. */
 #include "source/gather.h"
 #include "source/remote.h"
-#include "source/retry.h"
 
 #include "base/cancel.h"
+#include "base/clock.h"
 #include "base/error.h"
 
 #include <string.h>

@@ -8,6 +8,7 @@
 #include "source/wires.h"
 
 #include "base/cancel.h"
+#include "base/clock.h"
 #include "base/error.h"
 
 #include <mlaas/place.h>

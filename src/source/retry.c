@@ -1,4 +1,4 @@
-/* Back-off and its clock. Must not know what is tried again. */
+/* Back-off. Must not know what is tried again. */
 #include "source/retry.h"
 
 #include <stdatomic.h>
@@ -9,12 +9,6 @@ enum { BASE_MS = 200, MOST_MS = 10000, MOST_DOUBLINGS = 16 };
 static atomic_int_fast64_t base_ms = BASE_MS;
 
 void mlaas_retry_base(int64_t ms) { atomic_store(&base_ms, ms > 0 ? ms : BASE_MS); }
-
-int64_t mlaas_now_ms(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* Any spread will do: a counter and the time, stirred. */
 static uint64_t draw(void) {
@@ -33,24 +27,4 @@ int64_t mlaas_retry_delay_ms(int attempt, int64_t retry_after_ms) {
   delay = delay > MOST_MS ? MOST_MS : delay;
   delay = delay / 2 + (int64_t)(draw() % (uint64_t)(delay + 1)); /* half to one and a half */
   return delay < retry_after_ms ? retry_after_ms : delay;
-}
-
-void mlaas_condition_init(pthread_cond_t *condition) {
-  pthread_condattr_t attributes;
-  pthread_condattr_init(&attributes);
-  pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-  pthread_cond_init(condition, &attributes);
-  pthread_condattr_destroy(&attributes);
-}
-
-void mlaas_condition_wait(pthread_cond_t *condition, pthread_mutex_t *lock, int64_t ms) {
-  struct timespec until;
-  clock_gettime(CLOCK_MONOTONIC, &until);
-  until.tv_sec += ms / 1000;
-  until.tv_nsec += ms % 1000 * 1000000;
-  if (until.tv_nsec >= 1000000000) {
-    until.tv_sec++;
-    until.tv_nsec -= 1000000000;
-  }
-  pthread_cond_timedwait(condition, lock, &until);
 }

@@ -1,6 +1,7 @@
 /* How fast servers were lately, for choosing among replicas. Must not know what was read. */
 #include "source/remote.h"
-#include "source/retry.h"
+
+#include "base/clock.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,8 @@
 /* What the tests of remote files share. Must not know what they test. */
 #include "remote_help.h"
 
+#include "source/retry.h"
+
 unsigned char bytes[SIZE];
 const char *const url = "fake://one/x.root";
 

@@ -3,7 +3,6 @@
 #define TESTS_REMOTE_HELP_H
 
 #include "base/context.h"
-#include "source/retry.h"
 #include "source/source.h"
 
 #include "fake_wire.h"
