@@ -3,18 +3,24 @@ results can be compared bit by bit with those of another place."""
 
 from __future__ import annotations
 
-import hashlib
+import os
 import threading
 import uuid
+import zlib
 
 import awkward as ak
 import mlaas
 import numpy as np
 import pyarrow as pa
+import remote_drive
 import uproot
+from remote_drive import DriveBatch, DriveFile, DriveLoader, DriveTable
+
+DRIVE = os.environ.get("MLAAS_DRIVE")
 
 COLLECTIONS = {"jet": 6, "lepton": 4}
 PARAMS = {"identifier": ["event"], "batch_size": 500, "width": 5, "shuffle_buffer": 4000}
+FORMATS = {pa.float32(): "f", pa.float64(): "g", pa.int32(): "i", pa.int64(): "l"}
 
 
 def write_jagged(path, clusters, rows, seed):
@@ -45,31 +51,49 @@ def write_jagged_sample(folder, clusters=6, rows=3000):
     ]
 
 
+# ---- runs: in this process, or by the program of the build directory that MLAAS_DRIVE names ----
+
+
+def opened(url, **options):
+    """The file: a mlaas.File, or what a program says of it."""
+    if DRIVE:
+        return DriveFile(DRIVE, url, "events", **options)
+    return mlaas.open(url, **options)
+
+
+def loaded(urls, params=None, **options):
+    """A loader of all rows in random order: a mlaas.Loader, or what a program says of one."""
+    wanted = (urls, [1, 0][: len(urls)], {**PARAMS, **(params or {})}, "all")
+    if DRIVE:
+        return DriveLoader(DRIVE, *wanted, shuffle=True, **options)
+    return mlaas.Loader(*wanted, shuffle=True, **options)
+
+
 def columns(url, **options):
     """A digest of every column of every entry."""
-    with mlaas.open(url, **options) as file:
+    with opened(url, **options) as file:
         return digest_columns(file["events"])
 
 
 def digest_columns(table):
-    digest = hashlib.sha256()
+    """Of a table of `opened`; the program makes the same of the same bytes."""
+    if isinstance(table, DriveTable):
+        return table.digest()
+    digest = 0
     for batch in table.batches(2000):
-        for name, column in zip(batch.schema.names, batch.columns):
-            values = column
-            digest.update(f"{name} {values.type} {len(values)}".encode())
-            while pa.types.is_list(values.type) or pa.types.is_large_list(values.type):
-                digest.update(np.asarray(values.value_lengths()).tobytes())
+        for name, values in zip(batch.schema.names, batch.columns):
+            digest = add(digest, name.encode(), np.int64(len(values)).tobytes())
+            while pa.types.is_list(values.type):
+                digest = add(digest, np.asarray(values.value_lengths()).tobytes())
                 values = values.flatten()
-            digest.update(np.asarray(values).tobytes())
-    return digest.hexdigest()
+            digest = add(digest, FORMATS[values.type].encode(), np.asarray(values).tobytes())
+    return digest
 
 
 def batches(urls, params=None, after=None, **options):
     """A digest of every batch of one epoch of all rows, and that no row is lost or there twice. `after` is called when
     the first batch has come."""
-    with mlaas.Loader(
-        urls, [1, 0][: len(urls)], {**PARAMS, **(params or {})}, "all", shuffle=True, **options
-    ) as loader:
+    with loaded(urls, params, **options) as loader:
         digests, rows = [], []
         for batch in loader:
             digests.append(digest_batch(batch))
@@ -82,14 +106,20 @@ def batches(urls, params=None, after=None, **options):
 
 
 def digest_batch(batch):
-    digest = hashlib.sha256()
-    for array in (batch.x, batch.mask, batch.y, batch.w, batch.file, batch.entry):
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
+    if isinstance(batch, DriveBatch):
+        return batch.digest
+    arrays = (batch.x, batch.mask, batch.y, batch.w, batch.file, batch.entry)
+    return add(0, *(np.ascontiguousarray(array).tobytes() for array in arrays))
+
+
+def add(digest, *parts):
+    for part in parts:
+        digest = zlib.crc32(part, digest)
+    return digest
 
 
 def rows_of(batch):
-    return list(zip(batch.file.tolist(), batch.entry.tolist()))
+    return list(zip(np.asarray(batch.file).tolist(), np.asarray(batch.entry).tolist()))
 
 
 def within(seconds, work):
@@ -105,6 +135,8 @@ def within(seconds, work):
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     thread.join(seconds)
+    if not outcome:
+        remote_drive.kill_all()
     assert outcome, f"nothing came within {seconds} s"
     if isinstance(outcome[0], BaseException) and not isinstance(outcome[0], mlaas.Error):
         raise outcome[0]

@@ -3,7 +3,7 @@
 import mlaas
 import pytest
 from fault_proxy import FaultProxy
-from remote_runs import batches, columns, digest_columns, write_jagged, write_jagged_sample
+from remote_runs import batches, columns, digest_columns, opened, write_jagged, write_jagged_sample
 
 pytestmark = pytest.mark.slow
 
@@ -71,7 +71,7 @@ def test_columns_and_batches_are_equal(kind, place, sample, local):
         urls.append(url)
     assert [columns(url, **options) for url in urls] == local[0]
     assert batches(urls, **options) == local[1]
-    with mlaas.open(urls[0], **options) as file, mlaas.open(sample[0]) as same:
+    with opened(urls[0], **options) as file, opened(sample[0]) as same:
         assert (file.info["id"], file.info["size"]) == (same.info["id"], same.info["size"])
 
 
@@ -103,15 +103,15 @@ def test_few_requests_bring_little_more_than_is_needed(kind, request, large):
         def reads():
             return proxy.requests["GET"] + proxy.requests["read"] + proxy.requests["readv"]
 
-        with mlaas.open(url) as file:
+        with opened(url) as file:
             assert len(file["events"]) == CLUSTERS * 16000
             assert reads() <= 2  # head and tail
-            before, opened = reads(), file.info["read_requests"]
-            assert opened <= 4
+            before, at_first = reads(), file.info["read_requests"]
+            assert at_first <= 4
             assert digest_columns(file["events"]) == columns(str(large))
             assert reads() - before <= 2 * CLUSTERS
             info = file.info
-            assert info["read_requests"] - opened == reads() - before
+            assert info["read_requests"] - at_first == reads() - before
             assert proxy.bytes_down <= 1.10 * info["bytes_read"]
         dataset = mlaas.Dataset([url], [1], {"batch_size": 2000, "width": 5}).scan()
         proxy.reset()

@@ -8,7 +8,7 @@ import fault_modes as faults
 import mlaas
 import pytest
 from fault_proxy import FaultProxy
-from remote_runs import PARAMS, batches, columns, digest_columns, rows_of, within, write_jagged_sample
+from remote_runs import PARAMS, batches, columns, digest_columns, loaded, opened, rows_of, within, write_jagged_sample
 
 pytestmark = pytest.mark.slow
 
@@ -120,7 +120,7 @@ def test_opening_survives(kind, fault, places):
     mode = place.proxy.mode = place.mode(fault)
 
     def work():
-        with mlaas.open(place.urls[0], remote=REMOTE) as file:
+        with opened(place.urls[0], remote=REMOTE) as file:
             return len(file["events"]), file.info["size"]
 
     assert within(IN_TIME, work) == (18000, (place.server.data / place.names[0]).stat().st_size)
@@ -131,7 +131,7 @@ def test_opening_survives(kind, fault, places):
 @pytest.mark.parametrize("kind, fault", CASES)
 def test_reading_all_columns_survives(kind, fault, places, local):
     place = places(kind)
-    with mlaas.open(place.urls[0], remote=REMOTE) as file:
+    with opened(place.urls[0], remote=REMOTE) as file:
         mode = place.proxy.mode = place.mode(fault)
         assert within(IN_TIME, lambda: digest_columns(file["events"])) == local[0][0]
         assert mode.struck or fault in ("truncated-parts", "redirect", "wait")
@@ -181,7 +181,7 @@ def test_what_stays_wrong_is_an_error_in_time(kind, fault, places):
     place = places(kind)
     make, expected, words = FINAL[kind][fault]
     remote = {**REMOTE, "deadline": 1.2, "timeout": 0.4, "connect_timeout": 0.4}
-    with mlaas.open(place.urls[1], remote=remote) as file:
+    with opened(place.urls[1], remote=remote) as file:
         place.proxy.mode = make() if make else faults.Redirect(place.proxy.http())
         place.proxy.reset()
         start = time.monotonic()
@@ -259,7 +259,7 @@ def test_run_that_was_cut_and_resumed_sees_each_event_once(pair, local):
     rows = []
 
     def loader():
-        return mlaas.Loader(urls[0], [1, 0], PARAMS, "all", shuffle=True, remote=remote)
+        return loaded(urls[0], remote=remote)
 
     def first():
         with loader() as run:
