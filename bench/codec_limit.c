@@ -4,8 +4,8 @@
 #define _GNU_SOURCE
 #include "codec_limit.h"
 
-#include "rootio/ntuple.h"
-#include "rootio/tree.h"
+#include "rootio/ntuple/ntuple.h"
+#include "rootio/tree/tree.h"
 
 #include <fcntl.h>
 #include <libdeflate.h>

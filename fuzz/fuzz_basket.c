@@ -2,8 +2,8 @@
  * the plan, the second how the rest is taken: as a record of a file, as a basket in the tree's record, or as values and
  * offsets alone.
  */
-#include "rootio/decode.h"
-#include "rootio/type_name.h"
+#include "rootio/value/decode.h"
+#include "rootio/value/type_name.h"
 
 #include <stdlib.h>
 #include <string.h>

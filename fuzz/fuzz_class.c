@@ -2,9 +2,9 @@
  * whether the class has a frame, how many entries there are and whether their ends are given.
  */
 #include "../tests/rootio/classes.h"
-#include "rootio/class_node.h"
-#include "rootio/decode.h"
-#include "rootio/type_name.h"
+#include "rootio/value/class_node.h"
+#include "rootio/value/decode.h"
+#include "rootio/value/type_name.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* Hostile files: header, key lists, directories, and the payloads behind the keys, whatever codec they are in. */
-#include "rootio/container.h"
+#include "rootio/container/container.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,7 +1,7 @@
 /* A page's bytes by the type of a column: type, bits, elements (2 bytes), a range of them (2 bytes each), then the
  * page, which is cut or filled to its size. Page and values have not a byte to spare.
  */
-#include "rootio/ntuple_page.h"
+#include "rootio/ntuple/page.h"
 
 #include <stdlib.h>
 #include <string.h>

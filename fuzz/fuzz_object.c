@@ -1,8 +1,8 @@
 /* Hostile objects: every key of a file that is no table, read by the file's own streamer info into items, each of which
  * is looked at, as a histogram too.
  */
-#include "rootio/object_value.h"
-#include "rootio/table.h"
+#include "rootio/object/value.h"
+#include "rootio/table/table.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* Hostile files: container, streamer info, every tree and every ntuple, from memory. Reading values is fuzz_basket's.
  */
-#include "rootio/ntuple.h"
-#include "rootio/tree.h"
+#include "rootio/ntuple/ntuple.h"
+#include "rootio/tree/tree.h"
 
 #include <string.h>
 

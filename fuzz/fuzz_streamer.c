@@ -1,6 +1,6 @@
 /* Hostile streamer info: the list itself, who derives from whom, and the nodes of every class in it. */
 #include "record_fuzz.h"
-#include "rootio/layout.h"
+#include "rootio/record/layout.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

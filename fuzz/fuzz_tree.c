@@ -1,7 +1,7 @@
 /* Hostile trees: four bytes of length, so many of streamer info, then a tree's record; every branch of it is planned.
  */
 #include "record_fuzz.h"
-#include "rootio/branch_plan.h"
+#include "rootio/tree/branch_plan.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

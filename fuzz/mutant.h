@@ -4,8 +4,8 @@
 #ifndef MLAAS_FUZZ_MUTANT_H
 #define MLAAS_FUZZ_MUTANT_H
 
-#include "rootio/basket.h"
-#include "rootio/table.h"
+#include "rootio/container/basket.h"
+#include "rootio/table/table.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -2,8 +2,8 @@
 #ifndef MLAAS_FUZZ_RECORD_FUZZ_H
 #define MLAAS_FUZZ_RECORD_FUZZ_H
 
-#include "rootio/class_node.h"
-#include "rootio/container.h"
+#include "rootio/value/class_node.h"
+#include "rootio/container/container.h"
 
 #include <stdlib.h>
 #include <string.h>

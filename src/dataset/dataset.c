@@ -4,7 +4,7 @@
 #include "dataset/params_value.h"
 
 #include "base/error.h"
-#include "rootio/table.h"
+#include "rootio/table/table.h"
 
 #include <math.h>
 #include <mlaas/place.h>

@@ -2,7 +2,7 @@
 #include "dataset/access.h"
 
 #include "base/error.h"
-#include "rootio/table.h"
+#include "rootio/table/table.h"
 
 enum { KEPT_SHARE = 8, MOST_IDLE = 64 }; /* files wait open while less than this part of the ceiling is held */
 

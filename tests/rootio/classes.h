@@ -2,7 +2,7 @@
 #ifndef MLAAS_TESTS_ROOTIO_CLASSES_H
 #define MLAAS_TESTS_ROOTIO_CLASSES_H
 
-#include "rootio/streamer.h"
+#include "rootio/record/streamer.h"
 
 #define NUMBER(member, code)                                                                                           \
   { .kind = "TStreamerBasicType", .name = member, .title = "", .type_name = "", .type = code }

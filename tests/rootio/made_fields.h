@@ -4,7 +4,7 @@
 
 #include "base/context.h"
 #include "column/arrow.h"
-#include "rootio/ntuple_job.h"
+#include "rootio/read/ntuple_job.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

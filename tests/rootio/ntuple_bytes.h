@@ -4,7 +4,7 @@
 #ifndef MLAAS_TESTS_ROOTIO_NTUPLE_BYTES_H
 #define MLAAS_TESTS_ROOTIO_NTUPLE_BYTES_H
 
-#include "rootio/ntuple.h"
+#include "rootio/ntuple/ntuple.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,8 +2,8 @@
 #ifndef MLAAS_TESTS_ROOTIO_PLANS_H
 #define MLAAS_TESTS_ROOTIO_PLANS_H
 
-#include "rootio/decode.h"
-#include "rootio/type_name.h"
+#include "rootio/value/decode.h"
+#include "rootio/value/type_name.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

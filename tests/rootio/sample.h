@@ -3,7 +3,7 @@
 #define MLAAS_TESTS_ROOTIO_SAMPLE_H
 
 #include "base/memory.h"
-#include "rootio/tree.h"
+#include "rootio/tree/tree.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

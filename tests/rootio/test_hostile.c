@@ -1,10 +1,11 @@
 /* Files made to do harm, from small ones with a few bytes changed: what they claim must cost neither memory nor time.
- * Baskets, codecs and ntuples have their own in test_basket.c, test_decode.c, test_codec.c and test_ntuple_hostile.c.
+ * Baskets, codecs and ntuples have their own in container/test_basket.c, value/test_decode.c, container/test_codec.c
+ * and ntuple/test_hostile.c.
  */
-#include "rootio/class_node.h"
-#include "rootio/layout.h"
-#include "rootio/table.h"
-#include "rootio/type_name.h"
+#include "rootio/value/class_node.h"
+#include "rootio/record/layout.h"
+#include "rootio/table/table.h"
+#include "rootio/value/type_name.h"
 #include "sample.h"
 
 #include <libdeflate.h>
