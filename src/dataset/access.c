@@ -43,19 +43,6 @@ static enum mlaas_status open_reader(const char *const *branches, size_t count, 
   return status;
 }
 
-enum mlaas_status mlaas_dataset_open_table(const struct mlaas_dataset *dataset, struct mlaas_file *file,
-                                           struct mlaas_table **table, struct mlaas_error *error) {
-  struct mlaas_table *alone = NULL;
-  MLAAS_TRY(mlaas_table_open(file, dataset->params.table, &alone, error));
-  if (!dataset->params.friends) {
-    *table = alone;
-    return MLAAS_OK;
-  }
-  enum mlaas_status status = mlaas_table_with_friends(alone, table, error);
-  mlaas_table_close(alone);
-  return status;
-}
-
 enum mlaas_status mlaas_access_open(const struct mlaas_dataset *dataset, size_t index, const char *const *branches,
                                     size_t count, struct mlaas_access *access, struct mlaas_error *error) {
   const struct mlaas_dataset_file *file = &dataset->files[index];

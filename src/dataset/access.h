@@ -16,9 +16,6 @@ struct mlaas_access {
   int64_t row_stored; /* compressed */
 };
 
-/* The table of a file that is open, with the columns of its friends where the parameters say so. */
-enum mlaas_status mlaas_dataset_open_table(const struct mlaas_dataset *dataset, struct mlaas_file *file,
-                                           struct mlaas_table **table, struct mlaas_error *error);
 /* Opens file `index` for `count` branches. A file that is not the one the data set was opened with is STALE; errors:
  * those of opening, NOT_FOUND. On failure *access holds nothing. */
 enum mlaas_status mlaas_access_open(const struct mlaas_dataset *dataset, size_t index, const char *const *branches,

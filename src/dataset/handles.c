@@ -1,5 +1,5 @@
 /* Files that are open, and what they cost. Knows no branches. */
-#include "dataset/access.h"
+#include "dataset/dataset.h"
 
 #include "base/error.h"
 #include "rootio/table/table.h"
@@ -53,6 +53,20 @@ static struct mlaas_handle *wake(struct mlaas_handles *handles, size_t index) {
   return handle;
 }
 
+/* With the columns of its friends where the parameters say so. */
+static enum mlaas_status open_table(const struct mlaas_dataset *dataset, struct mlaas_file *file,
+                                    struct mlaas_table **table, struct mlaas_error *error) {
+  struct mlaas_table *alone = NULL;
+  MLAAS_TRY(mlaas_table_open(file, dataset->params.table, &alone, error));
+  if (!dataset->params.friends) {
+    *table = alone;
+    return MLAAS_OK;
+  }
+  enum mlaas_status status = mlaas_table_with_friends(alone, table, error);
+  mlaas_table_close(alone);
+  return status;
+}
+
 enum mlaas_status mlaas_handle_open(const struct mlaas_dataset *dataset, size_t index, struct mlaas_handle **handle,
                                     bool *fresh, struct mlaas_error *error) {
   struct mlaas_handles *handles = handles_of(dataset);
@@ -66,7 +80,7 @@ enum mlaas_status mlaas_handle_open(const struct mlaas_dataset *dataset, size_t 
   made->index = index;
   enum mlaas_status status = mlaas_file_open(dataset->context, dataset->files[index].place, &made->file, error);
   if (status == MLAAS_OK)
-    status = mlaas_dataset_open_table(dataset, made->file, &made->table, error);
+    status = open_table(dataset, made->file, &made->table, error);
   if (status != MLAAS_OK) {
     free_handle(made);
     return status;

@@ -16,7 +16,7 @@ enum mlaas_status mlaas_dataset_check_lost(const struct mlaas_dataset *dataset, 
  * have given comes from others of their group. */
 enum mlaas_status mlaas_dataset_quotas(const struct mlaas_dataset *dataset, struct mlaas_plan_source *sources,
                                        struct mlaas_error *error);
-/* dataset.c: the plan without the files that were lost. */
+/* dataset_open.c: the plan without the files that were lost. */
 enum mlaas_status mlaas_dataset_replan(struct mlaas_dataset *dataset, struct mlaas_error *error);
 
 #endif
