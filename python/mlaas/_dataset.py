@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _core
 from ._errors import ArgumentError
+from ._html import html_table
 from ._places import Files, Remote, expand, hidden
 from ._recipe import Recipe, Specs, _plain, params_text
 from ._units import Limits, parse_bytes, parse_limits
@@ -259,10 +260,8 @@ class Dataset:
         return f"<mlaas.Dataset of {len(self._files)} files ({names}), {state}>"
 
     def _repr_html_(self) -> str:
-        from ._file import _html_table
-
         rows = [(f["url"], f["entries"], f["quota"], f["label"]) for f in json.loads(self._open().describe())["files"]]
-        return _html_table(repr(self), ("file", "entries", "used", "label"), rows)
+        return html_table(repr(self), ("file", "entries", "used", "label"), rows)
 
 
 def specs(

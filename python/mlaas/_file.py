@@ -7,7 +7,6 @@ fork() they open themselves again in the child at the first use, and a pickle of
 from __future__ import annotations
 
 import copy
-import html
 import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from . import _core
 from ._arrays import collect
 from ._errors import ArgumentError, NotFoundError, StateError, UnsupportedError
+from ._html import html_table
 from ._objects import Object, read_object
 from ._places import Name, Remote, context_limits, expand_one, hidden
 from ._units import Limits, parse_bytes, show_bytes
@@ -154,7 +154,7 @@ class File:
 
     def _repr_html_(self) -> str:
         rows = [] if self._closed else self._open().tables() + list(self.objects.items())
-        return _html_table(repr(self), ("path", "class"), rows)
+        return html_table(repr(self), ("path", "class"), rows)
 
 
 def open(
@@ -405,7 +405,7 @@ class Table:
             for name, reason in self.unsupported.items()
             if self._columns is None
         ]
-        return _html_table(repr(self), ("column", "type", "title", "stored"), rows)
+        return html_table(repr(self), ("column", "type", "title", "stored"), rows)
 
 
 def _range(start: int, stop: int | None, entries: int) -> tuple[int, int]:
@@ -414,17 +414,3 @@ def _range(start: int, stop: int | None, entries: int) -> tuple[int, int]:
     if start < 0 or stop < 0:
         raise ArgumentError(f"entries [{start}, {stop}) were asked for; both must be 0 or more")
     return min(start, stop), stop
-
-
-def _html_table(caption: str, names: Sequence[str], rows: Sequence[Sequence[Any]], most: int = 1000) -> str:
-    def cells(row: Sequence[Any], tag: str) -> str:
-        return (
-            "<tr>"
-            + "".join(f"<{tag} style='text-align:left'>{html.escape(str(cell))}</{tag}>" for cell in row)
-            + "</tr>"
-        )
-
-    body = "".join(cells(row, "td") for row in rows[:most])
-    more = f"<tr><td>... {len(rows) - most} more</td></tr>" if len(rows) > most else ""
-    head = f"<p><code>{html.escape(caption)}</code></p><table><thead>{cells(names, 'th')}</thead>"
-    return f"{head}<tbody>{body}{more}</tbody></table>"

@@ -15,6 +15,7 @@ import numpy as np
 
 from . import _core
 from ._errors import ArgumentError, NotFoundError, SchemaError, UnsupportedError
+from ._html import html_table
 
 
 class Unreadable(NamedTuple):
@@ -165,10 +166,8 @@ class Object:
         return value if isinstance(value, str) else repr(self)
 
     def _repr_html_(self) -> str:
-        from ._file import _html_table
-
         rows = [(name, owner, _short(self._values[name])) for name, owner, _ in self._members]
-        return _html_table(repr(self), ("member", "class", "value"), rows or [("", self._class_name, self._brief())])
+        return html_table(repr(self), ("member", "class", "value"), rows or [("", self._class_name, self._brief())])
 
 
 # ---- axes and histograms ----

@@ -13,7 +13,8 @@ import numpy as np
 from . import _core
 from ._arrays import Jagged
 from ._errors import ArgumentError, SchemaError
-from ._file import Table, _html_table
+from ._file import Table
+from ._html import html_table
 
 #: Values of a mask.
 VALID, PADDING, MISSING = 0, 1, 2
@@ -154,7 +155,7 @@ class Recipe:
 
     def _repr_html_(self) -> str:
         rows = [(name, slots, ", ".join(names)) for name, _, slots, _, names in self._inputs]
-        return _html_table(repr(self), ("input", "slots", "features"), rows)
+        return html_table(repr(self), ("input", "slots", "features"), rows)
 
 
 # ---- anything -> Arrow batches ----

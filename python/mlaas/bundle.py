@@ -18,6 +18,7 @@ import numpy as np
 from . import report
 from ._errors import ArgumentError, FormatError, IOError, NotFoundError, UnsupportedError
 from ._predictor import open_predictor
+from ._scores import stream_scores
 from .train._checkpoint import swap_in, sync_tree
 
 FORMAT, VERSION = "mlaas-model", 1
@@ -216,8 +217,6 @@ class Bundle:
         if isinstance(data, (str, os.PathLike)) or (
             isinstance(data, (list, tuple)) and data and isinstance(data[0], (str, os.PathLike))
         ):
-            from .predict import stream_scores
-
             parts = [score for _, score in stream_scores(self, data, rename=rename, batch_size=batch_size)]
         else:
             parts = list(self._predict_table(data, batch_size))

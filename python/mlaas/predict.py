@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from . import bundle as bundles
 from ._errors import (
     ArgumentError,
     ChecksumError,
@@ -23,7 +24,9 @@ from ._errors import (
     TimeoutError,
     UnsupportedError,
 )
+from ._file import open as open_file
 from ._places import expand
+from ._scores import stream_scores
 from .formats._names import COMPRESSED, by_name
 from .progress import costs_text
 from .progress import make as make_progress
@@ -39,30 +42,6 @@ NEVER_SEEN = -1
 def file_list(files, redirector=None, remote=None) -> list:
     """The files that are meant, as for mlaas.Dataset."""
     return expand(files, redirector, remote).names
-
-
-def _open(bundle, files, rename, batch_size, memory=None, threads=None, limits=None, remote=None):
-    from . import Dataset
-
-    trained = bundle.info.get("training", {}).get("params", {})
-    params = {"friends": True} if trained.get("friends") else {}
-    how = {"memory": memory, "threads": threads, "limits": limits, "remote": remote}
-    dataset = Dataset(files, None, params, recipe=bundle.recipe, rename=rename, **how)
-    return dataset, dataset.loader("all", shuffle=False, batch_size=batch_size)
-
-
-def stream_scores(
-    bundle, files, *, rename=None, batch_size=8192, memory=None, threads=None, limits=None, remote=None, costs=None
-):
-    """Yields (batch, scores) over all entries of all files in order. `costs` gets what reading took, at the end."""
-    dataset, loader = _open(bundle, file_list(files, None, remote), rename, batch_size, memory, threads, limits, remote)
-    try:
-        for batch in loader:
-            yield batch, bundle.model.predict(batch.inputs)
-    finally:
-        loader.close()
-        if costs is not None:
-            costs.update(dataset.source)
 
 
 def score_names(bundle, tag=None) -> list:
@@ -199,8 +178,6 @@ def _identifiers(bundle, table, rename) -> list:
 
 def _identifier_reader(file, plan, how):
     """A function (start, stop) -> {identifier: values} for one file."""
-    from . import open as open_file
-
     source = open_file(file, **{key: how.get(key) for key in ("limits", "remote")})
     table = source[plan.bundle.recipe.table if plan.bundle.recipe.table in source else None]
     names = _identifiers(plan.bundle, table, plan.rename)
@@ -296,8 +273,6 @@ def predict(
     "fail", or "skip" ("quota" is the same here): a file that cannot be read or is damaged has no output and None for
     its path. verbose: say what reading each file took.
     """
-    from . import bundle as bundles
-
     if not isinstance(bundle, bundles.Bundle):
         bundle = bundles.load(bundle, backend)
     elif backend:
