@@ -1,5 +1,7 @@
 /* Every JSON of ours that comes from outside: params, recipe, specs, global-specs. The first byte chooses. What parses
  * has to be written, and read back to the same text. */
+#include "base/context.h"
+
 #include <mlaas/dataset.h>
 
 #include <stdint.h>
@@ -48,6 +50,21 @@ static void try_specs(const char *text, size_t size) {
   mlaas_specs_free(again);
 }
 
+/* The options of remote files that the parameters set are within their bounds. */
+static void try_remote(const char *text) {
+  static struct mlaas_context *context;
+  struct mlaas_context_options options = {.size = sizeof options, .memory = 64 << 20, .threads = 1};
+  struct mlaas_context *derived = NULL;
+  if ((!context && mlaas_context_new(&options, &context, NULL) != MLAAS_OK) ||
+      mlaas_params_context(text, context, &derived, NULL) != MLAAS_OK)
+    abort();
+  const struct mlaas_remote_options *remote = mlaas_context_remote(derived);
+  if (remote->connect_ms < 1 || remote->timeout_ms < 1 || remote->deadline_ms < 1 || remote->cache < 0 ||
+      remote->retries > 1000)
+    abort();
+  mlaas_context_put(derived);
+}
+
 static void try_params(const char *text) {
   char *first = NULL, *second = NULL;
   if (strstr(text, "exclude_branches") || mlaas_params_check(text, &first, NULL) != MLAAS_OK)
@@ -55,6 +72,7 @@ static void try_params(const char *text) {
   if (mlaas_params_check(first, &second, NULL) != MLAAS_OK)
     abort();
   same(first, second);
+  try_remote(text);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
