@@ -71,9 +71,9 @@ struct mlaas_wire {
    * single ones by the wire itself. Content of another size or tag than at opening is STALE, an answer that ends early
    * IO and transient. No fetch lasts longer than timeout_ms without a byte. */
   void (*start)(void *handle, struct mlaas_fetch *fetch);
-  /* Makes `done` come soon, with CANCELLED unless all was there already; the caller waits for it. Not called once the
-   * caller has seen done, but the two may cross: `fetch` stays valid until both have returned, and a cancel that finds
-   * done called or about to be called does nothing. */
+  /* Makes `done` come soon, with CANCELLED unless all was there already; the caller waits for it. Not called before
+   * start has returned, nor once the caller has seen done, but the two may cross: `fetch` stays valid until both have
+   * returned, and a cancel that finds done called or about to be called does nothing. */
   void (*cancel)(void *handle, struct mlaas_fetch *fetch);
   /* "adler32:0a1b2c3d" as the server says it. UNSUPPORTED where it does not. */
   enum mlaas_status (*checksum)(void *handle, char *text, size_t size, struct mlaas_error *error);
@@ -81,7 +81,7 @@ struct mlaas_wire {
   enum mlaas_status (*list)(const char *url, const struct mlaas_remote_options *options,
                             bool (*entry)(void *context, const struct mlaas_wire_entry *entry), void *context,
                             struct mlaas_error *error);
-  /* Nothing is on its way. Does not wait for the server. */
+  /* Nothing is on its way, and every start and cancel has returned. Does not wait for the server. */
   void (*close)(void *handle);
 };
 

@@ -227,12 +227,15 @@ static struct mlaas_flight *take_next(struct mlaas_cache *cache) {
 }
 
 static void flight_done(struct mlaas_fetch *fetch);
+static void tell_wire(struct mlaas_flight *flight);
 
+/* `done` may come before start returns, also on another thread: the handle and the remote stay until it has, and a
+ * cancel that came meanwhile is told then. */
 static void start(struct mlaas_flight *flight) {
   struct mlaas_remote *remote = flight->remote;
   struct mlaas_cache *cache = remote->cache;
   struct mlaas_opened *opened = remote->opened;
-  opened->count++;
+  opened->count += 2; /* the flight's and ours */
   remote->in_flight++;
   remote->counters.retries += flight->is_repeat;
   flight->opened = opened;
@@ -241,10 +244,19 @@ static void start(struct mlaas_flight *flight) {
   append(flight);
   flight->began_ms = mlaas_now_ms();
   flight->fetch = (struct mlaas_fetch){.ranges = flight->ranges, .num_ranges = flight->count, .done = flight_done};
-  flight->count_refs++; /* the wire's: done may free it before start returns */
+  flight->count_refs += 2; /* the wire's and ours */
+  flight->starting = true;
+  remote->starting++;
   pthread_mutex_unlock(&cache->lock);
   opened->wire->start(opened->file.handle, &flight->fetch);
   pthread_mutex_lock(&cache->lock);
+  flight->starting = false;
+  if (flight->cancelled && flight->state == MLAAS_FLIGHT_STARTED)
+    tell_wire(flight);
+  mlaas_flight_put(flight);
+  mlaas_opened_put(remote, opened);
+  if (--remote->starting == 0 && remote->closing)
+    pthread_cond_broadcast(&remote->changed);
 }
 
 void mlaas_cache_pump(struct mlaas_cache *cache) {
@@ -328,12 +340,9 @@ static void flight_done(struct mlaas_fetch *fetch) {
   mlaas_cache_put(cache);
 }
 
-void mlaas_flight_cancel(struct mlaas_flight *flight) {
+static void tell_wire(struct mlaas_flight *flight) {
   struct mlaas_cache *cache = flight->remote->cache;
-  if (flight->state != MLAAS_FLIGHT_STARTED || flight->cancelled)
-    return;
   struct mlaas_opened *opened = flight->opened;
-  flight->cancelled = true;
   flight->count_refs++;
   opened->count++; /* its handle must outlast the call */
   pthread_mutex_unlock(&cache->lock);
@@ -341,6 +350,14 @@ void mlaas_flight_cancel(struct mlaas_flight *flight) {
   pthread_mutex_lock(&cache->lock);
   mlaas_opened_put(flight->remote, opened);
   mlaas_flight_put(flight);
+}
+
+void mlaas_flight_cancel(struct mlaas_flight *flight) {
+  if (flight->state != MLAAS_FLIGHT_STARTED || flight->cancelled)
+    return;
+  flight->cancelled = true;
+  if (!flight->starting)
+    tell_wire(flight);
 }
 
 void mlaas_remote_ground(struct mlaas_remote *remote) {

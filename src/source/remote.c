@@ -98,7 +98,7 @@ static void end_flights(struct mlaas_remote *remote) {
       mlaas_flight_withdraw(flight);
   }
   mlaas_remote_ground(remote);
-  while (remote->in_flight > 0) {
+  while (remote->in_flight > 0 || remote->starting > 0) {
     struct mlaas_flight *flight = remote->started;
     while (flight && flight->cancelled)
       flight = flight->next;

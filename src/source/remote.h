@@ -152,7 +152,7 @@ struct mlaas_remote {
   struct mlaas_span **spans; /* ascending, none overlaps */
   size_t num_spans, room_spans;
   struct mlaas_flight *started;
-  int in_flight;
+  int in_flight, starting;
   int64_t not_before_ms;   /* reading ahead waits so long after a failure */
   int64_t calls, consumed; /* announcements: how many there were, of which the latest was read from */
   int64_t slack;           /* bytes that may still be read in vain around small ranges */
@@ -199,6 +199,7 @@ struct mlaas_flight {
   bool announced; /* all of it are spans that were */
   bool ahead;     /* nobody waits for it yet */
   bool cancelled; /* by us */
+  bool starting;  /* its wire's start has not returned */
   bool is_direct; /* fills a reader's memory, too */
   bool is_repeat; /* counts as a retry when it starts */
   int failures, count_refs;

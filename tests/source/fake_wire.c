@@ -19,7 +19,7 @@ enum { MOST_FILES = 16 };
 struct handle {
   struct fake_file *file;
   int64_t size; /* when it was opened */
-  int in_flight;
+  int in_flight, starting;
 };
 
 struct request {
@@ -252,6 +252,7 @@ static void fake_start_fetch(void *opened, struct mlaas_fetch *fetch) {
   pthread_mutex_lock(&lock);
   in_flight++;
   handle->in_flight++;
+  handle->starting++;
   violations += !keeps_contract(handle, fetch) || now > file->limits.most_requests * handles;
   if (now > atomic_load(&file->most_at_once))
     atomic_store(&file->most_at_once, now);
@@ -266,6 +267,11 @@ static void fake_start_fetch(void *opened, struct mlaas_fetch *fetch) {
   pthread_mutex_unlock(&lock);
   if (inside)
     answer(request);
+  if (inside && file->linger_us)
+    nanosleep(&(struct timespec){.tv_nsec = file->linger_us * 1000L}, NULL);
+  pthread_mutex_lock(&lock);
+  handle->starting--;
+  pthread_mutex_unlock(&lock);
 }
 
 static void fake_cancel(void *opened, struct mlaas_fetch *fetch) {
@@ -306,7 +312,7 @@ static enum mlaas_status fake_list(const char *url, const struct mlaas_remote_op
 static void fake_close(void *opened) {
   struct handle *handle = opened;
   pthread_mutex_lock(&lock);
-  violations += handle->in_flight != 0;
+  violations += handle->in_flight != 0 || handle->starting != 0;
   handles--;
   pthread_mutex_unlock(&lock);
   free(handle);

@@ -29,7 +29,8 @@ struct fake_file {
   char tag[64];
   struct mlaas_wire_file limits; /* most_ranges, most_range_bytes, most_request_bytes, gap, most_requests */
   int delay_us;
-  bool at_once; /* done is called within start */
+  bool at_once;  /* done is called within start */
+  int linger_us; /* so long after it, start returns */
   int64_t retry_after_ms;
   /* The next `bad_fetches` and `bad_opens` fail in this way, those before `good_fetches` do not; then one in
    * `bad_one_in` in any way, if that is not 0. */

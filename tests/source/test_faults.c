@@ -5,6 +5,7 @@
 #include "base/memory.h"
 
 #include <pthread.h>
+#include <sched.h>
 
 enum { THREADS = 4, FILES = 3 };
 
@@ -114,6 +115,42 @@ static void and_with_both(void **state) {
   run_threads(100000, 5, 4);
 }
 
+/* ---- done before start returns ---- */
+
+static void *announce_first(void *argument) {
+  int64_t range[][2] = {{1000000, 20000}};
+  announce(argument, range, 1);
+  return NULL;
+}
+
+/* The thread that starts requests of one file starts those of another too, which may be read and closed meanwhile. */
+static void a_file_is_not_closed_while_a_request_of_it_is_started(void **state) {
+  (void)state;
+  struct mlaas_context *context = make_context(0, 0, 0);
+  struct mlaas_source *sources[2];
+  struct fake_file *files[2];
+  pthread_t thread;
+  int64_t range[][2] = {{1000000, 20000}};
+  for (int i = 0; i < 2; i++) {
+    const char *name = i ? "fake://x/1" : "fake://x/0";
+    files[i] = fake_wire_serve(name, bytes, SIZE);
+    files[i]->at_once = true;
+    sources[i] = open_file(context, name);
+    files[i]->linger_us = 40000;
+  }
+  long before[] = {atomic_load(&files[0]->fetches), atomic_load(&files[1]->fetches)};
+  assert_int_equal(pthread_create(&thread, NULL, announce_first, sources[0]), 0);
+  while (atomic_load(&files[0]->fetches) == before[0])
+    sched_yield();
+  announce(sources[1], range, 1);
+  while (atomic_load(&files[1]->fetches) == before[1])
+    sched_yield();
+  assert_reads(sources[1], 1000000, 20000);
+  mlaas_source_put(sources[1]); /* the made-up wire counts what is closed too early */
+  pthread_join(thread, NULL);
+  close_all(context, sources[0]);
+}
+
 /* ---- memory ---- */
 
 static enum mlaas_status read_and_announce(struct mlaas_source *source) {
@@ -201,7 +238,7 @@ int main(void) {
       TEST(threads_read_right_in_good_weather),      TEST(threads_read_right_in_bad_weather),
       TEST(threads_read_right_with_a_tiny_cache),    TEST(and_with_both),
       TEST(opening_survives_each_failed_allocation), TEST(reading_survives_each_failed_allocation),
-      TEST(reading_survives_each_failed_request),
+      TEST(reading_survives_each_failed_request),    TEST(a_file_is_not_closed_while_a_request_of_it_is_started),
   };
 #undef TEST
   return cmocka_run_group_tests(tests, NULL, NULL);
