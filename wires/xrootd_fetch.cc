@@ -73,16 +73,21 @@ void finish_with(Job *job, const XrdCl::XRootDStatus &status) {
   }
   if (needs_reopening(status))
     forget_file(job);
-  std::string server, access;
-  {
-    std::lock_guard<std::mutex> guard(handle->lock);
-    server = handle->server;
-    access = handle->address.access;
+  enum mlaas_status failed;
+  try {
+    std::string server, access;
+    {
+      std::lock_guard<std::mutex> guard(handle->lock);
+      server = handle->server;
+      access = handle->address.access;
+    }
+    char what[400];
+    snprintf(what, sizeof what, "reading %lld bytes in %zu ranges from %s failed", (long long)job->bytes,
+             fetch->num_ranges, server.c_str());
+    failed = fail_with(&fetch->error, status, &fetch->transient, what, access);
+  } catch (const std::bad_alloc &) { /* who called may be C, or XrdCl */
+    failed = fail(&fetch->error, MLAAS_MEMORY, "out of memory for an answer of an XRootD server");
   }
-  char what[400];
-  snprintf(what, sizeof what, "reading %lld bytes in %zu ranges from %s failed", (long long)job->bytes,
-           fetch->num_ranges, server.c_str());
-  enum mlaas_status failed = fail_with(&fetch->error, status, &fetch->transient, what, access);
   finish(job, failed);
 }
 
@@ -288,6 +293,12 @@ void end_opening(Handle *handle, std::vector<SharedJob> *jobs) {
   jobs->swap(handle->waiting);
 }
 
+/* What it had is let go without the lock; whoever cancels it looks at the same time. */
+void give_file(Job *job, SharedFile file) {
+  std::lock_guard<std::mutex> guard(job->handle->lock);
+  job->file.swap(file);
+}
+
 void fail_opening(Handle *handle, const XrdCl::XRootDStatus &status) {
   std::vector<SharedJob> jobs;
   end_opening(handle, &jobs);
@@ -330,7 +341,7 @@ private:
     for (const SharedJob &job : jobs) {
       job->fetch->requests += requests;
       requests = 0; /* the first one pays */
-      job->file = file;
+      give_file(job.get(), file);
       if (same)
         send(job);
       else
@@ -363,10 +374,13 @@ void open_again(Handle *handle) {
 
 /* Either the job has an open file now, or it waits for one. */
 void send_or_wait(Handle *handle, const SharedJob &job) {
+  SharedHandle kept = handle->shared_from_this(); /* once the job is in the queue it may be cancelled, and all closed */
+  SharedFile file;
   {
     std::lock_guard<std::mutex> guard(handle->lock);
-    job->file = handle->file;
+    file = handle->file;
   }
+  give_file(job.get(), std::move(file));
   if (job->file && job->file->IsOpen()) {
     send(job);
     return;
@@ -458,7 +472,12 @@ void cancel_fetch(void *opaque, struct mlaas_fetch *fetch) {
   if (job->end.wait_for(guard, grace, [&] { return job->ended; }))
     return;
   guard.unlock();
-  disconnect(job->file);
+  SharedFile file;
+  {
+    std::lock_guard<std::mutex> again(handle->lock);
+    file = job->file;
+  }
+  disconnect(file);
 }
 
 } // namespace mlaas

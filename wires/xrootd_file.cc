@@ -4,6 +4,7 @@
 #include <XrdCl/XrdClConstants.hh>
 
 #include <algorithm>
+#include <cctype>
 #include <cstdio>
 #include <cstring>
 #include <new>
@@ -207,6 +208,8 @@ enum mlaas_status ask_checksum(void *opaque, char *text, size_t size, struct mla
   std::string said = buffer ? buffer->ToString() : "";
   said = said.c_str(); /* up to its first zero byte */
   size_t blank = said.find(' '), digits = 0;
+  for (char &c : said)
+    c = iscntrl((unsigned char)c) ? '?' : c;
   if (blank != std::string::npos)
     digits = strspn(said.c_str() + blank + 1, "0123456789abcdefABCDEF");
   if (blank == std::string::npos || blank == 0 || digits == 0 || blank + 1 + digits >= size)

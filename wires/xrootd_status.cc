@@ -4,6 +4,7 @@
 
 #include <XProtocol/XProtocol.hh>
 
+#include <cctype>
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
@@ -24,8 +25,11 @@ enum mlaas_status fail(struct mlaas_error *error, enum mlaas_status status, cons
   return status;
 }
 
-/* What follows a "?" may be a token, what stands before an "@" a password. */
+/* What follows a "?" may be a token, what stands before an "@" a password. Nor does a server write to terminals. */
 std::string without_secrets(const std::string &text) {
+  constexpr size_t longest = 16 * 1024; /* servers may say more than anybody reads */
+  if (text.size() > longest)
+    return without_secrets(text.substr(0, longest));
   std::string clean;
   size_t word = 0; /* where the word begins in `clean` */
   bool query = false;
@@ -37,6 +41,8 @@ std::string without_secrets(const std::string &text) {
       query = false;
       clean += c == '\n' || c == '\t' ? ' ' : c;
       word = clean.size();
+    } else if (iscntrl((unsigned char)c)) {
+      clean += '?';
     } else if (c == '?') {
       query = true;
     } else if (c == '@' && !query) {
