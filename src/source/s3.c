@@ -104,7 +104,16 @@ static char *trim(char *text) {
   return text;
 }
 
+/* Part of a header, or what one is made with. */
+static enum mlaas_status check_plain(const char *value, const char *what, struct mlaas_error *error) {
+  for (const char *c = value; *c; c++)
+    if (*c <= 0x20 || *c >= 0x7f)
+      return mlaas_fail(error, MLAAS_ARGUMENT, "the %s for S3 has characters that none has", what);
+  return MLAAS_OK;
+}
+
 static enum mlaas_status keep(char *out, size_t size, const char *value, struct mlaas_error *error) {
+  MLAAS_TRY(check_plain(value, "key", error));
   if (strlen(value) >= size)
     return mlaas_fail(error, MLAAS_ARGUMENT, "a key for S3 is longer than %zu characters", size - 1);
   snprintf(out, size, "%s", value);
@@ -112,13 +121,13 @@ static enum mlaas_status keep(char *out, size_t size, const char *value, struct 
 }
 
 static enum mlaas_status keep_session(struct mlaas_s3_keys *keys, const char *value, struct mlaas_error *error) {
+  if (keys->session)
+    explicit_bzero(keys->session, strlen(keys->session));
   mlaas_free(keys->session);
   keys->session = NULL;
   if (!value || !*value)
     return MLAAS_OK;
-  for (const char *c = value; *c; c++)
-    if (*c <= 0x20 || *c >= 0x7f)
-      return mlaas_fail(error, MLAAS_ARGUMENT, "the session token for S3 has characters that none has");
+  MLAAS_TRY(check_plain(value, "session token", error));
   keys->session = mlaas_strdup(value);
   return keys->session ? MLAAS_OK : mlaas_fail(error, MLAAS_MEMORY, "no memory for a session token");
 }

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_PAGE = 16 << 20, MOST_PAGES = 20000, MOST_TEXT = 2048 };
+enum { MOST_PAGE = 16 << 20, MOST_PAGES = 20000, MOST_TEXT = 4096 };
 
 struct listing {
   const char *bucket; /* "s3://BUCKET/" */
@@ -22,7 +22,10 @@ struct listing {
   bool in_object, in_folder, stopped, is_listing;
   char key[MOST_TEXT];
   int64_t size;
-  char token[MOST_TEXT]; /* of the next page, "": there is none */
+  char token[MOST_TEXT];  /* of the next page, "": there is none */
+  char before[MOST_TEXT]; /* the one of this page */
+  bool truncated;         /* there is a next page */
+  const char *problem;    /* names would be left out */
 };
 
 static bool tell(struct listing *listing, const char *key, int64_t size, bool is_directory) {
@@ -51,18 +54,26 @@ static bool open_element(void *context, const char *name) {
   return true;
 }
 
-static void keep(char *out, const char *text) { snprintf(out, MOST_TEXT, "%s", strlen(text) < MOST_TEXT ? text : ""); }
+static bool keep(struct listing *listing, char *out, const char *text) {
+  if (strlen(text) >= MOST_TEXT)
+    listing->problem = "a key or token that is too long";
+  else
+    snprintf(out, MOST_TEXT, "%s", text);
+  return !listing->problem;
+}
 
 static bool close_element(void *context, const char *name, const char *text) {
   struct listing *listing = context;
   if (listing->in_object && strcmp(name, "Key") == 0)
-    keep(listing->key, text);
+    return keep(listing, listing->key, text);
   else if (listing->in_object && strcmp(name, "Size") == 0)
     listing->size = isdigit((unsigned char)*text) ? strtoll(text, NULL, 10) : -1;
   else if (listing->in_folder && strcmp(name, "Prefix") == 0)
     return tell(listing, text, -1, true);
   else if (strcmp(name, "NextContinuationToken") == 0)
-    keep(listing->token, text);
+    return keep(listing, listing->token, text);
+  else if (strcmp(name, "IsTruncated") == 0)
+    listing->truncated = strcmp(text, "true") == 0;
   else if (strcmp(name, "CommonPrefixes") == 0)
     listing->in_folder = false;
   else if (strcmp(name, "Contents") == 0) {
@@ -92,18 +103,31 @@ static enum mlaas_status page_url(const struct mlaas_http_site *site, const stru
   return fits ? MLAAS_OK : mlaas_fail(error, MLAAS_ARGUMENT, "the URL is too long");
 }
 
+/* A list that lacks names is none. */
+static enum mlaas_status check_page(const struct listing *listing, const char *server, struct mlaas_error *error) {
+  const char *problem = listing->problem;
+  if (!problem && listing->truncated && !listing->token[0])
+    problem = "that there is more, but not where";
+  if (!problem && listing->token[0] && strcmp(listing->token, listing->before) == 0)
+    problem = "the same next page twice";
+  return problem ? mlaas_fail(error, MLAAS_FORMAT, "%s lists %s", server, problem) : MLAAS_OK;
+}
+
 static enum mlaas_status read_page(const struct mlaas_http_site *site, struct listing *listing, char *url,
                                    struct mlaas_error *error) {
   MLAAS_TRY(page_url(site, listing, url, error));
   struct mlaas_http_exchange exchange = {.method = "GET", .url = url, .most = MOST_PAGE};
   enum mlaas_status status = mlaas_http_exchange_run(site, &exchange, error);
+  memcpy(listing->before, listing->token, sizeof listing->before);
   listing->token[0] = 0;
-  listing->is_listing = false;
+  listing->is_listing = listing->truncated = false;
   const struct mlaas_xml_events events = {open_element, close_element, listing};
   if (status == MLAAS_OK)
     status = mlaas_xml_parse(exchange.text ? exchange.text : "", exchange.size, &events, error);
   if (status == MLAAS_OK && !listing->is_listing)
     status = mlaas_fail(error, MLAAS_FORMAT, "%s answers with what is no list of a bucket", exchange.server);
+  if (status == MLAAS_OK && !listing->stopped)
+    status = check_page(listing, exchange.server, error);
   mlaas_http_exchange_reset(&exchange);
   return status;
 }

@@ -1,10 +1,12 @@
 """HTTP, WebDAV and S3 against real servers: nginx, XRootD's HTTP, moto; and a proxy that does wrong. The wire alone is
 driven by tests/source/wire_probe.c; what comes of it all is read with mlaas.open."""
 
+import http.server
 import json
 import os
 import random
 import subprocess
+import threading
 import zlib
 from pathlib import Path
 
@@ -228,6 +230,38 @@ def test_a_long_bucket_is_listed_page_by_page(s3):
     for number in range(25):  # the server's pages have ten
         s3.put(f"many/{number}", b"")
     assert len(entries(s3.s3("many/"), environment=s3.environment)) == 25
+
+
+OBJECT, MORE = "<Contents><Key>d/x.root</Key><Size>1</Size></Contents>", "<IsTruncated>true</IsTruncated>"
+
+
+@pytest.mark.parametrize(
+    "page, word",
+    [
+        (OBJECT + MORE, "but not where"),
+        (f"{OBJECT}{MORE}<NextContinuationToken>a</NextContinuationToken>", "the same next page twice"),
+        (f"{OBJECT}{MORE}<NextContinuationToken>{'a' * 5000}</NextContinuationToken>", "too long"),
+        (f"<Contents><Key>d/{'x' * 5000}</Key></Contents>", "too long"),
+    ],
+)
+def test_a_list_of_a_bucket_that_lacks_names_is_refused(page, word):
+    class Pages(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            body = f"<ListBucketResult>{page}</ListBucketResult>".encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Pages) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        where = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}"}
+        (answer,) = ask("s3://bucket/d/", "list", environment=where)
+        server.shutdown()
+    assert answer["status"] == "FORMAT" and word in answer["message"], answer
 
 
 # ---- faults, as the wire tells them: trying again is for the layer above ----
