@@ -17,9 +17,9 @@ static void fill(char *to, size_t size, PyObject *text) {
   PyObject *bytes = text ? PyUnicode_AsEncodedString(text, "utf-8", "replace") : NULL;
   const char *from = bytes ? PyBytes_AsString(bytes) : "";
   size_t length = strlen(from);
-  length = length < size ? length : size - 1;
-  while (length && length == size - 1 && ((unsigned char)from[length] & 0xc0) == 0x80) /* no half characters */
-    length--;
+  if (length >= size)
+    for (length = size - 1; length && ((unsigned char)from[length] & 0xc0) == 0x80;) /* no half characters */
+      length--;
   memcpy(to, from, length);
   to[length] = '\0';
   Py_XDECREF(bytes);
@@ -65,15 +65,25 @@ struct handle {
   PyObject *kept; /* a list of what the pointers below point into */
   const char **texts;
   struct mlaas_foreign_column *columns;
-  struct ArrowSchema *schema; /* in a capsule of `kept` */
+  PyObject *capsule;          /* in `kept`: of a table its schema's, of a reader that which claims memory for it */
+  struct ArrowSchema *schema; /* of a table, in a capsule of `kept`; also of its readers */
+  size_t *chosen;             /* columns of a reader */
+  size_t num_chosen;
 };
 
 static void drop(struct handle *handle) {
+  free(handle->chosen);
   free(handle->texts);
   free(handle->columns);
   Py_XDECREF(handle->kept);
   Py_XDECREF(handle->object);
   free(handle);
+}
+
+/* What claims memory for a reader may live longer than it, in Python. */
+static void end_claims(const struct handle *handle) {
+  if (handle->chosen && PyCapsule_SetName(handle->capsule, "mlaas_purse of a closed reader") != 0)
+    PyErr_Clear();
 }
 
 static void close_handle(void *handle) {
@@ -83,6 +93,7 @@ static void close_handle(void *handle) {
   PyObject *result = PyObject_CallMethod(((struct handle *)handle)->object, "close", NULL);
   Py_XDECREF(result);
   PyErr_Clear();
+  end_claims(handle);
   drop(handle);
   PyGILState_Release(state);
 }
@@ -225,6 +236,7 @@ static bool describe_column(struct handle *handle, PyObject *row, struct mlaas_f
 static bool describe_schema(struct handle *handle) {
   PyObject *schema = keep(handle, PyObject_GetAttrString(handle->object, "schema"));
   PyObject *capsule = schema ? keep(handle, PyObject_CallMethod(schema, "__arrow_c_schema__", NULL)) : NULL;
+  handle->capsule = capsule;
   handle->schema = capsule ? core_schema_of(capsule) : NULL;
   return handle->schema != NULL;
 }
@@ -274,8 +286,12 @@ static enum mlaas_status open_table(void *file, size_t i, struct mlaas_foreign_t
 /* ---- readers ---- */
 
 static PyObject *call_claim(PyObject *capsule, PyObject *number) {
+  if (!PyCapsule_IsValid(capsule, "mlaas_purse")) {
+    PyErr_SetString(PyExc_ValueError, "the reader that this memory was for is closed");
+    return NULL;
+  }
   struct mlaas_foreign_purse *purse = PyCapsule_GetPointer(capsule, "mlaas_purse");
-  long long bytes = purse ? PyLong_AsLongLong(number) : 0;
+  long long bytes = PyLong_AsLongLong(number);
   if (PyErr_Occurred())
     return NULL;
   return PyBool_FromLong(purse->claim(purse, bytes));
@@ -284,13 +300,6 @@ static PyObject *call_claim(PyObject *capsule, PyObject *number) {
 static PyMethodDef claim_method = {"claim", call_claim, METH_O,
                                    "claim(bytes): counts them under the ceiling (negative: gives them back); whether "
                                    "they fit."};
-
-static PyObject *make_claim(struct mlaas_foreign_purse *purse) {
-  PyObject *capsule = PyCapsule_New(purse, "mlaas_purse", NULL);
-  PyObject *function = capsule ? PyCFunction_New(&claim_method, capsule) : NULL;
-  Py_XDECREF(capsule);
-  return function;
-}
 
 static PyObject *make_list(const size_t *columns, size_t count) {
   PyObject *list = PyList_New((Py_ssize_t)count);
@@ -302,33 +311,92 @@ static PyObject *make_list(const size_t *columns, size_t count) {
   return list;
 }
 
+/* A handle for a reader that is not made yet: its columns and their schema, which outlive the table. */
+static struct handle *new_reader(struct handle *table, const size_t *columns, size_t num_columns,
+                                 struct mlaas_foreign_purse *purse) {
+  struct handle *made = new_handle(Py_NewRef(Py_None));
+  if (!made)
+    return NULL;
+  made->chosen = malloc((num_columns + 1) * sizeof *made->chosen);
+  made->capsule = keep(made, PyCapsule_New(purse, "mlaas_purse", NULL));
+  if (!made->chosen)
+    PyErr_NoMemory();
+  if (!made->chosen || !made->capsule || !keep(made, Py_NewRef(table->capsule))) {
+    drop(made);
+    return NULL;
+  }
+  memcpy(made->chosen, columns, num_columns * sizeof *columns);
+  made->num_chosen = num_columns;
+  made->schema = table->schema;
+  return made;
+}
+
 static enum mlaas_status open_reader(void *table, const size_t *columns, size_t num_columns,
                                      struct mlaas_foreign_purse *purse, void **reader, struct mlaas_error *error) {
   if (stopped)
     return too_late(error);
   PyGILState_STATE state = PyGILState_Ensure();
-  PyObject *list = make_list(columns, num_columns), *function = make_claim(purse), *object = NULL;
-  if (list && function)
+  struct handle *made = new_reader(table, columns, num_columns, purse);
+  PyObject *list = made ? make_list(columns, num_columns) : NULL;
+  PyObject *function = list ? PyCFunction_New(&claim_method, made->capsule) : NULL, *object = NULL;
+  if (function)
     object = PyObject_CallMethod(((struct handle *)table)->object, "reader", "OO", list, function);
   Py_XDECREF(list);
   Py_XDECREF(function);
-  *reader = new_handle(object);
-  enum mlaas_status status = *reader ? MLAAS_OK : explain(error);
+  enum mlaas_status status = MLAAS_OK;
+  if (object) {
+    Py_DECREF(made->object);
+    made->object = object;
+  } else {
+    status = explain(error);
+    if (made) {
+      end_claims(made);
+      drop(made);
+    }
+    made = NULL;
+  }
+  *reader = made;
   PyGILState_Release(state);
   return status;
 }
 
-static enum mlaas_status read_rows(void *reader, int64_t start, int64_t stop, struct ArrowArray *array,
+/* What is read has to lie in memory as the table's schema says: nothing later could tell. As deep as that schema. */
+static bool is_same_layout(const struct ArrowSchema *promised, const struct ArrowSchema *given) {
+  if (strcmp(promised->format, given->format) != 0 || promised->n_children != given->n_children || given->dictionary)
+    return false;
+  for (int64_t i = 0; i < promised->n_children; i++)
+    if (!is_same_layout(promised->children[i], given->children[i]))
+      return false;
+  return true;
+}
+
+static bool is_as_promised(const struct handle *reader, PyObject *capsule) {
+  const struct ArrowSchema *given = core_schema_of(capsule);
+  if (!given)
+    return false;
+  bool same = given->n_children == (int64_t)reader->num_chosen;
+  size_t i = 0;
+  while (same && i < reader->num_chosen) {
+    same = is_same_layout(reader->schema->children[reader->chosen[i]], given->children[i]);
+    i += same;
+  }
+  if (!same)
+    PyErr_Format(PyExc_TypeError, "%zu columns were read, where %zu were asked for; column %zu is of another type",
+                 (size_t)given->n_children, reader->num_chosen, i);
+  return same;
+}
+
+static enum mlaas_status read_rows(void *handle, int64_t start, int64_t stop, struct ArrowArray *array,
                                    struct mlaas_error *error) {
   if (stopped)
     return too_late(error);
+  const struct handle *reader = handle;
   enum mlaas_status status = MLAAS_OK;
   PyGILState_STATE state = PyGILState_Ensure();
-  PyObject *rows =
-      PyObject_CallMethod(((struct handle *)reader)->object, "read", "LL", (long long)start, (long long)stop);
-  PyObject *pair = rows ? PyObject_CallMethod(rows, "__arrow_c_array__", NULL) : NULL, *capsule = NULL;
-  if (pair && PyTuple_Check(pair))
-    capsule = PyTuple_GetItem(pair, 1); /* borrowed */
+  PyObject *rows = PyObject_CallMethod(reader->object, "read", "LL", (long long)start, (long long)stop);
+  PyObject *pair = rows ? PyObject_CallMethod(rows, "__arrow_c_array__", NULL) : NULL, *schema, *capsule = NULL;
+  if (pair && PyArg_ParseTuple(pair, "OO", &schema, &capsule) && !is_as_promised(reader, schema))
+    capsule = NULL;
   struct ArrowArray *given = capsule ? core_array_of(capsule) : NULL;
   if (given) {
     *array = *given;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import importlib
 import json
 import os
 import subprocess
@@ -434,6 +435,55 @@ def test_a_library_that_is_missing_is_named(tmp_path, monkeypatch):
     (tmp_path / "x.h5").write_bytes(b"\x89HDF\r\n\x1a\n")
     with pytest.raises(mlaas.UnsupportedError, match="pip install h5py"):
         mlaas.open(tmp_path / "x.h5")
+
+
+def test_rows_of_another_type_than_promised_are_refused(tmp_path, monkeypatch):
+    """Arrow's arrays do not say how long their buffers are: what is read as eight bytes a value has to have them."""
+    rows = importlib.import_module("mlaas.formats._rows")
+    pq.write_table(pa.table({"a": np.arange(10.0), "b": [[1], []] * 5}), tmp_path / "x.parquet")
+    right = rows.Reader.read
+    for column, type_ in (("a", pa.int8()), ("b", pa.list_(pa.int8())), ("a", pa.dictionary(pa.int32(), pa.float64()))):
+
+        def wrong(self, start, stop, column=column, type_=type_):
+            read = pa.RecordBatch.from_struct_array(right(self, start, stop))
+            i = read.schema.get_field_index(column)
+            values = read[i].dictionary_encode() if pa.types.is_dictionary(type_) else read[i].cast(type_)
+            return read.set_column(i, column, values)
+
+        monkeypatch.setattr(rows.Reader, "read", wrong)
+        refused(tmp_path / "x.parquet", "INTERNAL", f"column {'ab'.index(column)} is of another type")
+
+
+def test_memory_is_not_claimed_for_a_reader_that_is_closed(tmp_path, monkeypatch):
+    pq.write_table(pa.table({"a": np.arange(10.0)}), tmp_path / "x.parquet")
+    rows, kept = importlib.import_module("mlaas.formats._rows"), []
+    right = rows.Table.reader
+    monkeypatch.setattr(
+        rows.Table,
+        "reader",
+        lambda self, columns, claim: kept.append(claim) or right(self, columns, claim),
+    )
+    table = mlaas.open(tmp_path / "x.parquet")[None]
+    table.arrays()
+    assert kept
+    del table
+    for claim in kept:
+        with pytest.raises(ValueError, match="closed"):
+            claim(-(2**63))
+
+
+def test_a_long_message_is_not_cut_within_a_character(tmp_path, monkeypatch):
+    (tmp_path / "x.csv").write_text("a\n1\n")
+
+    def fail(*_):
+        raise mlaas.FormatError(text)
+
+    monkeypatch.setattr(mlaas.formats._host, "open_file", fail)
+    for before in range(4):
+        text = "x" * before + "\u20ac" * 1000
+        with pytest.raises(mlaas.FormatError) as caught:
+            mlaas.open(tmp_path / "x.csv")
+        assert "\ufffd" not in str(caught.value) and "\u20ac" * 100 in str(caught.value)
 
 
 def test_other_file_systems(tmp_path):

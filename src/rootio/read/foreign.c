@@ -21,7 +21,7 @@ struct mlaas_foreign_reader {
 
 static bool claim(struct mlaas_foreign_purse *purse, int64_t bytes) {
   struct mlaas_foreign_reader *reader = (struct mlaas_foreign_reader *)(void *)purse;
-  if (bytes < 0 && -bytes <= reader->claimed)
+  if (bytes < 0 && bytes >= -reader->claimed)
     mlaas_budget_return(reader->budget, -bytes);
   else if (bytes < 0 || mlaas_budget_claim(reader->budget, bytes, NULL) != MLAAS_OK)
     return false;

@@ -182,6 +182,9 @@ static enum mlaas_status make_plain(struct maker *maker, const struct ArrowSchem
 
 static enum mlaas_status make_node(struct maker *maker, const struct ArrowSchema *schema, int64_t depth,
                                    struct mlaas_node *node) {
+  if (schema->dictionary) /* the values are elsewhere: these would be their numbers */
+    return mlaas_fail(maker->error, MLAAS_INTERNAL, "Arrow type %s was given with a dictionary, which nothing reads",
+                      schema->format);
   if (depth >= maker->deepest)
     return mlaas_fail(maker->error, MLAAS_LIMIT, "its type is nested deeper than %lld levels (max_nesting)",
                       (long long)maker->deepest);

@@ -144,6 +144,7 @@ static void close_reader(void *reader) { ((struct reader *)reader)->format->clos
 static void trim(void *handle) {
   struct reader *reader = handle;
   reader->format->trimmed++;
+  assert_false(reader->purse->claim(reader->purse, INT64_MIN));
   assert_true(reader->purse->claim(reader->purse, -reader->format->claims));
   reader->format->claimed = false;
   reader->format->claims = 0;
@@ -331,6 +332,21 @@ static void what_contradicts_itself_is_refused(void **state) {
   read_fails("is missing");
 }
 
+static void values_with_a_dictionary_are_refused(void **state) {
+  (void)state;
+  struct mlaas_error error;
+  struct mlaas_table *table = NULL;
+  struct mlaas_context *context = new_context(0);
+  for (size_t i = 0; i < 2; i++) { /* of a column, of the items of lists */
+    struct ArrowSchema *of = i ? &item_schema : &column_schemas[0];
+    of->dictionary = &column_schemas[2];
+    assert_int_equal(open_made(context, &table, &error), MLAAS_INTERNAL);
+    assert_non_null(strstr(error.message, "dictionary"));
+    of->dictionary = NULL;
+  }
+  end(context);
+}
+
 static void what_a_reader_holds_is_counted_and_let_go(void **state) {
   (void)state;
   struct mlaas_context *context = new_context(1 << 20);
@@ -421,6 +437,7 @@ int main(void) {
       cmocka_unit_test(others_are_left_to_the_root_reader),
       cmocka_unit_test(columns_are_copied_into_the_form_of_this_library),
       cmocka_unit_test(what_contradicts_itself_is_refused),
+      cmocka_unit_test(values_with_a_dictionary_are_refused),
       cmocka_unit_test(what_a_reader_holds_is_counted_and_let_go),
       cmocka_unit_test(every_allocation_may_fail),
       cmocka_unit_test(a_data_set_takes_them),
