@@ -137,11 +137,13 @@ enum mlaas_status mlaas_early_take(struct mlaas_early *early, size_t item, void 
   enum mlaas_status status = MLAAS_OK;
   *result = NULL;
   pthread_mutex_lock(&early->lock);
-  struct slot *slot = find(early, item);
-  while (slot && slot->state == RUNNING && status == MLAAS_OK) {
-    mlaas_condition_wait(&early->changed, &early->lock, POLL_MS);
-    if (slot->state == RUNNING && mlaas_cancelled())
+  struct slot *slot; /* found anew each time: another caller may have taken it, and its place gone to another item */
+  while ((slot = find(early, item)) && slot->state == RUNNING) {
+    if (mlaas_cancelled()) {
       status = mlaas_fail(error, MLAAS_CANCELLED, "the work was cancelled");
+      break;
+    }
+    mlaas_condition_wait(&early->changed, &early->lock, POLL_MS);
   }
   if (slot && slot->state != RUNNING) { /* what was not begun the caller does at once */
     *result = slot->result;

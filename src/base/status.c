@@ -39,6 +39,13 @@ size_t mlaas_error_format(const struct mlaas_error *error, char *text, size_t si
   return n < 0 ? 0 : (size_t)n;
 }
 
+/* Names and words of others' files and servers are in messages, and messages go to terminals. */
+static void tame(char *text) {
+  for (; *text; text++)
+    if (((unsigned char)*text < ' ' && *text != '\n' && *text != '\t') || *text == 0x7f)
+      *text = '?';
+}
+
 __attribute__((format(printf, 4, 0))) static enum mlaas_status
 fill(struct mlaas_error *error, enum mlaas_status status, int64_t offset, const char *format, va_list arguments) {
   if (!error)
@@ -48,6 +55,7 @@ fill(struct mlaas_error *error, enum mlaas_status status, int64_t offset, const 
   error->offset = offset;
   error->where[0] = 0;
   vsnprintf(error->message, sizeof error->message, format, arguments);
+  tame(error->message);
   return status;
 }
 
@@ -90,6 +98,7 @@ enum mlaas_status mlaas_fail_in(struct mlaas_error *error, enum mlaas_status sta
   va_start(arguments, format);
   vsnprintf(outer, sizeof outer, format, arguments);
   va_end(arguments);
+  tame(outer);
   memcpy(inner, error->where, sizeof inner);
   size_t used = strlen(outer);
   memcpy(error->where, outer, used + 1);

@@ -90,7 +90,7 @@ const char *mlaas_http_reply_tag(const struct mlaas_http_reply *reply) {
 
 /* A tag in quotes was an ETag, any other a date. Only like is compared with like. */
 bool mlaas_http_reply_differs(const struct mlaas_http_reply *reply, const char *tag) {
-  if (!tag[0])
+  if (!tag[0] || strcmp(reply->etag, tag) == 0 || strcmp(reply->modified, tag) == 0)
     return false;
   bool was_etag = tag[0] == '"' || is_weak(tag) || !isalpha((unsigned char)tag[0]) || !strchr(tag, ',');
   const char *now = was_etag ? reply->etag : reply->modified;

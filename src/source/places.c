@@ -171,8 +171,13 @@ static enum mlaas_status add_pieces(struct expansion *to, char *text, const char
   return MLAAS_OK;
 }
 
-static enum mlaas_status add_lines(struct expansion *to, const char *name, char *text) {
+static enum mlaas_status add_lines(struct expansion *to, const char *name, char *text, size_t size) {
   size_t before = to->places->num_written;
+  if (strlen(text) != size) { /* names behind it would be left out without a word */
+    char where[400];
+    mlaas_place_show(name, where, sizeof where);
+    return mlaas_fail(to->error, MLAAS_FORMAT, "%s is no list of names: byte %zu is zero", where, strlen(text));
+  }
   bool mark = strncmp(text, "\xEF\xBB\xBF", 3) == 0;
   MLAAS_TRY(add_pieces(to, text + (mark ? 3 : 0), "\n"));
   char shown[400];
@@ -188,9 +193,9 @@ static bool is_binary(const char *head, size_t length) {
   return root || memchr(head, 0, length < HEAD_BYTES ? length : HEAD_BYTES);
 }
 
-/* The rest of a list into *text, behind the `used` bytes that are there. */
-static enum mlaas_status read_rest(struct expansion *to, FILE *in, const char *path, char **text, size_t used) {
-  size_t room = HEAD_BYTES + 1;
+/* The rest of a list into *text, behind the *size bytes that are there. */
+static enum mlaas_status read_rest(struct expansion *to, FILE *in, const char *path, char **text, size_t *size) {
+  size_t room = HEAD_BYTES + 1, used = *size;
   for (size_t got = used; got > 0; used += got) {
     if (used + 1 >= room) {
       char *larger = room < LARGEST_LIST ? mlaas_realloc(*text, room * 2) : NULL;
@@ -203,6 +208,7 @@ static enum mlaas_status read_rest(struct expansion *to, FILE *in, const char *p
     got = fread(*text + used, 1, room - used - 1, in);
   }
   (*text)[used] = 0;
+  *size = used;
   return ferror(in) ? mlaas_fail_errno(to->error, errno ? errno : EIO, "%s cannot be read", path) : MLAAS_OK;
 }
 
@@ -219,14 +225,14 @@ static enum mlaas_status add_file_or_list(struct expansion *to, const char *name
   if (!in)
     return mlaas_fail_errno(to->error, errno, "the file %s cannot be read", path);
   char *text = mlaas_alloc(HEAD_BYTES + 1);
-  size_t head = text ? fread(text, 1, HEAD_BYTES, in) : 0;
+  size_t size = text ? fread(text, 1, HEAD_BYTES, in) : 0;
   enum mlaas_status status = text ? MLAAS_OK : no_memory(to);
-  bool binary = text && is_binary(text, head);
+  bool binary = text && is_binary(text, size);
   if (status == MLAAS_OK && !binary)
-    status = read_rest(to, in, path, &text, head);
+    status = read_rest(to, in, path, &text, &size);
   fclose(in);
   if (status == MLAAS_OK)
-    status = binary ? add_name(to, name) : add_lines(to, name, text);
+    status = binary ? add_name(to, name) : add_lines(to, name, text, size);
   mlaas_free(text);
   return status;
 }
@@ -247,7 +253,7 @@ static enum mlaas_status add_remote_list(struct expansion *to, const char *url) 
   if (status != MLAAS_OK)
     mlaas_fail_in(to->error, status, "%s", shown);
   else
-    status = add_lines(to, url, text);
+    status = add_lines(to, url, text, (size_t)size);
   mlaas_free(text);
   return status;
 }

@@ -66,6 +66,50 @@ static void what_was_wanted_is_made_once_and_handed_out(void **state) {
   free(bench);
 }
 
+/* Two callers wait for the same item: one has it, the other nothing, and neither another item's. */
+struct rival {
+  struct mlaas_early *early;
+  pthread_barrier_t *start;
+  int wrong, taken;
+};
+
+static void *take_all(void *context) {
+  struct rival *rival = context;
+  struct mlaas_error error;
+  for (size_t i = 0; i < ITEMS; i++) {
+    void *result;
+    pthread_barrier_wait(rival->start);
+    mlaas_early_want(rival->early, i); /* the faster one is at the next barrier before the other one wakes */
+    rival->wrong += mlaas_early_take(rival->early, i, &result, &error) != MLAAS_OK;
+    rival->wrong += result && *(size_t *)result != i;
+    rival->taken += result != NULL;
+    free(result);
+    for (size_t k = i + 1; k < i + 3 && k < ITEMS; k++)
+      mlaas_early_want(rival->early, k);
+  }
+  return NULL;
+}
+
+static void rivals_do_not_get_what_they_did_not_ask_for(void **state) {
+  (void)state;
+  struct bench *bench = calloc(1, sizeof *bench);
+  struct mlaas_early *early = mlaas_early_new(4, make, drop, bench);
+  pthread_barrier_t start;
+  pthread_t threads[2];
+  struct rival rivals[2] = {{.early = early, .start = &start}, {.early = early, .start = &start}};
+  pthread_barrier_init(&start, NULL, 2);
+  for (size_t i = 0; i < 2; i++)
+    assert_int_equal(pthread_create(&threads[i], NULL, take_all, &rivals[i]), 0);
+  for (size_t i = 0; i < 2; i++) {
+    pthread_join(threads[i], NULL);
+    assert_int_equal(rivals[i].wrong, 0);
+  }
+  assert_true(rivals[0].taken + rivals[1].taken > 0);
+  pthread_barrier_destroy(&start);
+  mlaas_early_free(early);
+  free(bench);
+}
+
 static void a_full_house_takes_no_more(void **state) {
   (void)state;
   struct bench *bench = calloc(1, sizeof *bench);
@@ -155,6 +199,7 @@ static void a_child_leaves_it_alone(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(what_was_wanted_is_made_once_and_handed_out),
+                                     cmocka_unit_test(rivals_do_not_get_what_they_did_not_ask_for),
                                      cmocka_unit_test(a_full_house_takes_no_more),
                                      cmocka_unit_test(leaving_cancels_what_runs),
                                      cmocka_unit_test(a_waiting_caller_can_be_cancelled),

@@ -102,12 +102,22 @@ static void long_texts_are_cut_and_terminated(void **state) {
   assert_true(length > 1000);
 }
 
+static void messages_do_not_steer_terminals(void **state) {
+  (void)state;
+  struct mlaas_error error;
+  mlaas_fail(&error, MLAAS_IO, "the server says %s", "\x1b[2Jgone\x7f\r\n\tGr\xc3\xbc\xc3\x9f");
+  assert_string_equal(error.message, "the server says ?[2Jgone??\n\tGr\xc3\xbc\xc3\x9f");
+  mlaas_fail_in(&error, MLAAS_IO, "tree %s", "\x1b]0;x\a");
+  assert_string_equal(error.where, "tree ?]0;x?");
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(every_status_has_its_row),      cmocka_unit_test(the_stable_codes_stay),
-      cmocka_unit_test(an_unknown_status_is_internal), cmocka_unit_test(fail_writes_the_whole_struct),
-      cmocka_unit_test(errno_chooses_the_status),      cmocka_unit_test(the_layers_above_say_where),
-      cmocka_unit_test(success_gets_no_where),         cmocka_unit_test(long_texts_are_cut_and_terminated),
+      cmocka_unit_test(every_status_has_its_row),          cmocka_unit_test(the_stable_codes_stay),
+      cmocka_unit_test(an_unknown_status_is_internal),     cmocka_unit_test(fail_writes_the_whole_struct),
+      cmocka_unit_test(errno_chooses_the_status),          cmocka_unit_test(the_layers_above_say_where),
+      cmocka_unit_test(messages_do_not_steer_terminals),   cmocka_unit_test(success_gets_no_where),
+      cmocka_unit_test(long_texts_are_cut_and_terminated),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -203,6 +203,11 @@ static void lists_are_read(void **state) {
   write_file("text.csv", "a,b\n1,2\n", 8);
   assert_places(NULL, "text.csv", NULL, true, "text.csv");
   assert_places(NULL, "files.txt", NULL, false, "files.txt");
+  char cut[600] = "a.root\n";
+  memset(cut + 7, '\n', 593);
+  memcpy(cut + 560, "\0b.root", 7);
+  write_file("files.txt", cut, sizeof cut); /* behind what is looked at to tell a list from data */
+  assert_refused("files.txt", NULL, true, MLAAS_FORMAT, "byte 560 is zero");
   write_file("files.txt", "# nothing\n", 10);
   assert_refused("files.txt", NULL, true, MLAAS_ARGUMENT, "files.txt names no files");
   assert_refused("no.txt", "root://h", true, MLAAS_NOT_FOUND, "no.txt");
