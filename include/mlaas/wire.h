@@ -81,7 +81,9 @@ struct mlaas_wire {
   enum mlaas_status (*list)(const char *url, const struct mlaas_remote_options *options,
                             bool (*entry)(void *context, const struct mlaas_wire_entry *entry), void *context,
                             struct mlaas_error *error);
-  /* Nothing is on its way, and every start and cancel has returned. Does not wait for the server. */
+  /* Nothing is on its way: done was called for every fetch, and every start and cancel has returned; a call of done may
+   * not have returned yet, so a wire's own threads touch the handle no more once they call it. Does not wait for the
+   * server. */
   void (*close)(void *handle);
 };
 
