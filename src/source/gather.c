@@ -3,7 +3,11 @@
 
 #include <stdlib.h>
 
-enum { WASTE_DIVISOR = 10 };
+/* A request of its own costs its server and the way there a head of about 1 KiB each way and one round trip of one of
+ * some dozen connections. Bytes in vain are dearer to those who share the line than waiting is to us, so a gap is
+ * closed within a tenth of what is wanted, whatever the round trip; beyond, only where requests would ask for less than
+ * their heads take, and are more than fit side by side. Gaps longer than SINGLE_GAP are never cheaper than asking. */
+enum { WASTE_DIVISOR = 10, SINGLE_GAP = 256 << 10, SMALL_GAP = 64 << 10, SMALL_REQUEST = 2 << 10, FEW_REQUESTS = 32 };
 
 static int compare_ranges(const void *left, const void *right) {
   const struct mlaas_range *a = left, *b = right;
@@ -52,20 +56,45 @@ static bool is_thrifty(const struct mlaas_range *ranges, size_t count, int64_t g
   return waste <= wanted / WASTE_DIVISOR;
 }
 
-size_t mlaas_ranges_gather(const struct mlaas_range *ranges, size_t count, int64_t gap, struct mlaas_range *spans) {
-  int64_t good = gap, wanted = 0, waste = 0;
-  if (gap > 0 && !is_thrifty(ranges, count, gap)) { /* the largest gap that may be closed everywhere */
-    int64_t bad = gap;
-    good = 0;
-    while (bad - good > 1) {
-      int64_t middle = good + (bad - good) / 2;
-      if (is_thrifty(ranges, count, middle))
-        good = middle;
-      else
-        bad = middle;
-    }
+/* The largest gap, up to `most`, that may be closed everywhere. */
+static int64_t thrifty_gap(const struct mlaas_range *ranges, size_t count, int64_t most) {
+  if (most <= 0 || is_thrifty(ranges, count, most))
+    return most < 0 ? 0 : most;
+  int64_t good = 0, bad = most;
+  while (bad - good > 1) {
+    int64_t middle = good + (bad - good) / 2;
+    if (is_thrifty(ranges, count, middle))
+      good = middle;
+    else
+      bad = middle;
   }
-  return merge(ranges, count, good < 0 ? 0 : good, spans, &wanted, &waste);
+  return good;
+}
+
+size_t mlaas_ranges_gather(const struct mlaas_range *ranges, size_t count, int64_t gap, struct mlaas_range *spans) {
+  int64_t wanted = 0, waste = 0;
+  return merge(ranges, count, thrifty_gap(ranges, count, gap), spans, &wanted, &waste);
+}
+
+static bool is_sane(const struct mlaas_range *ranges, size_t count, int64_t gap) {
+  int64_t wanted = 0, waste = 0;
+  size_t requests = merge(ranges, count, gap, NULL, &wanted, &waste);
+  return requests <= FEW_REQUESTS || wanted / (int64_t)requests >= SMALL_REQUEST;
+}
+
+int64_t mlaas_ranges_single_gap(const struct mlaas_range *ranges, size_t count) {
+  int64_t gap = thrifty_gap(ranges, count, SINGLE_GAP);
+  if (gap >= SMALL_GAP || is_sane(ranges, count, gap))
+    return gap;
+  int64_t mad = gap, sane = SMALL_GAP; /* the smallest that is, if any */
+  while (sane - mad > 1) {
+    int64_t middle = mad + (sane - mad) / 2;
+    if (is_sane(ranges, count, middle))
+      sane = middle;
+    else
+      mad = middle;
+  }
+  return sane;
 }
 
 size_t mlaas_pieces_of(int64_t length, int64_t most) {

@@ -12,6 +12,10 @@ void mlaas_ranges_sort(struct mlaas_range *ranges, size_t count);
  * as all gaps together stay at most a tenth of what is wanted. span.data is left alone. */
 size_t mlaas_ranges_gather(const struct mlaas_range *ranges, size_t count, int64_t gap, struct mlaas_range *spans);
 
+/* The gap that is closed where every range is a request of its own: the largest that wastes at most a tenth of what is
+ * wanted, or more where requests would be so many and so small that their heads cost more than the bytes between. */
+int64_t mlaas_ranges_single_gap(const struct mlaas_range *ranges, size_t count);
+
 /* How many pieces of at most `most` bytes `length` bytes make, and piece i of it: all about equally long. */
 size_t mlaas_pieces_of(int64_t length, int64_t most);
 struct mlaas_range mlaas_piece_of(const struct mlaas_range *range, int64_t most, size_t i);

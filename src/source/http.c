@@ -15,7 +15,7 @@
 enum {
   MOST_RANGES = 200,
   GAP = 4 << 10,
-  SINGLE_GAP = 64 << 10,
+  SINGLE_GAP = 512, /* what else is joined is decided where requests are made: by their number */
   MOST_BYTES = 64 << 20,
   MOST_REQUESTS = 8,
   SMALL = 64 << 10
@@ -64,7 +64,7 @@ static void describe(const struct mlaas_http_file *file, const struct mlaas_http
                                   .most_ranges = MOST_RANGES,
                                   .most_range_bytes = MOST_BYTES,
                                   .most_request_bytes = MOST_BYTES,
-                                  .gap = file->site.is_s3 ? SINGLE_GAP : GAP,
+                                  .gap = exchange->single ? SINGLE_GAP : GAP,
                                   .most_requests = MOST_REQUESTS};
   snprintf(out->tag, sizeof out->tag, "%s", file->tag);
   const char *server = strstr(exchange->server, "://");

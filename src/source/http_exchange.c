@@ -37,6 +37,7 @@ static void begin(struct mlaas_http_task *task) {
 static void on_end(struct mlaas_http_request *request) {
   struct waiting *waiting = request->owner;
   pthread_mutex_lock(&waiting->mutex);
+  waiting->exchange->single = request->host && request->host->most_ranges == 1;
   waiting->ended = true;
   pthread_cond_signal(&waiting->changed);
   pthread_mutex_unlock(&waiting->mutex);

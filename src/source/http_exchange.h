@@ -17,6 +17,7 @@ struct mlaas_http_exchange {
   char *final_url; /* where the answer came from; mlaas_free */
   char server[MLAAS_HTTP_ORIGIN_SIZE];
   bool transient;
+  bool single; /* the server is known to answer one range a request only */
   int64_t requests;
 };
 

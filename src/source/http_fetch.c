@@ -4,6 +4,7 @@
 #include "source/http_file.h"
 
 #include "source/byteranges.h"
+#include "source/gather.h"
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -11,9 +12,9 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Lines of 8 KiB are what servers take, and this is not the only one. The gap is what single ranges may waste. Servers
- * with a limit to the number of ranges send the whole file beyond it. */
-enum { MOST_RANGE_TEXT = 6000, SINGLE_GAP = 64 << 10, SLACK = 64 << 10, FEW_RANGES = 8 };
+/* Lines of 8 KiB are what servers take, and this is not the only one. Servers with a limit to the number of ranges send
+ * the whole file beyond it. */
+enum { MOST_RANGE_TEXT = 6000, ONE_RANGE_TEXT = 64, SLACK = 64 << 10, FEW_RANGES = 8 };
 
 struct job;
 
@@ -43,15 +44,15 @@ struct job {
 
 char *mlaas_http_range_text(const struct mlaas_range *ranges, size_t count, size_t *next, size_t most, int64_t gap,
                             size_t *asked) {
-  char *text = mlaas_alloc(MOST_RANGE_TEXT + 64);
-  size_t used = 0;
+  size_t used = 0, size = (most > 1 ? MOST_RANGE_TEXT : 0) + ONE_RANGE_TEXT;
+  char *text = mlaas_alloc(size);
   *asked = 0;
-  while (text && *next < count && *asked < most && used < MOST_RANGE_TEXT) {
+  while (text && *next < count && *asked < most && used + ONE_RANGE_TEXT <= size) {
     int64_t first = ranges[*next].offset, end = first + ranges[*next].length;
     for (++*next; *next < count && ranges[*next].offset - end <= gap; ++*next)
       end = ranges[*next].offset + ranges[*next].length;
-    used += (size_t)snprintf(text + used, MOST_RANGE_TEXT + 64 - used, "%s%lld-%lld", *asked ? "," : "",
-                             (long long)first, (long long)end - 1);
+    used += (size_t)snprintf(text + used, size - used, "%s%lld-%lld", *asked ? "," : "", (long long)first,
+                             (long long)end - 1);
     ++*asked;
   }
   return text;
@@ -116,9 +117,18 @@ static bool refuse(struct piece *piece, enum mlaas_status status, bool transient
   return false;
 }
 
-static bool refuse_several(struct piece *piece) {
+/* What was answered where one range was asked for. */
+static bool refuse_answer(struct piece *piece, enum mlaas_status status, bool transient, const char *answered,
+                          const char *advice) {
+  char what[400];
+  snprintf(what, sizeof what, "answers %d with %s where bytes %.60s were asked for%s", piece->request.reply.status,
+           answered, piece->range, advice);
+  return refuse(piece, status, transient, what);
+}
+
+static bool refuse_several(struct piece *piece, const char *problem) {
   if (piece->asked == 1)
-    return refuse(piece, MLAAS_IO, true, "sends malformed parts");
+    return refuse_answer(piece, MLAAS_IO, true, problem ? problem : "malformed parts", "");
   piece->unable = true;
   return false;
 }
@@ -127,7 +137,9 @@ static bool refuse_changed(struct piece *piece) {
   return refuse(piece, MLAAS_STALE, false, "has another file now: it has changed since it was opened");
 }
 
-/* A whole file, which is welcome only where it is hardly more than what was asked for. */
+/* A whole file, which is welcome only where it is hardly more than what was asked for. Nothing of it is downloaded: the
+ * connection is closed. A server that gave parts before has a hiccup, or another stands in for it, and may be asked
+ * again; one that never did will not. */
 static bool begin_whole(struct piece *piece) {
   const struct mlaas_http_file *file = piece->job->file;
   if (piece->request.reply.length >= 0 && piece->request.reply.length != file->size)
@@ -135,9 +147,21 @@ static bool begin_whole(struct piece *piece) {
   if (file->size <= piece->wanted + SLACK && mlaas_scatter_begin(&piece->scatter, 0, file->size - 1, file->size))
     return true;
   if (piece->asked > 1)
-    return refuse_several(piece);
-  return refuse(piece, MLAAS_UNSUPPORTED, false,
-                "sends whole files only, where a part was asked for: copy the file from there before reading it");
+    return refuse_several(piece, NULL);
+  const struct mlaas_http_host *host = piece->request.host;
+  if (host && host->gives_parts)
+    return refuse_answer(piece, MLAAS_UNSUPPORTED, true, "the whole file", ", though it gave parts before");
+  return refuse_answer(piece, MLAAS_UNSUPPORTED, false, "the whole file",
+                       ": it gives whole files only; copy the file from there before reading it");
+}
+
+static bool refuse_part(struct piece *piece) {
+  const struct mlaas_http_reply *reply = &piece->request.reply;
+  char answered[80];
+  if (piece->asked > 1)
+    return refuse_several(piece, NULL);
+  snprintf(answered, sizeof answered, "bytes %lld-%lld", (long long)reply->first, (long long)reply->last);
+  return refuse_answer(piece, MLAAS_IO, true, answered, "");
 }
 
 static bool begin_part(struct piece *piece) {
@@ -148,14 +172,16 @@ static bool begin_part(struct piece *piece) {
     return true;
   }
   if (!reply->has_range || reply->first < 0 || reply->bad_range)
-    return piece->asked > 1 ? refuse_several(piece)
-                            : refuse(piece, MLAAS_IO, true, "sends a part without saying which (Content-Range)");
+    return refuse_several(piece, reply->bad_range ? "a malformed Content-Range" : "a part but no Content-Range");
   if (reply->total >= 0 && reply->total != file->size)
     return refuse_changed(piece);
   const struct mlaas_range *last = &piece->scatter.ranges[piece->count - 1];
-  bool fits = reply->last - reply->first < last->offset + last->length - piece->scatter.ranges[0].offset + SLACK;
+  int64_t first = piece->scatter.ranges[0].offset, end = last->offset + last->length;
+  bool fits = reply->last - reply->first < end - first + SLACK;
+  if (piece->asked == 1) /* of several, some servers send the first */
+    fits = fits && reply->first <= first && reply->last >= end - 1;
   if (!fits || !mlaas_scatter_begin(&piece->scatter, reply->first, reply->last, file->size))
-    return refuse(piece, MLAAS_IO, true, "sends another part than the one that was asked for");
+    return refuse_part(piece);
   return true;
 }
 
@@ -178,17 +204,17 @@ static bool on_bytes(struct mlaas_http_request *request, const char *data, size_
     return mlaas_scatter_write(&piece->scatter, data, size) ||
            refuse(piece, MLAAS_IO, true, "sends more bytes than it says");
   if (request->delivered > piece->wanted * 2 + (1 << 20))
-    return refuse_several(piece);
+    return refuse_several(piece, "far more bytes");
   if (mlaas_byteranges_feed(&piece->parser, data, size))
     return true;
-  return piece->parser.changed ? refuse_changed(piece) : refuse_several(piece);
+  return piece->parser.changed ? refuse_changed(piece) : refuse_several(piece, piece->parser.problem);
 }
 
 /* ---- what is asked ---- */
 
 static void on_end(struct mlaas_http_request *request);
 
-static struct piece *add_piece(struct job *job, size_t first, size_t count, size_t most, size_t *next) {
+static struct piece *add_piece(struct job *job, size_t first, size_t count, size_t most, int64_t gap, size_t *next) {
   struct mlaas_http_file *file = job->file;
   const struct mlaas_fetch *fetch = job->fetch;
   struct piece *piece = mlaas_alloc(sizeof *piece);
@@ -197,8 +223,7 @@ static struct piece *add_piece(struct job *job, size_t first, size_t count, size
   *next = first;
   piece->job = job;
   piece->at_final = file->final_url;
-  piece->range =
-      mlaas_http_range_text(fetch->ranges, first + count, next, most, most > 1 ? 0 : SINGLE_GAP, &piece->asked);
+  piece->range = mlaas_http_range_text(fetch->ranges, first + count, next, most, gap, &piece->asked);
   piece->request.url = mlaas_strdup(file->final_url ? file->final_url : file->site.url);
   piece->next = job->pieces;
   job->pieces = piece;
@@ -225,9 +250,10 @@ static struct piece *add_piece(struct job *job, size_t first, size_t count, size
 /* Ranges [first, first + count) in requests of at most `most`. False: no memory, and some may have been begun. */
 static bool ask(struct job *job, size_t first, size_t count, size_t most) {
   size_t end = first + count;
+  int64_t gap = most > 1 ? 0 : mlaas_ranges_single_gap(job->fetch->ranges + first, count);
   while (first < end) {
     size_t next = end;
-    struct piece *piece = add_piece(job, first, end - first, most, &next);
+    struct piece *piece = add_piece(job, first, end - first, most, gap, &next);
     if (!piece)
       return false;
     mlaas_http_loop_begin(job->file->loop, &piece->request);
@@ -262,7 +288,7 @@ static void ask_few(struct job *job, struct piece *piece) {
   if (server && server->most_ranges > FEW_RANGES)
     server->most_ranges = FEW_RANGES;
   drop_piece(job, piece);
-  struct piece *probe = add_piece(job, first, end - first, FEW_RANGES, &next);
+  struct piece *probe = add_piece(job, first, end - first, FEW_RANGES, 0, &next);
   if (probe)
     mlaas_http_loop_begin(job->file->loop, &probe->request);
   if (!probe || !ask(job, next, end - next, 1))
@@ -291,6 +317,20 @@ static void remember_place(struct mlaas_http_file *file, const struct mlaas_http
   file->host = request->host;
 }
 
+static void remember_ability(const struct piece *piece) {
+  struct mlaas_http_host *host = piece->request.host;
+  if (!host || piece->request.reply.status != 206)
+    return;
+  host->gives_parts = true;
+  if (host->good_ranges < piece->asked)
+    host->good_ranges = piece->asked;
+}
+
+/* Answered as many ranges as it should before: not its way, but a hiccup of this request's. */
+static bool was_able(const struct piece *piece) {
+  return piece->request.host && piece->asked <= piece->request.host->good_ranges;
+}
+
 static bool is_too_much(int status) {
   return status == 400 || status == 413 || status == 414 || status == 416 || status == 431;
 }
@@ -309,6 +349,7 @@ static void end_piece(struct job *job, struct piece *piece) {
     return;
   }
   remember_place(job->file, &piece->request);
+  remember_ability(piece);
   drop_piece(job, piece);
   if (job->pieces)
     return;
@@ -320,7 +361,9 @@ static void on_end(struct mlaas_http_request *request) {
   struct piece *piece = request->owner;
   struct job *job = piece->job;
   int answer = request->reply.status;
-  if (piece->unable && answer == 200 && piece->asked > FEW_RANGES)
+  if (piece->unable && was_able(piece))
+    ask_fewer(job, piece, 1, false);
+  else if (piece->unable && answer == 200 && piece->asked > FEW_RANGES)
     ask_few(job, piece);
   else if (piece->unable)
     ask_fewer(job, piece, 1, true);

@@ -14,7 +14,18 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MOST_CONNECTIONS = 8, MOST_STREAMS = 32, MOST_SPARE = 16, TICK_MS = 50, IDLE_MS = 60000, FIRST_RANGES = 200 };
+/* Where a request has many ranges, few are enough, and HTTP/1.1 on connections of their own moves more bytes than the
+ * streams of one: frames cost work on both sides, and each connection has a window of its own for the long way. Single
+ * ranges are many: how many requests a second there are is how many may be open over the round trip. */
+enum {
+  MOST_CONNECTIONS = 8,
+  MOST_SINGLE_CONNECTIONS = 32,
+  MOST_SINGLE_STREAMS = 100, /* what servers allow at least, by the RFC's advice */
+  MOST_SPARE = 32,
+  TICK_MS = 50,
+  IDLE_MS = 60000,
+  FIRST_RANGES = 200
+};
 
 struct mlaas_http_loop {
   pid_t pid;
@@ -84,6 +95,7 @@ static void give_back(struct mlaas_http_loop *loop, struct mlaas_http_request *r
 static void activate(struct mlaas_http_loop *loop, struct mlaas_http_request *request) {
   request->easy = loop->num_spare ? loop->spare[--loop->num_spare] : curl_easy_init();
   request->transient = false;
+  request->multiplexes = request->host->most_ranges == 1;
   request->status = request->easy ? mlaas_http_request_prepare(request, request->easy)
                                   : mlaas_fail(&request->error, MLAAS_MEMORY, "no memory for a request");
   if (request->status == MLAAS_OK) {
@@ -107,9 +119,15 @@ static void activate(struct mlaas_http_loop *loop, struct mlaas_http_request *re
   request->host->active++;
 }
 
+static int most_active(const struct mlaas_http_host *host) {
+  if (host->most_ranges > 1)
+    return MOST_CONNECTIONS;
+  return host->multiplexes ? MOST_SINGLE_STREAMS : MOST_SINGLE_CONNECTIONS;
+}
+
 /* libcurl would queue too, but its time-outs run in the queue. */
 static void pump(struct mlaas_http_loop *loop, struct mlaas_http_host *host) {
-  while (host->first && host->active < (host->multiplexes ? MOST_STREAMS : MOST_CONNECTIONS)) {
+  while (host->first && host->active < most_active(host)) {
     struct mlaas_http_request *request = host->first;
     host->first = request->next;
     if (host->first)
@@ -134,6 +152,8 @@ void mlaas_http_loop_begin(struct mlaas_http_loop *loop, struct mlaas_http_reque
     return;
   }
   struct mlaas_http_host *host = request->host;
+  if (request->site->is_s3) /* no server of S3 does several */
+    host->most_ranges = 1;
   request->place = MLAAS_HTTP_WAITING;
   request->next = NULL;
   request->previous = host->last;

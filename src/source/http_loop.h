@@ -19,7 +19,9 @@ struct mlaas_http_host {
   char origin[MLAAS_HTTP_ORIGIN_SIZE];
   int active;
   bool multiplexes;                        /* HTTP/2 */
+  bool gives_parts;                        /* it answered a range with that range, ever */
   size_t most_ranges;                      /* of one request; 1: it cannot do several */
+  size_t good_ranges;                      /* of one request that it answered as it should */
   struct mlaas_http_request *first, *last; /* that wait */
 };
 

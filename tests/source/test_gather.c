@@ -136,12 +136,53 @@ static void random_plans_cover_all_and_waste_little(void **state) {
   }
 }
 
+static size_t count_requests(const struct mlaas_range *ranges, size_t count, int64_t *delivered) {
+  int64_t gap = mlaas_ranges_single_gap(ranges, count), end = INT64_MIN / 2;
+  size_t requests = 0;
+  *delivered = 0;
+  for (size_t i = 0; i < count; i++) {
+    requests += ranges[i].offset - end > gap;
+    *delivered += ranges[i].length + (ranges[i].offset - end <= gap ? ranges[i].offset - end : 0);
+    end = ranges[i].offset + ranges[i].length;
+  }
+  return requests;
+}
+
+/* Where each range is a request of its own: sparse columns waste no more than a tenth, crumbs are joined. */
+static void single_ranges_waste_little_and_are_not_too_many(void **state) {
+  (void)state;
+  static struct mlaas_range ranges[200];
+  static const struct {
+    int64_t length, gap;
+    size_t least, most;
+  } cases[] = {{20000, 1900, 1, 1},       /* a tenth: all in one */
+               {20000, 30000, 200, 200},  /* none is worth its gap */
+               {3000, 20000, 200, 200},   /* small, but more than their heads */
+               {200, 1000, 1, 40},        /* crumbs */
+               {200, 1 << 20, 200, 200}}; /* too far from each other */
+  for (size_t c = 0; c < COUNT(cases); c++) {
+    int64_t delivered;
+    for (size_t i = 0; i < 200; i++)
+      ranges[i] = (struct mlaas_range){(int64_t)i * (cases[c].length + cases[c].gap), cases[c].length, NULL};
+    assert_in_range(count_requests(ranges, 200, &delivered), cases[c].least, cases[c].most);
+    assert_true(cases[c].length < 2048 || delivered <= 200 * cases[c].length * 11 / 10);
+    assert_in_range(count_requests(ranges, 20, &delivered), cases[c].least < 20 ? 1 : 20, 20);
+    assert_true(delivered <= 20 * cases[c].length * 11 / 10); /* so few may be asked for as they are */
+  }
+  assert_true(mlaas_ranges_single_gap(ranges, 0) >= 0);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(what_touches_is_one_span),         cmocka_unit_test(gaps_are_closed_up_to_the_limit),
-      cmocka_unit_test(gaps_together_stay_below_a_tenth), cmocka_unit_test(overlaps_are_wanted_once),
-      cmocka_unit_test(sorting_is_by_offset_then_length), cmocka_unit_test(pieces_cover_a_range_evenly),
-      cmocka_unit_test(requests_keep_both_limits),        cmocka_unit_test(random_plans_cover_all_and_waste_little),
+      cmocka_unit_test(what_touches_is_one_span),
+      cmocka_unit_test(gaps_are_closed_up_to_the_limit),
+      cmocka_unit_test(gaps_together_stay_below_a_tenth),
+      cmocka_unit_test(overlaps_are_wanted_once),
+      cmocka_unit_test(sorting_is_by_offset_then_length),
+      cmocka_unit_test(pieces_cover_a_range_evenly),
+      cmocka_unit_test(requests_keep_both_limits),
+      cmocka_unit_test(random_plans_cover_all_and_waste_little),
+      cmocka_unit_test(single_ranges_waste_little_and_are_not_too_many),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -355,6 +355,33 @@ static void what_is_wrong_is_told_apart(void **state) {
   }
 }
 
+/* What was asked and what was answered stands in the message. */
+static void a_server_that_gave_parts_may_have_a_hiccup(void **state) {
+  (void)state;
+  struct asked asked;
+  struct mlaas_wire_file file = open_it(WHOLE);
+  assert_int_equal(read_it(&file, &asked, 1), MLAAS_UNSUPPORTED);
+  assert_false(asked.fetch.transient);
+  assert_int_equal(asked.fetch.delivered, 0);
+  assert_non_null(strstr(asked.fetch.error.message, "answers 200 with the whole file where bytes 0-99 were asked for"));
+  assert_non_null(strstr(asked.fetch.error.message, "whole files only"));
+  atomic_store(&server.way, RIGHT);
+  assert_int_equal(read_it(&file, &asked, 4), MLAAS_OK);
+  atomic_store(&server.way, WHOLE);
+  assert_int_equal(read_it(&file, &asked, 1), MLAAS_UNSUPPORTED);
+  assert_true(asked.fetch.transient);
+  assert_non_null(strstr(asked.fetch.error.message, "though it gave parts before"));
+  assert_int_equal(read_it(&file, &asked, 4), MLAAS_UNSUPPORTED); /* several, then single ones */
+  assert_true(asked.fetch.transient);
+  atomic_store(&server.way, SHIFTED);
+  assert_int_equal(read_it(&file, &asked, 1), MLAAS_IO);
+  assert_non_null(strstr(asked.fetch.error.message, "answers 206 with bytes 1-100 where bytes 0-99 were asked for"));
+  atomic_store(&server.way, RIGHT);
+  assert_int_equal(read_it(&file, &asked, 4), MLAAS_OK);
+  assert_int_equal(asked.fetch.requests, 1); /* it is still asked for several */
+  mlaas_wire_http.close(file.handle);
+}
+
 static void several_ranges_that_are_cut_are_transient(void **state) {
   (void)state;
   struct asked asked;
@@ -456,6 +483,7 @@ int main(void) {
       cmocka_unit_test(several_ranges_are_one_request),
       cmocka_unit_test(servers_that_cannot_are_asked_for_single_ranges),
       cmocka_unit_test(what_is_wrong_is_told_apart),
+      cmocka_unit_test(a_server_that_gave_parts_may_have_a_hiccup),
       cmocka_unit_test(several_ranges_that_are_cut_are_transient),
       cmocka_unit_test(opening_says_why_not),
       cmocka_unit_test(cancel_ends_what_hangs),
