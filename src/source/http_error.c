@@ -86,14 +86,19 @@ void mlaas_http_fail_reply(struct mlaas_http_request *request) {
     if (replies[i].status == reply->status)
       row = replies[i];
   char said[440] = "", sent[320] = "", region[160] = "";
+  bool is_s3 = request->site->is_s3;
+  if (is_s3 && reply->status == 404)
+    row.words = "there is no such object, or no such bucket";
+  if (is_s3 && reply->status == 403)
+    row.words = "it does not allow this, or there is no such object and the keys may not list the bucket";
   const char *xml = strstr(reply->words, "<Message>"); /* S3; pages in HTML say no more than the status */
   if (xml)
     snprintf(said, sizeof said, ": \"%.*s\"", (int)strcspn(xml + 9, "<"), xml + 9);
   else if (reply->words[0] && reply->words[0] != '<')
     snprintf(said, sizeof said, ": \"%s\"", reply->words);
-  if (reply->status == 401 || reply->status == 403)
+  if (reply->status == 401 || reply->status == 403 || (is_s3 && reply->status == 400)) /* 400: a session that ended */
     snprintf(sent, sizeof sent, "; sent was: %s", request->credentials);
-  if (request->site->is_s3 && reply->region[0] && (reply->status / 100 == 3 || reply->status == 400))
+  if (is_s3 && reply->region[0] && (reply->status / 100 == 3 || reply->status == 400))
     snprintf(region, sizeof region, "; the bucket is in region '%s': say so with s3_region or AWS_REGION",
              reply->region);
   request->transient = row.transient;

@@ -127,7 +127,8 @@ struct mlaas_failure {
 struct mlaas_tries {
   int64_t began_ms, deadline_ms, offset; /* offset: of what is read now, -1: it is opened */
   struct {
-    int count;
+    int count;    /* of the tries there are; one whose failure is final has none left */
+    int attempts; /* that there were */
     enum mlaas_status status;
     char message[320];
   } at[MLAAS_MOST_REPLICAS];

@@ -80,20 +80,22 @@ static int most_tries(const struct mlaas_remote *remote) {
   return remote->options->retries > 0 ? 1 + remote->options->retries : 1;
 }
 
-/* "root://a//x: 3 attempts, the last one: ..." for every replica that was tried. */
+/* "'root://a//x': why (3 attempts)" for every replica that was tried; of one alone the layers above say which it is. */
 static void tell(const struct mlaas_remote *remote, const struct mlaas_tries *tries, char *text, size_t size) {
   size_t length = 0;
   text[0] = '\0';
   for (int i = 0; i < remote->num_replicas && length < size; i++) {
-    int count = tries->at[i].count;
-    const char *comma = length ? "; " : "";
-    if (count == 0)
+    char name[420] = "", attempts[40] = "";
+    if (tries->at[i].count == 0)
       continue;
-    length += (size_t)snprintf(text + length, size - length, count > 1 ? "%s'%s': %s (%d attempts)" : "%s'%s': %s",
-                               comma, remote->replicas[i].shown, tries->at[i].message, count);
+    if (remote->num_replicas != ALONE)
+      snprintf(name, sizeof name, "%s'%.400s': ", length ? "; " : "", remote->replicas[i].shown);
+    if (tries->at[i].attempts > 1)
+      snprintf(attempts, sizeof attempts, " (%d attempts)", tries->at[i].attempts);
+    length += (size_t)snprintf(text + length, size - length, "%s%s%s", name, tries->at[i].message, attempts);
   }
   if (length == 0)
-    snprintf(text, size, "'%s': nothing failed, but it took too long", remote->replicas[0].shown);
+    snprintf(text, size, "nothing failed, but it took too long");
 }
 
 enum mlaas_status mlaas_tries_too_late(const struct mlaas_remote *remote, const struct mlaas_tries *tries,
@@ -160,6 +162,7 @@ enum mlaas_status mlaas_replica_failed(struct mlaas_remote *remote, struct mlaas
                                        const struct mlaas_failure *failure, int64_t *delay_ms,
                                        struct mlaas_error *error) {
   int i = failure->replica, count = ++tries->at[i].count;
+  tries->at[i].attempts++;
   bool in_use = remote->opened && remote->opened == failure->opened;
   *delay_ms = 0;
   tries->at[i].status = failure->status;
@@ -181,7 +184,6 @@ enum mlaas_status mlaas_replica_failed(struct mlaas_remote *remote, struct mlaas
       let_go(remote);
   }
   if (next < 0) {
-    tries->at[i].count = count;
     if (in_use)
       let_go(remote);
     return give_up(remote, tries, i, error);

@@ -179,7 +179,7 @@ static void too_many_failures_say_what_was_tried(void **state) {
   assert_int_equal(read_ranges(source, wanted, 1, &error), MLAAS_IO);
   assert_int_equal(error.offset, 700000);
   assert_non_null(strstr(error.message, "the connection was lost"));
-  assert_non_null(strstr(error.message, "@one/x.root"));
+  assert_null(strstr(error.message, "x.root")); /* the layers above say which file it is */
   assert_non_null(strstr(error.message, "3 attempts"));
   assert_null(strstr(error.message, "secret"));
   file->bad_fetches = 0;

@@ -102,6 +102,7 @@ static void the_error_names_all_that_were_tried(void **state) {
   assert_int_not_equal(mlaas_source_open(context, "fake://i/x.root|fake://j/x.root", &source, &error), MLAAS_OK);
   assert_non_null(strstr(error.message, "'fake://i/x.root': permission denied"));
   assert_non_null(strstr(error.message, "'fake://j/x.root': no such file"));
+  assert_null(strstr(error.message, "attempts")); /* one each: what is final is not tried again */
   assert_int_equal(mlaas_source_open(context, "fake://k/x.root|fake://j/x.root", &source, &error), MLAAS_NOT_FOUND);
   assert_null(source);
   mlaas_context_put(context);
