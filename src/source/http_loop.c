@@ -16,7 +16,8 @@
 
 /* Where a request has many ranges, few are enough, and HTTP/1.1 on connections of their own moves more bytes than the
  * streams of one: frames cost work on both sides, and each connection has a window of its own for the long way. Single
- * ranges are many: how many requests a second there are is how many may be open over the round trip. */
+ * ranges are many: how many requests a second there are is how many may be open over the round trip. Where they are
+ * known to be single from the first request on, HTTP/2 is used; a server keeps its version. */
 enum {
   MOST_CONNECTIONS = 8,
   MOST_SINGLE_CONNECTIONS = 32,
@@ -95,7 +96,6 @@ static void give_back(struct mlaas_http_loop *loop, struct mlaas_http_request *r
 static void activate(struct mlaas_http_loop *loop, struct mlaas_http_request *request) {
   request->easy = loop->num_spare ? loop->spare[--loop->num_spare] : curl_easy_init();
   request->transient = false;
-  request->multiplexes = request->host->most_ranges == 1;
   request->status = request->easy ? mlaas_http_request_prepare(request, request->easy)
                                   : mlaas_fail(&request->error, MLAAS_MEMORY, "no memory for a request");
   if (request->status == MLAAS_OK) {
@@ -154,6 +154,10 @@ void mlaas_http_loop_begin(struct mlaas_http_loop *loop, struct mlaas_http_reque
   struct mlaas_http_host *host = request->host;
   if (request->site->is_s3) /* no server of S3 does several */
     host->most_ranges = 1;
+  if (!host->met) /* and never otherwise: libcurl mixes answers up where a server has connections of both versions */
+    host->may_multiplex = host->most_ranges == 1;
+  host->met = true;
+  request->may_multiplex = host->may_multiplex;
   request->place = MLAAS_HTTP_WAITING;
   request->next = NULL;
   request->previous = host->last;

@@ -18,7 +18,8 @@ struct mlaas_http_host {
   struct mlaas_http_host *next;
   char origin[MLAAS_HTTP_ORIGIN_SIZE];
   int active;
-  bool multiplexes;                        /* HTTP/2 */
+  bool met, may_multiplex;                 /* asked before; in HTTP/2 where it has that */
+  bool multiplexes;                        /* and it has */
   bool gives_parts;                        /* it answered a range with that range, ever */
   size_t most_ranges;                      /* of one request; 1: it cannot do several */
   size_t good_ranges;                      /* of one request that it answered as it should */

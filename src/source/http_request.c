@@ -77,9 +77,9 @@ static CURLcode set_connection(const struct mlaas_http_request *request, CURL *e
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)request->site->connect_ms);
   curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
   curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)RECEIVE_BYTES);
-  long version = request->multiplexes ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1;
+  long version = request->may_multiplex ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1;
   curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, version);
-  curl_easy_setopt(easy, CURLOPT_PIPEWAIT, request->multiplexes && request->origin.secure ? 1L : 0L);
+  curl_easy_setopt(easy, CURLOPT_PIPEWAIT, request->may_multiplex && request->origin.secure ? 1L : 0L);
   curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L); /* done here: credentials are chosen anew for every server */
   curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
   CURLcode code = curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");

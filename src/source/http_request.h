@@ -44,7 +44,7 @@ struct mlaas_http_request {
   char words[CURL_ERROR_SIZE];
   int64_t last_ms; /* when something came last */
   bool connected, head_ended, again;
-  bool multiplexes; /* may share a connection: HTTP/2 where the server has it */
+  bool may_multiplex; /* HTTP/2 where the server has it */
 };
 
 /* For http_loop.c only. */
