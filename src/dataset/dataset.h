@@ -81,8 +81,9 @@ bool mlaas_dataset_scans(const struct mlaas_dataset *dataset, const struct mlaas
 /* SCHEMA if a branch that is used has types that do not fit together. */
 enum mlaas_status mlaas_dataset_check_types(const struct mlaas_dataset *dataset, struct mlaas_error *error);
 
-/* rows.c: the pass over weights, labels and identifiers: parts, classes and their factors. */
-enum mlaas_status mlaas_dataset_survey(struct mlaas_dataset *dataset, struct mlaas_error *error);
+/* rows.c: the pass over weights, labels and identifiers: parts, classes and their factors. *lost: files had to be left
+ * out; the plan was made anew without them, and the pass has to be, with the recipe of that plan. */
+enum mlaas_status mlaas_dataset_survey(struct mlaas_dataset *dataset, bool *lost, struct mlaas_error *error);
 /* Label and training weight of a row. */
 double mlaas_dataset_weight(const struct mlaas_dataset *dataset, double label, double raw);
 

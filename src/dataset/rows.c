@@ -1,6 +1,7 @@
 /* The pass before the first epoch: which part every row is in, which classes there are, what they weigh. Reads only the
  * label, the weight and the identifiers, and nothing at all where none of them is a branch.
  */
+#include "dataset/losses.h"
 #include "dataset/opener.h"
 #include "dataset/values.h"
 
@@ -237,8 +238,30 @@ static void name_columns(struct survey *survey) {
     survey->names[survey->num_names++] = dataset->params.weight_branch;
 }
 
-enum mlaas_status mlaas_dataset_survey(struct mlaas_dataset *dataset, struct mlaas_error *error) {
+/* All files; *lost: some had to be left out, so that what was counted is of another plan. */
+static enum mlaas_status survey_files(struct survey *survey, bool *lost, struct mlaas_error *error) {
+  struct mlaas_dataset *dataset = survey->dataset;
+  enum mlaas_status status = MLAAS_OK;
+  mlaas_opener_init(&survey->opener, dataset, MLAAS_OPENER_ACCESS, survey->names, survey->num_names);
+  survey->opener.ahead = 0; /* pieces may be few */
+  survey->opener.quota_only = true;
+  for (size_t i = 0; i < dataset->num_files && status == MLAAS_OK; i++) {
+    status = survey_file(survey, i, error);
+    if (mlaas_dataset_may_lose(dataset, status)) {
+      const struct mlaas_error why = *error;
+      *lost = true;
+      status = mlaas_dataset_lose(dataset, i, "survey", &why, error);
+    }
+  }
+  mlaas_opener_reset(&survey->opener);
+  return status == MLAAS_OK && *lost ? mlaas_dataset_replan(dataset, error) : status;
+}
+
+enum mlaas_status mlaas_dataset_survey(struct mlaas_dataset *dataset, bool *lost, struct mlaas_error *error) {
   struct survey survey = {.dataset = dataset};
+  struct mlaas_error own;
+  error = error ? error : &own;
+  *lost = false;
   struct mlaas_arena arena;
   mlaas_arena_init(&arena, mlaas_context_budget(dataset->context));
   name_columns(&survey);
@@ -252,13 +275,9 @@ enum mlaas_status mlaas_dataset_survey(struct mlaas_dataset *dataset, struct mla
         mlaas_arena_alloc(&arena, MLAAS_PIECE_ROWS * (survey.num_identifiers + 1), sizeof(int64_t), error);
   if (!dataset->classes || !survey.identifiers)
     status = mlaas_fail(error, MLAAS_MEMORY, "no memory to look at labels and weights");
-  mlaas_opener_init(&survey.opener, dataset, MLAAS_OPENER_ACCESS, survey.names, survey.num_names);
-  survey.opener.ahead = 0; /* pieces may be few */
-  survey.opener.quota_only = true;
-  for (size_t i = 0; i < dataset->num_files && status == MLAAS_OK; i++)
-    status = survey_file(&survey, i, error);
-  mlaas_opener_reset(&survey.opener);
   if (status == MLAAS_OK)
+    status = survey_files(&survey, lost, error);
+  if (status == MLAAS_OK && !*lost)
     status = balance(dataset, error);
   mlaas_arena_reset(&arena);
   return status;

@@ -205,32 +205,39 @@ static json_t *describe_split(const struct mlaas_dataset *dataset) {
 
 /* ---- ready ---- */
 
-/* Keeps specs and makes the recipe and all that follows from it. Takes specs over. */
-static enum mlaas_status finish(struct mlaas_dataset *dataset, struct mlaas_specs *specs, struct mlaas_error *error) {
+/* The recipe of specs and plan, and the pass that needs it. *lost: files had to be left out, and the recipe's split is
+ * of a plan that is no more. */
+static enum mlaas_status make_recipe(struct mlaas_dataset *dataset, const struct mlaas_specs *specs, json_t *warnings,
+                                     bool *lost, struct mlaas_error *error) {
   struct mlaas_recipe *recipe = NULL;
   json_t *split = describe_split(dataset);
-  if (!split) {
-    mlaas_specs_free(specs);
+  if (!split)
     return mlaas_fail(error, MLAAS_MEMORY, "no memory to describe the split");
-  }
-  enum mlaas_status status = mlaas_specs_recipe(specs, &dataset->params, split, dataset->warnings, &recipe, error);
-  if (status != MLAAS_OK) {
-    mlaas_specs_free(specs);
-    return status;
-  }
-  dataset->specs = specs;
+  MLAAS_TRY(mlaas_specs_recipe(specs, &dataset->params, split, warnings, &recipe, error));
   dataset->recipe = recipe;
   size_t count = mlaas_recipe_num_branches(recipe);
-  dataset->branches = mlaas_arena_alloc(&dataset->arena, count, sizeof *dataset->branches, error);
-  status = dataset->branches ? mlaas_dataset_survey(dataset, error) : MLAAS_MEMORY;
+  if (!dataset->branches)
+    dataset->branches = mlaas_arena_alloc(&dataset->arena, count, sizeof *dataset->branches, error);
+  enum mlaas_status status = dataset->branches ? mlaas_dataset_survey(dataset, lost, error) : MLAAS_MEMORY;
   for (size_t i = 0; i < count && status == MLAAS_OK; i++)
     dataset->branches[i] = mlaas_recipe_branch(recipe, i);
-  if (status != MLAAS_OK) {
-    mlaas_specs_free(specs);
+  if (status != MLAAS_OK || *lost) {
     mlaas_recipe_put(recipe);
-    dataset->specs = NULL;
     dataset->recipe = NULL;
   }
+  return status;
+}
+
+/* Keeps specs and makes the recipe and all that follows from it. Takes specs over. */
+static enum mlaas_status finish(struct mlaas_dataset *dataset, struct mlaas_specs *specs, struct mlaas_error *error) {
+  bool lost = false;
+  enum mlaas_status status = make_recipe(dataset, specs, dataset->warnings, &lost, error);
+  while (status == MLAAS_OK && lost) /* each time with fewer files */
+    status = make_recipe(dataset, specs, NULL, &lost, error);
+  if (status == MLAAS_OK)
+    dataset->specs = specs;
+  else
+    mlaas_specs_free(specs);
   return status;
 }
 
@@ -376,8 +383,8 @@ enum mlaas_status mlaas_dataset_set_recipe(struct mlaas_dataset *dataset, struct
   MLAAS_TRY(rename_branches(dataset, recipe, rename, error));
   dataset->recipe = mlaas_recipe_get(recipe);
   enum mlaas_status status = check_binding(dataset, error);
-  if (status == MLAAS_OK)
-    status = mlaas_dataset_survey(dataset, error);
+  for (bool lost = true; lost && status == MLAAS_OK;) /* each time with fewer files */
+    status = mlaas_dataset_survey(dataset, &lost, error);
   if (status != MLAAS_OK) {
     mlaas_recipe_put(recipe);
     dataset->recipe = NULL;

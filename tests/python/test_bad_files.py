@@ -28,10 +28,10 @@ def cut(name, share=0.5):
         file.truncate(int(os.path.getsize(name) * share))
 
 
-def spoil(name):
+def spoil(name, branch="a"):
     """The first basket of a branch is noise, the metadata is sound."""
     with uproot.open(name) as file:
-        place = int(file["events"]["a"].member("fBasketSeek")[0])
+        place = int(file["events"][branch].member("fBasketSeek")[0])
     with open(name, "r+b") as file:
         file.seek(place)
         file.write(b"\xa5" * 200)
@@ -152,3 +152,21 @@ def test_the_command_says_it_by_its_exit_code(files, tmp_path):
     assert done.returncode == 14
     assert f"{files[1]} was left out" in done.stderr
     assert len(json.loads(done.stdout)["files"]) == 3
+
+
+def test_a_file_that_breaks_where_labels_are_read(files):
+    """With specs made before, only the pass over labels and identifiers: split and classes are those of the others."""
+    params = {**PARAMS, "on_bad_file": "skip"}
+    specs = mlaas.specs(files, params)
+    spoil(files[2], "run")
+    with pytest.raises(mlaas.Error, match="f2.root"):
+        mlaas.Dataset(files, "run", {**params, "on_bad_file": "fail"}, specs=specs).scan()
+    dataset = mlaas.Dataset(files, "run", params, specs=specs)
+    (lost,) = dataset.lost
+    assert (lost["stage"], lost["entries"], lost["index"]) == ("survey", 300, 2)
+    assert quotas(dataset) == [600, 900, 0, 700]
+    without = mlaas.Dataset([files[i] for i in (0, 1, 3)], "run", params).scan()
+    split = [json.loads(one.recipe.to_json())["split"] for one in (dataset, without)]
+    assert split[0] == split[1]
+    assert dataset.classes == without.classes
+    assert len(pairs(dataset.loader("all"))) == 2200
