@@ -26,6 +26,7 @@ struct mlaas_foreign_file {
   int64_t size;              /* bytes */
   const char *const *tables; /* names; a single "" for a format whose files are one table: any name fits it */
   size_t num_tables;
+  const struct mlaas_bytes *bytes; /* what it is read through, for its costs; NULL where that is another library's */
 };
 
 struct mlaas_foreign_column {

@@ -43,6 +43,14 @@ bool core_wait_end(void); /* true: a signal came */
     Py_END_ALLOW_THREADS                                                                                               \
   } while (core_wait_end() && (status) == MLAAS_CANCELLED && PyErr_CheckSignals() == 0)
 
+PyObject *core_interruptible(PyObject *module, PyObject *function);
+
+/* ---- guard.c: for commands ---- */
+
+PyObject *core_guard(PyObject *module, PyObject *arguments);
+PyObject *core_guard_file(PyObject *module, PyObject *path);
+PyObject *core_guard_end(PyObject *module, PyObject *unused);
+
 /* ---- buffer.c: memory that somebody else owns, for NumPy ---- */
 
 enum { CORE_MOST_DIMENSIONS = 3 };
@@ -84,6 +92,8 @@ PyObject *core_context_memory(const struct mlaas_context *context);
 
 /* A file of the library's sources, opened with that context; NULL with an exception. */
 PyObject *core_bytes_new(struct mlaas_context *context, PyObject *url);
+/* What the object reads through, while it lives; NULL where it is no Bytes. */
+const struct mlaas_bytes *core_bytes_handle(PyObject *object);
 
 /* ---- foreign.c: files of other formats, by mlaas.formats ---- */
 

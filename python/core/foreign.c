@@ -151,6 +151,7 @@ static bool attribute_number(struct handle *handle, const char *name, int64_t *n
 /* ---- files ---- */
 
 static bool describe_file(struct handle *handle, struct mlaas_foreign_file *file) {
+  file->bytes = core_bytes_handle(keep(handle, PyObject_GetAttrString(handle->object, "source")));
   PyObject *tables = keep(handle, PyObject_GetAttrString(handle->object, "tables"));
   Py_ssize_t count = tables ? PySequence_Size(tables) : -1;
   if (count < 0 || !(file->format = attribute_text(handle, "format")) ||

@@ -54,3 +54,20 @@ bool core_wait_end(void) {
   mlaas_interrupt_clear();
   return came;
 }
+
+PyObject *core_interruptible(PyObject *module, PyObject *function) {
+  (void)module;
+  core_wait_begin();
+  PyObject *result = PyObject_CallNoArgs(function), *type, *value, *traceback;
+  if (!core_wait_end() || result)
+    return result;
+  PyErr_Fetch(&type, &value, &traceback);
+  if (PyErr_CheckSignals() == 0) {
+    PyErr_Restore(type, value, traceback);
+    return NULL;
+  }
+  Py_XDECREF(type); /* what the interrupt led to; its own exception says more */
+  Py_XDECREF(value);
+  Py_XDECREF(traceback);
+  return NULL;
+}

@@ -75,6 +75,19 @@ class File:
         return {**core.info(), "memory": core.memory()}
 
     @property
+    def costs(self) -> dict[str, int]:
+        """What reading took so far: requests, ranges, bytes, delivered, hits, retries, failovers."""
+        info = self._open().info()
+        names = {
+            "requests": "read_requests",
+            "bytes": "bytes_read",
+            "delivered": "bytes_delivered",
+            "hits": "cache_hits",
+        }
+        keys = ("requests", "ranges", "bytes", "delivered", "hits", "retries", "failovers")
+        return {key: info[names.get(key, key)] for key in keys}
+
+    @property
     def objects(self) -> dict[str, str]:
         """Paths of everything that is neither a table nor a directory, and the class of each: {"dir/h;1": "TH1F"}."""
         return {row[0]: row[1] for row in _core.object_list(self._open())}

@@ -8,6 +8,8 @@ from __future__ import annotations
 import sys
 import time
 
+from ._units import show_bytes
+
 BAR_WIDTH = 24
 REDRAW_SECONDS = 0.1
 
@@ -37,15 +39,21 @@ def values_text(values: dict) -> str:
     return " ".join(parts)
 
 
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def costs_text(name: str, costs: dict) -> str:
     """One line on what reading has cost: mlaas.Dataset.source, for people."""
     words = [
-        f"{costs['requests']:,} requests for {costs['ranges']:,} ranges",
-        f"{costs['bytes'] / 1e6:,.3g} MB asked for",
-        f"{costs['delivered'] / 1e6:,.3g} MB delivered",
+        f"{_counted(costs['requests'], 'request')} for {_counted(costs['ranges'], 'range')}",
+        f"{show_bytes(costs['bytes'])} asked for",
+        f"{show_bytes(costs['delivered'])} delivered",
     ]
-    more = (("hits", "ranges fetched ahead"), ("retries", "requests sent again"), ("failovers", "changes of replica"))
-    words += [f"{costs[key]:,} {text}" for key, text in more if costs[key]]
+    more = (("hits", "range", " fetched ahead"), ("retries", "request", " sent again"))
+    words += [_counted(costs[key], noun) + behind for key, noun, behind in more if costs[key]]
+    if costs["failovers"]:
+        words.append(_counted(costs["failovers"], "change") + " of replica")
     return f"{name}: {', '.join(words)}"
 
 

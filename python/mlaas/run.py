@@ -15,6 +15,7 @@ INTERRUPTED, TERMINATED = 130, 143
 INCOMPLETE = 14  # done, but files were left out
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 AGAIN_SECONDS = 0.05
+PATIENCE_MS = 2000
 AFTER = {  # what an interrupt leaves, and how to go on
     "train": "the same command with --resume goes on from the last checkpoint",
     "predict": "the score files that are there are complete",
@@ -76,9 +77,24 @@ PREDICT = (
 )
 
 
-CONVERT = (*LIMITS, "files", "out", "columns", "to", "table", "cache", "memory", "threads", "quiet")
+CONVERT = (
+    *(*LIMITS, *SERVERS, "redirector", "files", "out", "columns", "to", "table", "cache"),
+    *("memory", "threads", "quiet", "verbose"),
+)
 INSPECT = (*LIMITS, *SERVERS, "redirector", "files", "table", "brief", "json", "memory", "threads", "verbose")
-SPECS = (*LIMITS, *SERVERS, "redirector", "on_bad_file", "files", "params", "memory", "threads", "quiet", "verbose")
+SPECS = (
+    *LIMITS,
+    *SERVERS,
+    "redirector",
+    "on_bad_file",
+    "files",
+    "params",
+    "set",
+    "memory",
+    "threads",
+    "quiet",
+    "verbose",
+)
 
 
 class Terminated(KeyboardInterrupt):
@@ -217,13 +233,15 @@ def predict(options: dict):
 
 def convert(options: dict):
     from . import formats
+    from .predict import file_list
     from .progress import make as make_progress
 
     options = _checked(options, CONVERT, "convert")
     if options.get("cache"):
         formats.cache_folder(options["cache"])
     columns = [name.strip() for text in options.get("columns") or [] for name in text.split(",") if name.strip()]
-    files = [name for item in options["files"] for name in _names(item)]
+    remote, redirector = _remote(options) or None, options.get("redirector")
+    files = [name for item in options["files"] for name in file_list(item, redirector, remote)]
     progress = make_progress(False if options.get("quiet") else None)
     done = formats.convert(
         files,
@@ -234,16 +252,12 @@ def convert(options: dict):
         memory=options.get("memory"),
         threads=options.get("threads"),
         limits=_limits(options),
+        remote=remote,
+        verbose=bool(options.get("verbose")),
         progress=progress,
     )
     for name, reason in done["left_out"].items():
         print(f"mlaas convert: column {name} was left out: {reason}", file=sys.stderr)
-
-
-def _names(text: str) -> list:
-    from .predict import file_list
-
-    return file_list(text)
 
 
 def specs(options: dict):
@@ -271,23 +285,36 @@ def specs(options: dict):
     sys.stdout.flush()
     if options.get("verbose"):
         for item, costs in zip(dataset.files, dataset.sources):
-            print(costs_text(item["url"], costs), file=sys.stderr)
+            if any(costs.values()):
+                print(costs_text(item["url"], costs), file=sys.stderr)
+    for item in dataset.lost:
+        print(
+            f"mlaas specs: {item['url']} was left out: {item['reason'].removeprefix(item['url'] + ': ')}",
+            file=sys.stderr,
+        )
+    return INCOMPLETE if dataset.lost else 0
 
 
 def inspect(options: dict):
     from . import open as open_file
+    from ._places import hidden
     from .formats._inspect import describe, page
+    from .progress import costs_text
 
     options = _checked(options, INSPECT, "inspect")
-    every = []
+    every, costs = [], []
     for name in options["files"]:
         remote = _remote(options) or None
         with open_file(name, options.get("memory"), limits=_limits(options), remote=remote) as file:
             every.append(describe(file, options.get("table"), bool(options.get("brief"))))
+            if options.get("verbose"):
+                costs.append(costs_text(hidden(name), file.costs))
     if options.get("json"):
         print(json.dumps({"format": "mlaas-inspect", "version": 1, "files": every}, indent=1))
     else:
-        print("\n\n".join(page(about) for about in every))
+        print("\n\n".join(page(about) for about in every), flush=True)
+    for line in costs:
+        print(line, file=sys.stderr)
 
 
 COMMANDS = {"train": train, "predict": predict, "convert": convert, "specs": specs, "inspect": inspect}
@@ -311,8 +338,23 @@ def _raise_again(lost):
     _raise_later()
 
 
+def _guard(command: str):
+    """Where a library of others does not come back, neither does Python: then a thread of ours ends the process. A
+    training's own way out may take its time, so there only a second interrupt counts."""
+    from . import _core
+
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+    os.register_at_fork(after_in_child=lambda: signal.set_wakeup_fd(-1))  # a child's signals are its own
+    _core.guard(read, 0 if command == "train" else PATIENCE_MS, command, AFTER[command])
+
+
 def _drop_signals():
     """What is to be done is done: an interrupt of the way out would only print a stack of calls."""
+    from . import _core
+
+    _core.guard_end()
     for number in (*SIGNALS, signal.SIGALRM):
         signal.signal(number, signal.SIG_IGN)
 
@@ -334,6 +376,7 @@ def _run(command: str, options: dict) -> int:
 
     try:
         _take_signals()
+        _guard(command)
         code = COMMANDS[command](options) or 0
         _drop_signals()
     except KeyboardInterrupt as error:

@@ -28,6 +28,8 @@ static const struct mlaas_option options[] = {
      .fallback = "$MLAAS_CACHE or the system's",
      .help = "Folder for temporary files, which inputs need that can only be read from the beginning to the end"},
     MLAAS_OPTIONS_OF_WORK,
+    MLAAS_OPTION_VERBOSE,
+    MLAAS_OPTIONS_OF_REMOTE,
     MLAAS_OPTIONS_OF_LIMITS,
     {0}};
 
@@ -38,7 +40,7 @@ static enum mlaas_status run(const struct mlaas_arguments *arguments, struct mla
   struct mlaas_list list = {0};
   enum mlaas_status status = MLAAS_OK;
   for (size_t i = 0; status == MLAAS_OK && i + 1 < count; i++)
-    status = mlaas_list_add(&list, operands[i], error);
+    status = mlaas_arguments_files(arguments, NULL, operands[i], &list, error);
   for (size_t i = 0; i < list.count; i++)
     json_array_append_new(files, json_string(list.names[i]));
   mlaas_list_reset(&list);
@@ -55,15 +57,17 @@ const struct mlaas_command mlaas_command_convert = {
     .operands = "FILE... OUT",
     .summary = "Write the events of files in another format",
     .text =
-        "FILE is a ROOT, CSV, JSON, Parquet, ORC, Avro, Arrow, Feather, HDF5 or NumPy file, a text file of names, or "
-        "names with commas between. The events of all of them go to OUT, one file after another, in bounded memory; "
+        "FILE is a ROOT, CSV, JSON, Parquet, ORC, Avro, Arrow, Feather, HDF5 or NumPy file, a URL, a pattern, a text "
+        "file of names, or names with commas between. The events of all of them go to OUT, one file after another, in "
+        "bounded memory; "
         "OUT appears whole or not at all.\n\n"
         "Types are kept where the target has them. As a tree (root) or an ntuple (rntuple) what training sees is "
         "written: structs as columns of their members, NaN for missing numbers. CSV has no lists. Needs the Python "
         "package mlaas with pyarrow, see 'mlaas help train'.",
     .examples = "  mlaas convert events.root events.parquet\n"
                 "  mlaas convert --columns 'run,event,jet_*' a.root b.root jets.arrow\n"
-                "  mlaas convert events.csv.gz events.root\n",
+                "  mlaas convert events.csv.gz events.root\n"
+                "  mlaas convert 'root://se.example.org//store/*.root' all.parquet\n",
     .options = options,
     .least_operands = 2,
     .most_operands = -1,

@@ -24,8 +24,8 @@ static void add_bytes(char *line, size_t size, int64_t bytes, const char *behind
 
 void mlaas_costs_show(const struct mlaas_arguments *arguments, const char *name, const struct mlaas_costs *costs) {
   char line[512] = "";
-  if (!mlaas_arguments_flag(arguments, "verbose"))
-    return;
+  if (!mlaas_arguments_flag(arguments, "verbose") || (costs->requests == 0 && costs->ranges == 0))
+    return; /* not asked for, or the file was never opened */
   add(line, sizeof line, "", costs->requests, "request", "");
   add(line, sizeof line, " for ", costs->ranges, "range", "");
   add_bytes(line, sizeof line, costs->bytes, "asked for");

@@ -169,7 +169,8 @@ enum mlaas_status mlaas_python_read(const char *command, json_t *options, char *
     ;
   sigaction(SIGINT, &before, NULL);
   *exit_code = WIFEXITED(how) ? WEXITSTATUS(how) : 128 + WTERMSIG(how);
-  if (status != MLAAS_OK || *exit_code != 0) {
+  bool good = *exit_code == 0 || *exit_code == mlaas_status_exit_code(MLAAS_INCOMPLETE);
+  if (status != MLAAS_OK || !good) {
     mlaas_free(*text);
     *text = NULL;
   }

@@ -16,7 +16,7 @@ json_t *mlaas_python_options(const struct mlaas_arguments *arguments);
 enum mlaas_status mlaas_python_run(const char *command, json_t *options, struct mlaas_error *error);
 
 /* Runs the same as a child and gives what it writes to standard output, freed with mlaas_free. *exit_code: of the
- * child, which has said why where it is not 0; then *text is NULL. */
+ * child, which has said why where it is not 0; *text is NULL then, but where files were left out (INCOMPLETE). */
 enum mlaas_status mlaas_python_read(const char *command, json_t *options, char **text, int *exit_code,
                                     struct mlaas_error *error);
 

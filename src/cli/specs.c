@@ -23,6 +23,11 @@ static const struct mlaas_option options[] = {
      .type = MLAAS_OPTION_FILE,
      .argument = "FILE",
      .help = "JSON file of parameters: the tree, the branches, what counts as missing"},
+    {.name = "set",
+     .type = MLAAS_OPTION_TEXT,
+     .argument = "KEY=VALUE",
+     .repeats = true,
+     .help = "Set one parameter, stronger than the file's"},
     {.name = "out", .type = MLAAS_OPTION_FILE, .argument = "FILE", .help = "Write the statistics as JSON"},
     {.name = "global",
      .type = MLAAS_OPTION_FILE,
@@ -46,6 +51,7 @@ static volatile sig_atomic_t interrupted;
 static void note_interrupt(int number) {
   (void)number;
   interrupted = 1;
+  mlaas_interrupt(); /* what waits for servers */
 }
 
 struct progress {
@@ -65,7 +71,11 @@ static enum mlaas_status scan(struct mlaas_dataset *dataset, bool quiet, struct 
   struct sigaction action = {.sa_handler = note_interrupt, .sa_flags = SA_RESETHAND}; /* the second Ctrl-C kills */
   mlaas_meter_init(&progress.meter, "scanning", "entries", quiet);
   sigaction(SIGINT, &action, NULL);
+  mlaas_interrupt_watch(true);
   enum mlaas_status status = mlaas_dataset_scan(dataset, show_progress, &progress, error);
+  mlaas_interrupt_watch(false);
+  if (status == MLAAS_CANCELLED)
+    status = mlaas_fail(error, status, "interrupted; nothing was written");
   if (status == MLAAS_OK)
     mlaas_meter_end(&progress.meter, progress.done);
   else
@@ -166,8 +176,12 @@ static enum mlaas_status tell_lost(const struct mlaas_arguments *arguments, cons
   json_t *all = json_loads(text, 0, NULL), *lost = json_object_get(all, "lost");
   for (size_t i = 0; i < json_array_size(lost); i++) {
     const json_t *file = json_array_get(lost, i);
-    fprintf(stderr, "mlaas specs: %s was left out: %s\n", json_string_value(json_object_get(file, "url")),
-            json_string_value(json_object_get(file, "reason")));
+    const char *url = json_string_value(json_object_get(file, "url"));
+    const char *reason = json_string_value(json_object_get(file, "reason"));
+    size_t length = strlen(url);
+    if (strncmp(reason, url, length) == 0 && strncmp(reason + length, ": ", 2) == 0) /* once is enough */
+      reason += length + 2;
+    fprintf(stderr, "mlaas specs: %s was left out: %s\n", url, reason);
   }
   if (json_array_size(lost))
     mlaas_arguments_conclude(arguments, mlaas_status_exit_code(MLAAS_INCOMPLETE));

@@ -111,8 +111,9 @@ void mlaas_handle_close(const struct mlaas_dataset *dataset, struct mlaas_handle
   struct mlaas_budget *budget = mlaas_context_budget(dataset->context);
   if (!handle)
     return;
-  bool keep = !handle->bad && mlaas_source_is_remote(handle->file->container.source) &&
-              mlaas_budget_held(budget) < mlaas_budget_ceiling(budget) / KEPT_SHARE;
+  struct mlaas_file_info info;
+  mlaas_file_info(handle->file, &info);
+  bool keep = !handle->bad && info.is_remote && mlaas_budget_held(budget) < mlaas_budget_ceiling(budget) / KEPT_SHARE;
   pthread_mutex_lock(&handles->lock);
   handle->idle = keep = keep && handles->num_idle < MOST_IDLE;
   handles->num_idle += keep;

@@ -333,8 +333,8 @@ enum mlaas_status mlaas_glob(struct mlaas_context *context, const char *pattern,
     status = start_walk(&walk, pattern);
   sort_names(found);
   if ((status == MLAAS_OK && found->count == 0) || (status == MLAAS_NOT_FOUND && !walk.wire))
-    status = mlaas_fail(error, MLAAS_NOT_FOUND, "no file has such a name (%zu names in %zu folders were looked at)",
-                        walk.entries, walk.folders);
+    status = mlaas_fail(error, MLAAS_NOT_FOUND, "no file has such a name (among %zu name%s in %zu folder%s)",
+                        walk.entries, walk.entries == 1 ? "" : "s", walk.folders, walk.folders == 1 ? "" : "s");
   if (status == MLAAS_OK)
     return MLAAS_OK;
   char shown[400];

@@ -199,6 +199,33 @@ def test_command(sources, tmp_path):
     assert arrow_table(events()).num_columns == 7
 
 
+@pytest.mark.slow
+def test_command_on_servers(sources, tmp_path, nginx):
+    """Patterns, options, the redirector and counters are those of the other commands."""
+    for name in ("x.root", "x.parquet"):
+        nginx.add(sources / name, f"conv/{name}")
+    (tmp_path / "token").write_text("token-of-the-test")
+    (tmp_path / "token").chmod(0o600)
+    options = ["--token-file", tmp_path / "token", "--insecure", "--columns", "event,met", "--verbose"]
+    done = run("convert", *options, nginx.http("token/conv/x.root"), nginx.http("conv/x.p*"), tmp_path / "y.arrow")
+    assert done.returncode == 0 and f"{2 * ROWS} events" in done.stdout, done.stderr
+    assert done.stdout.count(" requests for ") == 2
+    assert read_arrow(tmp_path / "y.arrow")["event"].to_pylist() == 2 * events()["event"].tolist()
+    done = run("convert", "conv/x.parquet", tmp_path / "z.arrow", "--redirector", nginx.http().rstrip("/"))
+    assert done.returncode == 0, done.stderr
+    done = run("convert", nginx.http("token/conv/x.root"), tmp_path / "w.arrow")
+    assert done.returncode == 4 and "401" in done.stderr
+    assert sorted(os.listdir(tmp_path)) == ["token", "y.arrow", "z.arrow"]
+
+
+def test_many_inputs(tmp_path):
+    """More than are open at a time."""
+    for i in range(40):
+        pq.write_table(pa.table({"i": [i]}), tmp_path / f"x{i:02}.parquet")
+    done = mlaas.formats.convert(tmp_path / "x*.parquet", tmp_path / "y.arrow")
+    assert done["rows"] == 40 and read_arrow(tmp_path / "y.arrow")["i"].to_pylist() == list(range(40))
+
+
 @pytest.mark.parametrize(
     "arguments, code, words",
     [

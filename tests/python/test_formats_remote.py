@@ -24,6 +24,32 @@ def write_all(folder):
     return [folder / f"x.{end}" for end in ("parquet", "arrow", "csv", "h5", "npz")]
 
 
+def test_a_group_of_rows_is_one_request(nginx, tmp_path):
+    """All columns of a group together, both ends of the file together, no byte twice."""
+    table = pa.table({f"x{i}": np.random.default_rng(i).normal(size=40_000) for i in range(8)})
+    pq.write_table(table, tmp_path / "wide.parquet", row_group_size=10_000)
+    size = (tmp_path / "wide.parquet").stat().st_size
+    with mlaas.open(nginx.http(nginx.add(tmp_path / "wide.parquet"))) as file:
+        opened = file.costs
+        arrays = file[None].arrays(["x1", "x5"])
+        one = {key: value - opened[key] for key, value in file.costs.items()}
+        file[None].arrays()
+        costs = file.costs
+    assert np.array_equal(arrays["x5"], table["x5"].to_numpy())
+    assert opened["requests"] <= 3 and opened["delivered"] < 2 * 256 * 1024 + 2000
+    assert one["requests"] <= 4 and one["bytes"] < 0.3 * size
+    assert costs["delivered"] < 1.1 * costs["bytes"] and costs["requests"] <= 12
+
+
+def test_a_text_is_fetched_ahead(nginx, tmp_path):
+    rows = 200_000
+    (tmp_path / "long.csv").write_text("a,b\n" + "".join(f"{i},{i * 0.123456789}\n" for i in range(rows)))
+    with mlaas.open(nginx.http(nginx.add(tmp_path / "long.csv"))) as file:
+        assert file[None].num_entries == rows
+        costs = file.costs
+    assert costs["hits"] > 0.8 * costs["ranges"]
+
+
 def check(url):
     table = mlaas.open(url)[None]
     assert np.array_equal(table.arrays(["a"])["a"], np.arange(ROWS)), url

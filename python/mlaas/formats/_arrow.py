@@ -56,7 +56,7 @@ def _checked(batches: Any) -> Any:
 
 
 def _stream(place: Place) -> _spool.Spool:
-    with need("pyarrow.ipc", "Arrow files").open_stream(place.open()) as reader:
+    with need("pyarrow.ipc", "Arrow files").open_stream(place.text()) as reader:
         return _spool.write(_checked(reader), reader.schema)
 
 

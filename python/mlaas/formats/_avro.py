@@ -136,7 +136,7 @@ def _batches(reader: Any, schema: Any, wrap: bool) -> Iterator[Any]:
 
 def _spool_of(place: Place) -> _spool.Spool:
     avro, arrow = need("fastavro", "Avro files"), need("pyarrow", "Avro files")
-    with place.python_file() as file:
+    with place.python_file(True) as file:
         try:
             reader = avro.reader(file)
             kind = _Types().of(reader.writer_schema)

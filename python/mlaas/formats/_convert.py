@@ -11,7 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from .. import _core
 from .._errors import ArgumentError, Error, IOError, NotFoundError, SchemaError, UnsupportedError, by_name
+from .._places import Files, Remote, context_limits, expand, hidden
+from .._units import parse_bytes
+from ..progress import costs_text
 from ..progress import make as make_progress
 from . import _shape
 from ._host import File, explain, open_file
@@ -22,6 +26,7 @@ TARGETS = ("parquet", "arrow", "feather", "orc", "csv", "jsonl", "root", "rntupl
 _ENDS = {".pq": "parquet", ".json": "jsonl", ".ndjson": "jsonl", ".ipc": "arrow"}
 _GROUP_ROWS, _GROUP_BYTES = 1 << 17, 64 << 20
 _PIECE_BYTES = 64 << 20
+_MOST_OPEN = 32  # files; more are opened for their schema, and again when it is their turn
 TREE = "events"
 
 
@@ -42,6 +47,10 @@ class _Root:
 
     def batches(self, names: list[str]) -> Iterator[Any]:
         yield from self.table.select(names).batches()
+
+    @property
+    def costs(self) -> dict[str, int] | None:
+        return self.file.costs if self.file.info["remote"] else None
 
     def close(self) -> None:
         self.file.close()
@@ -72,12 +81,17 @@ class _Raw:
         finally:
             self.rows.close_reader(reader)
 
+    @property
+    def costs(self) -> dict[str, int] | None:
+        return self.file.source.costs() if self.file.source is not None else None
+
     def close(self) -> None:
         self.rows.close()
 
 
 def _open(url: str, table: str | None, shaped: bool, how: dict) -> Any:
-    file = None if shaped else open_file(url)
+    memory, limits = parse_bytes(how["memory"]), context_limits(how["limits"], how["remote"])
+    file = None if shaped else open_file(url, lambda name: _core.Bytes(name, memory, limits))
     return _Raw(file, table) if file is not None else _Root(url, table, how)
 
 
@@ -338,28 +352,55 @@ def _same_file(a: str, b: str) -> bool:
         return False
 
 
-def _reading(one: Any, url: str, names: list[str]) -> Iterator[Any]:
-    """The batches of an input, with its name in what goes wrong."""
-    try:
-        yield from one.batches(names)
-    except Exception as error:
-        raise _ours(error, url) from error
+class _Input:
+    """A file to convert. It is open while it is read, and while it is one of few."""
+
+    def __init__(self, url: str, table: str | None, shaped: bool, how: dict) -> None:
+        self.url, self.shown, self._how = url, hidden(url), (table, shaped, how)
+        self._one: Any = None
+        self.costs: dict[str, int] | None = None
+        one = self._open()
+        self.schema, self.entries, self.unreadable = one.schema, one.entries, one.unreadable
+
+    def _open(self) -> Any:
+        if self._one is None:
+            try:
+                self._one = _open(self.url, *self._how)
+            except Exception as error:
+                raise _ours(error, self.shown) from error
+        return self._one
+
+    def batches(self, names: list[str]) -> Iterator[Any]:
+        """Its batches, with its name in what goes wrong; then it is closed."""
+        try:
+            yield from self._open().batches(names)
+        except Exception as error:
+            raise _ours(error, self.shown) from error
+        self.close()
+
+    def close(self) -> None:
+        if self._one is not None:
+            costs = self._one.costs
+            if costs is not None:
+                self.costs = {key: costs[key] + (self.costs or {}).get(key, 0) for key in costs}
+            self._one.close()
+            self._one = None
 
 
-def _write(inputs: list[Any], urls: list[str], columns: Sequence[str] | None, kind: str, path: str, step: Any) -> int:
+def _write(inputs: list[_Input], columns: Sequence[str] | None, kind: str, path: str, step: Any) -> int:
     chosen = [_choose(one.schema, columns) for one in inputs]
     schemas = [
         need("pyarrow", "conversions").schema([one.schema.field(n) for n in names])
         for one, names in zip(inputs, chosen)
     ]
-    schema = schemas[0] if len(inputs) == 1 else _join_schemas(urls, schemas)
+    schema = schemas[0] if len(inputs) == 1 else _join_schemas([one.shown for one in inputs], schemas)
     if not len(schema):
         raise ArgumentError("there is no column to write")
     writer = _WRITERS[kind](path, schema)
     rows = 0
     try:
-        for one, url, names in zip(inputs, urls, chosen):
-            for table in _groups(_reading(one, url, names), schema):
+        for one, names in zip(inputs, chosen):
+            for table in _groups(one.batches(names), schema):
                 writer.append(table)
                 rows += table.num_rows
                 step.update(table.num_rows)
@@ -368,8 +409,15 @@ def _write(inputs: list[Any], urls: list[str], columns: Sequence[str] | None, ki
     return rows
 
 
+def _inputs(urls: list[str], table: str | None, shaped: bool, how: dict, all_inputs: list[_Input]) -> None:
+    for url in urls:
+        all_inputs.append(_Input(url, table, shaped, how))
+        if len(all_inputs) > _MOST_OPEN:
+            all_inputs[-1].close()
+
+
 def convert(
-    files: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    files: Files,
     out: str | os.PathLike[str],
     *,
     columns: Sequence[str] | None = None,
@@ -378,6 +426,9 @@ def convert(
     memory: int | str | None = None,
     threads: int | None = None,
     limits: dict | None = None,
+    remote: Remote | None = None,
+    redirector: str | None = None,
+    verbose: bool = False,
     progress: Any = False,
 ) -> dict[str, Any]:
     """Writes the events of all files, one after another, to one file; returns {"rows", "columns", "left_out": {column:
@@ -386,31 +437,41 @@ def convert(
     The end of `out` says which format, or `to` does: parquet, arrow, feather, orc, csv, jsonl, root (a tree "events"),
     rntuple. `columns`: names, with * and ?; all otherwise. `table`: where a file has several. Types are kept where the
     target has them; trees and ntuples get what training sees (structs as columns of their own, NaN for what is
-    missing). Raises SchemaError where the inputs have other columns than the first, UnsupportedError for what the
-    target cannot hold.
+    missing). `files`, `redirector`, `remote`: as for mlaas.Dataset. `verbose`: say what reading files of servers took.
+    Raises SchemaError where the inputs have other columns than the first, UnsupportedError for what the target cannot
+    hold.
     """
-    urls = [os.fsdecode(name) for name in ([files] if isinstance(files, (str, os.PathLike)) else files)]
     path = os.fsdecode(out)
-    if not urls:
-        raise ArgumentError("there are no files to convert")
     if "://" in path:
         raise ArgumentError(f"{path}: the result is a local file")
+    kind = target_of(path, to)
+    urls = expand(files, redirector, remote).names
+    if not urls:
+        raise ArgumentError("there are no files to convert")
     if any(_same_file(url, path) for url in urls):
         raise ArgumentError(f"{path} is one of the inputs")
-    kind = target_of(path, to)
-    shaped = kind in ("root", "rntuple")
+    how = {"memory": memory, "threads": threads, "limits": limits, "remote": remote}
+    told = make_progress(progress)
+    return _core.interruptible(lambda: _convert(urls, path, columns, kind, table, how, verbose, told))
+
+
+def _convert(
+    urls: list[str],
+    path: str,
+    columns: Sequence[str] | None,
+    kind: str,
+    table: str | None,
+    how: dict,
+    verbose: bool,
+    progress: Any,
+) -> dict[str, Any]:
     temporary = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.new-{os.getpid()}")
-    how = {"memory": memory, "threads": threads, "limits": limits}
-    inputs: list = []
+    inputs: list[_Input] = []
+    _core.guard_file(temporary)
     try:
-        for url in urls:
-            try:
-                inputs.append(_open(url, table, shaped, how))
-            except Exception as error:
-                raise _ours(error, url) from error
-        total = sum(one.entries for one in inputs)
-        with make_progress(progress).step(os.path.basename(path), total) as step:
-            rows = _write(inputs, urls, columns, kind, temporary, step)
+        _inputs(urls, table, kind in ("root", "rntuple"), how, inputs)
+        with progress.step(os.path.basename(path), sum(one.entries for one in inputs)) as step:
+            rows = _write(inputs, columns, kind, temporary, step)
         with open(temporary, "rb") as stream:
             os.fsync(stream.fileno())
         os.rename(temporary, path)
@@ -425,15 +486,16 @@ def convert(
     finally:
         for one in inputs:
             one.close()
+            if verbose and one.costs:
+                progress.say(costs_text(one.shown, one.costs))
         if os.path.exists(temporary):
             os.unlink(temporary)
+        _core.guard_file(None)
 
 
 def _ours(error: Exception, where: str) -> Exception:
     """The error of ours that says the same."""
     if isinstance(error, Error) and error.where:
         return error
-    from .. import _core
-
     status, _, message, number = explain(error)
     return by_name[_core.statuses[status][2]](message, where, errno=number or None)

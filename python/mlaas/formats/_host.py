@@ -36,6 +36,10 @@ class File:
         self.tables: list[str] = list(self._module.tables(self._place)) if hasattr(self._module, "tables") else [""]
 
     @property
+    def source(self) -> Any:
+        return self._place.source
+
+    @property
     def head(self) -> bytes:
         return self._place.head
 

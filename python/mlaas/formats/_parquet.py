@@ -31,7 +31,7 @@ class ParquetRows(Rows):
 
     def _open(self) -> Any:
         return self._parquet.ParquetFile(
-            self._place.open(mapped=True), pre_buffer=self._place.path is None, page_checksum_verification=True
+            self._place.open(mapped=True), pre_buffer=self._place.buffers, page_checksum_verification=True
         )
 
     def _wanted(self, columns: list[_shape.Column]) -> list[str]:
@@ -43,11 +43,25 @@ class ParquetRows(Rows):
 
     def part(self, reader: Any, i: int) -> Any:
         file, paths = reader
+        self._announce(i, paths)
         return file.read_row_group(self._groups[i], columns=paths, use_threads=False)
 
     def pieces(self, reader: Any, i: int) -> Any:
         file, paths = reader
+        self._announce(i, paths)
         return file.iter_batches(_PIECE_ROWS, row_groups=[self._groups[i]], columns=paths, use_threads=False)
+
+    def _announce(self, i: int, paths: list[str]) -> None:
+        """The pieces of the columns in this group of rows: all of them in few requests."""
+        group, ranges = self._meta.row_group(self._groups[i]), []
+        for k in range(self._meta.num_columns):
+            if self._paths[k] in paths:
+                chunk = group.column(k)
+                first = chunk.data_page_offset
+                if chunk.has_dictionary_page and 0 < chunk.dictionary_page_offset < first:
+                    first = chunk.dictionary_page_offset
+                ranges.append((first, chunk.total_compressed_size))
+        self._place.ahead(ranges)
 
     def part_bytes(self, i: int, columns: list[_shape.Column]) -> int:
         group = self._meta.row_group(self._groups[i])

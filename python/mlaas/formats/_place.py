@@ -16,15 +16,22 @@ ENDS = 256 * 1024
 _OURS = ("root", "roots", "xroot", "xroots", "http", "https", "dav", "davs", "s3")
 #: Schemes that pyarrow serves where fsspec has no driver installed, or where it is the better one.
 _ARROW = ("hdfs", "viewfs", "s3", "gs", "gcs", "abfs", "abfss")
-_AHEAD = 1 << 20
+_NEAR = 64 << 10
+_BLOCK, _BLOCKS = 1 << 20, 8  # of a stream: read at once, announced
+#: Seconds after which a cloud's library gives up what it tries again; its own would be a quarter of an hour.
+_PATIENCE = 60
 _GZIP, _BZ2, _ZSTD, _XZ = b"\x1f\x8b", b"BZh", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ\x00"
 
 
 class _Bytes(io.RawIOBase):
-    """A file of the library's sources as Python's kind of file."""
+    """A file of the library's sources as Python's kind of file. `known`: (offset, bytes) that are here already.
+    `streamed`: it is read from the beginning to the end, so what comes next is on its way while the last is used."""
 
-    def __init__(self, source: Any) -> None:
+    def __init__(self, source: Any, known: list[tuple[int, bytes]] | None = None, streamed: bool = False) -> None:
         self._source, self._at, self._size = source, 0, source.size()
+        self._known = [] if streamed else known or []
+        self._streamed, self._announced = streamed, 0
+        self._block: tuple[int, bytes] = 0, b""
 
     def readable(self) -> bool:
         return True
@@ -42,7 +49,7 @@ class _Bytes(io.RawIOBase):
     def read(self, size: int | None = -1) -> bytes:
         left = max(self._size - self._at, 0)
         wanted = left if size is None or size < 0 else min(size, left)
-        data = self._source.read_at(self._at, wanted) if wanted else b""
+        data = (self._stream(wanted) if self._streamed else self._read_at(self._at, wanted)) if wanted else b""
         self._at += len(data)
         return data
 
@@ -50,6 +57,31 @@ class _Bytes(io.RawIOBase):
         data = self.read(len(buffer))
         buffer[: len(data)] = data
         return len(data)
+
+    def _read_at(self, offset: int, length: int) -> bytes:
+        for start, data in self._known:
+            if start <= offset and offset + length <= start + len(data):
+                return data[offset - start : offset - start + length]
+        return self._source.read_at(offset, length)
+
+    def _stream(self, wanted: int) -> bytes:
+        pieces, at, end = [], self._at, self._at + wanted
+        while at < end:
+            first, block = self._block
+            if not first <= at < first + len(block):
+                first = at - at % _BLOCK
+                self._announce(first)
+                block = self._source.read_at(first, min(_BLOCK, self._size - first))
+                self._block = first, block
+            pieces.append(block[at - first : end - first])
+            at += len(pieces[-1])
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _announce(self, first: int) -> None:
+        """This block and some behind it, each once."""
+        start, stop = max(self._announced, first), min(first + _BLOCKS * _BLOCK, self._size)
+        self._source.ahead([(at, min(_BLOCK, self._size - at)) for at in range(start, stop, _BLOCK)])
+        self._announced = max(self._announced, first + _BLOCKS * _BLOCK)
 
 
 class Place:
@@ -69,11 +101,42 @@ class Place:
             raise NotFoundError(f"there is no file {self.path}", url)
         elif os.path.isdir(self.path):
             raise UnsupportedError("this is a folder; name its files", url)
+        self.size: int = 0
+        self.head = self.tail = b""
+        if self._source is not None:
+            self._read_ends(self._source)
+            return
         with self.open() as file:
-            self.size: int = file.size()
-            self.head: bytes = file.read(min(ENDS, self.size))
+            self.size = file.size()
+            self.head = file.read(min(ENDS, self.size))
             file.seek(max(self.size - ENDS, 0))
-            self.tail: bytes = file.read(min(ENDS, self.size))
+            self.tail = file.read(min(ENDS, self.size))
+
+    def _read_ends(self, source: Any) -> None:
+        """Both ends together: where formats have what tells of the rest."""
+        self.size = source.size()
+        near = min(ENDS, self.size)
+        source.ahead([(0, near), (self.size - near, near)] if near < self.size else [])
+        self.head = source.read_at(0, near) if near else b""
+        self.tail = source.read_at(self.size - near, near) if near < self.size else self.head
+
+    @property
+    def source(self) -> Any:
+        """What it is read through, where that is the library."""
+        return self._source
+
+    @property
+    def buffers(self) -> bool:
+        """Whether many ranges are best asked of pyarrow together: where it reads by itself from afar."""
+        return hasattr(self._system, "open_input_file")
+
+    def ahead(self, ranges: list[tuple[int, int]]) -> None:
+        """(offset, length) that will be read soon, in this order."""
+        if self._source is not None:
+            self._source.ahead(ranges)
+
+    def _bytes(self, streamed: bool = False) -> _Bytes:
+        return _Bytes(self._source, [(0, self.head), (self.size - len(self.tail), self.tail)], streamed)
 
     @property
     def identity(self) -> tuple[Any, ...]:
@@ -86,17 +149,17 @@ class Place:
         if self.path is not None:
             return arrow.memory_map(self.path) if mapped else arrow.OSFile(self.path)
         if self._source is not None:
-            return arrow.PythonFile(_Bytes(self._source), mode="r")
+            return arrow.PythonFile(self._bytes(), mode="r")
         if hasattr(self._system, "open_input_file"):
             return self._system.open_input_file(self._name)
         return arrow.PythonFile(self._system.open(self._name, "rb"), mode="r")
 
-    def python_file(self) -> Any:
-        """A file object of Python's kind."""
+    def python_file(self, streamed: bool = False) -> Any:
+        """A file object of Python's kind; `streamed`: it is read from the beginning to the end."""
         if self.path is not None:
             return open(self.path, "rb")
         if self._source is not None:
-            return io.BufferedReader(_Bytes(self._source), _AHEAD)
+            return io.BufferedReader(self._bytes(streamed), _BLOCK if streamed else _NEAR)
         if hasattr(self._system, "open_input_file"):
             return self._system.open_input_file(self._name)
         return self._system.open(self._name, "rb")
@@ -106,12 +169,17 @@ class Place:
         arrow = need("pyarrow", "files of other formats than ROOT")
         for magic, codec in ((_GZIP, "gzip"), (_BZ2, "bz2"), (_ZSTD, "zstd")):
             if self.head.startswith(magic):
-                return arrow.CompressedInputStream(self.open(), codec)
+                return arrow.CompressedInputStream(self._stream(), codec)
         if self.head.startswith(_XZ):
             import lzma
 
-            return arrow.PythonFile(lzma.open(self.python_file()), mode="r")
-        return self.open()
+            return arrow.PythonFile(lzma.open(self.python_file(True)), mode="r")
+        return self._stream()
+
+    def _stream(self) -> Any:
+        if self._source is None:
+            return self.open()
+        return need("pyarrow", "files of other formats than ROOT").PythonFile(self._bytes(True), mode="r")
 
 
 def _source(url: str, opener: Any) -> Any:
@@ -133,13 +201,16 @@ def _file_system(url: str) -> tuple[Any, str]:
         fs = need("pyarrow.fs", f"{scheme}:// files")
         arrow = need("pyarrow", f"{scheme}:// files")
         try:
+            if scheme in ("gs", "gcs") and "retry_limit_seconds=" not in url:
+                url += f"{'&' if '?' in url else '?'}retry_limit_seconds={_PATIENCE}"
             return fs.FileSystem.from_uri(url)
         except (arrow.ArrowNotImplementedError, arrow.ArrowInvalid) as error:
             if scheme in ("hdfs", "viewfs"):
                 raise UnsupportedError(f"{scheme}:// cannot be reached: {error}", url) from error
         except OSError as error:
+            reason = str(error).partition("\n")[0]
             raise UnsupportedError(
-                f"{scheme}:// cannot be reached: {error}. Hadoop's own library is needed for hdfs://: JAVA_HOME, "
+                f"{scheme}:// cannot be reached: {reason}. Hadoop's own library is needed for hdfs://: JAVA_HOME, "
                 "HADOOP_HOME and CLASSPATH say where it is",
                 url,
             ) from error

@@ -102,7 +102,9 @@ enum mlaas_status mlaas_file_open(struct mlaas_context *context, const char *url
 
 void mlaas_file_counters(const struct mlaas_file *file, struct mlaas_source_counters *counters) {
   *counters = (struct mlaas_source_counters){0};
-  if (file->container.source)
+  if (file->foreign)
+    mlaas_foreign_counters(file, counters);
+  else if (file->container.source)
     mlaas_source_counters(file->container.source, counters);
 }
 

@@ -4,6 +4,7 @@
 #include "base/error.h"
 
 #include <inttypes.h>
+#include <mlaas/bytes.h>
 #include <stdlib.h>
 #include <string.h>
 #define XXH_INLINE_ALL
@@ -106,10 +107,26 @@ enum mlaas_status mlaas_foreign_open(struct mlaas_context *context, const char *
   return status;
 }
 
+void mlaas_foreign_counters(const struct mlaas_file *file, struct mlaas_source_counters *counters) {
+  struct mlaas_costs costs = {0};
+  if (file->foreign->file.bytes)
+    mlaas_bytes_costs(file->foreign->file.bytes, &costs);
+  *counters = (struct mlaas_source_counters){costs.requests, costs.ranges,  costs.bytes,    costs.delivered,
+                                             costs.hits,     costs.retries, costs.failovers};
+}
+
 void mlaas_foreign_info(const struct mlaas_file *file, struct mlaas_file_info *info) {
   const struct mlaas_foreign_handle *foreign = file->foreign;
-  *info =
-      (struct mlaas_file_info){.url = foreign->url, .id = foreign->id, .compression = -1, .size = foreign->file.size};
+  const struct mlaas_bytes *bytes = foreign->file.bytes;
+  struct mlaas_source_counters counters;
+  mlaas_foreign_counters(file, &counters);
+  *info = (struct mlaas_file_info){.url = foreign->url,
+                                   .id = foreign->id,
+                                   .compression = -1,
+                                   .size = foreign->file.size,
+                                   .bytes_read = counters.bytes,
+                                   .read_requests = counters.requests,
+                                   .is_remote = bytes && mlaas_bytes_is_remote(bytes)};
 }
 
 /* ---- columns ---- */

@@ -12,6 +12,7 @@
 enum mlaas_status mlaas_foreign_open(struct mlaas_context *context, const char *url, struct mlaas_file **file,
                                      bool *is_foreign, struct mlaas_error *error);
 void mlaas_foreign_close(struct mlaas_foreign_handle *foreign); /* legal on NULL */
+void mlaas_foreign_counters(const struct mlaas_file *file, struct mlaas_source_counters *counters);
 void mlaas_foreign_info(const struct mlaas_file *file, struct mlaas_file_info *info);
 
 /* ---- for table.c ---- */
