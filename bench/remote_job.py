@@ -51,7 +51,7 @@ def batches(url, specs):
     for batch in loader:
         first = first or time.perf_counter() - start
         rows += batch.rows
-    emit(time.perf_counter() - start, first, opened, rows, **counters(loader.stats))
+    emit(time.perf_counter() - start, first, opened, rows, **counters(loader.stats["source"]))
 
 
 def specs(url, path):

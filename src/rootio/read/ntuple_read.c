@@ -167,13 +167,15 @@ static size_t count_uses(const struct mlaas_fields_job *job, const struct mlaas_
 }
 
 /* The page goes on behind the range, or holds the element that the next one has to look back at. */
-static bool is_wanted_later(const struct mlaas_fields_job *job, const struct mlaas_field_feed *plan,
-                            const struct mlaas_page_use *use, int64_t elements) {
+static bool is_wanted_later(const struct mlaas_fields_job *job, const struct mlaas_page_use *use) {
+  const struct mlaas_field_feed *plan = mlaas_use_feed(job, use);
   int64_t stop = use->start + use->count, end = use->page->first + use->page->elements;
-  return use->cluster + 1 == job->num_clusters && (stop < end || (mlaas_feed_is_index(plan) && stop < elements));
+  bool last = stop == job->fields[use->field].feeds[use->feed].segments[use->cluster].stop;
+  bool looks_back = mlaas_feed_is_index(plan) && stop < mlaas_fields_range(job, use->column, use->cluster)->elements;
+  return use->cluster + 1 == job->num_clusters && last && (stop < end || looks_back);
 }
 
-static enum mlaas_status add_use(struct mlaas_fields_job *job, const struct mlaas_page_use *use, int64_t elements,
+static enum mlaas_status add_use(struct mlaas_fields_job *job, const struct mlaas_page_use *use,
                                  struct mlaas_error *error) {
   const struct mlaas_field_feed *plan = mlaas_use_feed(job, use);
   struct mlaas_kept_page *kept = &job->fields[use->field].kept[use->feed];
@@ -193,7 +195,7 @@ static enum mlaas_status add_use(struct mlaas_fields_job *job, const struct mlaa
     return MLAAS_OK;
   }
   int64_t bytes = use->page->elements * (int64_t)mlaas_ntuple_page_width(use->column);
-  made->keep = bytes <= job->room && is_wanted_later(job, plan, use, elements);
+  made->keep = bytes <= job->room && is_wanted_later(job, use);
   job->room -= made->keep ? bytes : 0;
   return MLAAS_OK;
 }
@@ -215,7 +217,7 @@ static enum mlaas_status add_uses(struct mlaas_fields_job *job, size_t field, si
     use.start = at;
     use.count = next - at;
     use.out = segment->base + at - segment->start;
-    MLAAS_TRY(add_use(job, &use, range->elements, error));
+    MLAAS_TRY(add_use(job, &use, error));
   }
   segment->num_uses = job->num_uses - segment->first_use;
   return MLAAS_OK;
@@ -313,7 +315,7 @@ static void close_uses(struct mlaas_fields_job *job) {
       continue;
     struct mlaas_kept_page *kept = &job->fields[use->field].kept[use->feed];
     int64_t most = mlaas_budget_ceiling(job->budget) / 4 * 3;
-    if (use->cluster + 1 == job->num_clusters && mlaas_budget_held(job->budget) < most) {
+    if (is_wanted_later(job, use) && mlaas_budget_held(job->budget) < most) { /* kept ones may end now */
       mlaas_block_reset(&kept->values);
       *kept = (struct mlaas_kept_page){use->page, use->values};
     } else {

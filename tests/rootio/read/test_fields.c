@@ -33,6 +33,26 @@ static void lists_are_cut_anywhere(void **state) {
   end(made);
 }
 
+/* A reader of a file that was read to its end may stay open for long. */
+static void a_page_is_let_go_with_its_last_element(void **state) {
+  (void)state;
+  for (int64_t cut = 1; cut < 6; cut++) {
+    struct made *made = made_vector();
+    struct ArrowArray array;
+    size_t kept = 0;
+    assert_int_equal(read_range(made, 0, cut, &array), MLAAS_OK);
+    mlaas_array_release(&array);
+    for (size_t i = 0; i < MOST; i++)
+      kept += made->kept[i].page != NULL;
+    assert_true(kept > 0 || cut == 3); /* where the first cluster ends */
+    assert_int_equal(read_range(made, cut, 6, &array), MLAAS_OK);
+    mlaas_array_release(&array);
+    for (size_t i = 0; i < MOST; i++)
+      assert_null(made->kept[i].page);
+    end(made);
+  }
+}
+
 static void empty_clusters_and_pages_of_one_are_harmless(void **state) {
   (void)state;
   struct made *made = begin();
@@ -453,6 +473,7 @@ static void what_fails_gives_everything_back(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(lists_are_cut_anywhere),
+      cmocka_unit_test(a_page_is_let_go_with_its_last_element),
       cmocka_unit_test(empty_clusters_and_pages_of_one_are_harmless),
       cmocka_unit_test(shared_pages_are_read_for_everyone),
       cmocka_unit_test(the_type_of_the_field_decides),
