@@ -1,6 +1,7 @@
 /* Loaders over a wire that answers late: the batches are those of files at hand, in few requests, with hardly a byte
  * more than is needed, and a server that hiccups is not noticed.
  */
+#include "base/memory.h"
 #include "fake_wire.h"
 #include "source/wires.h"
 
@@ -31,32 +32,52 @@ static struct mlaas_error error;
       fail_msg("%s: %s: %s", #call, error.where, error.message);                                                       \
   } while (0)
 
+/* From now on the file at `path` is fake://host/I.root. */
+static void serve(int i, const char *path) {
+  char url[64];
+  FILE *file = fopen(path, "rb");
+  assert_non_null(file);
+  fseek(file, 0, SEEK_END);
+  long size = ftell(file);
+  rewind(file);
+  bytes[i] = malloc((size_t)size);
+  assert_int_equal(fread(bytes[i], 1, (size_t)size, file), size);
+  fclose(file);
+  snprintf(url, sizeof url, "fake://host/%d.root", i);
+  served[i] = fake_wire_serve(url, bytes[i], size);
+}
+
 static int start(void **state) {
   (void)state;
   fake_wire_start(1);
   mlaas_wire_lend(&fake_wire);
   for (int i = 0; i < FILES; i++) {
-    char url[64];
-    FILE *file = fopen(paths[i], "rb");
-    assert_non_null(file);
-    fseek(file, 0, SEEK_END);
-    long size = ftell(file);
-    rewind(file);
-    bytes[i] = malloc((size_t)size);
-    assert_int_equal(fread(bytes[i], 1, (size_t)size, file), size);
-    fclose(file);
-    snprintf(url, sizeof url, "fake://host/%d.root", i);
-    served[i] = fake_wire_serve(url, bytes[i], size);
+    serve(i, paths[i]);
     served[i]->delay_us = 1000;
+  }
+  return 0;
+}
+
+/* Small files, answered at once: allocations are in the same order each time, as far as threads allow. */
+static int start_small(void **state) {
+  (void)state;
+  fake_wire_start(1);
+  mlaas_wire_lend(&fake_wire);
+  for (int i = 0; i < 2; i++) {
+    serve(i, i ? MLAAS_TEST_DATA "/loader/b.root" : MLAAS_TEST_DATA "/loader/a.root");
+    served[i]->at_once = true;
   }
   return 0;
 }
 
 static int stop(void **state) {
   (void)state;
+  mlaas_memory_fail(0, false);
   fake_wire_stop();
-  for (int i = 0; i < FILES; i++)
+  for (int i = 0; i < FILES; i++) {
     free(bytes[i]);
+    bytes[i] = NULL;
+  }
   return 0;
 }
 
@@ -171,9 +192,77 @@ static void hiccups_change_nothing(void **state) {
   }
 }
 
+/* ---- memory ---- */
+
+static enum mlaas_status read_epoch(struct mlaas_loader *loader, int64_t *rows) {
+  struct mlaas_batch *batch = NULL;
+  enum mlaas_status status = MLAAS_OK;
+  for (*rows = 0; (status = mlaas_loader_next(loader, -1, &batch, &error)) == MLAAS_OK && batch;) {
+    *rows += batch->rows;
+    mlaas_batch_release(batch);
+  }
+  return status;
+}
+
+/* Everything that stands on remote files: opening ahead, scanning, reading ahead, an epoch. */
+static enum mlaas_status run_all(struct mlaas_context *context, size_t files, const char *params, int64_t *rows) {
+  static const char *const urls[] = {"fake://host/0.root", "fake://host/1.root|fake://host/0.root",
+                                     "fake://host/none.root"};
+  static const char *const labels[] = {"[0, 1]", "[0, 1, 1]"};
+  struct mlaas_dataset *dataset = NULL;
+  struct mlaas_loader *loader = NULL;
+  struct mlaas_loader_options wanted = {sizeof wanted, "all", 1, 0, 1, 128};
+  *rows = 0;
+  enum mlaas_status status = mlaas_dataset_open(context, urls, files, labels[files - 2], params, &dataset, &error);
+  if (status == MLAAS_OK)
+    status = mlaas_dataset_scan(dataset, NULL, NULL, &error);
+  if (status == MLAAS_OK)
+    status = mlaas_loader_open(dataset, &wanted, &loader, &error);
+  if (status == MLAAS_OK)
+    status = read_epoch(loader, rows);
+  mlaas_loader_close(loader);
+  mlaas_dataset_close(dataset);
+  return status;
+}
+
+/* No memory for a moment is no bad file: either there is an error, or not a row is missing. */
+static void survive_failing_memory(size_t files, const char *params) {
+  struct mlaas_context_options options = {.size = sizeof options, .threads = 2};
+  struct mlaas_context *context = NULL;
+  int64_t all = 0, rows = 0;
+  int refused = 0;
+  OK(mlaas_context_new(&options, &context, &error));
+  OK(run_all(context, files, params, &all));
+  for (long n = 1; n < 1000; n += 1 + n / 30) {
+    mlaas_memory_fail(n, false);
+    enum mlaas_status status = run_all(context, files, params, &rows);
+    mlaas_memory_fail(0, false);
+    if (status != MLAAS_MEMORY && (status != MLAAS_OK || rows != all))
+      fail_msg("allocation %ld: %lld rows of %lld: %s: %s", n, (long long)rows, (long long)all, error.where,
+               error.message);
+    refused += status == MLAAS_MEMORY; /* what is only ahead of its time is left out */
+    assert_int_equal(mlaas_context_memory_held(context), 0);
+  }
+  assert_true(refused > 40);
+  mlaas_context_put(context);
+}
+
+static void every_allocation_may_fail(void **state) {
+  (void)state;
+  survive_failing_memory(2, "{}");
+}
+
+static void without_memory_no_file_is_called_bad(void **state) {
+  (void)state;
+  survive_failing_memory(3, "{\"on_bad_file\": \"skip\"}");
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test_setup_teardown(batches_are_those_of_files_at_hand, start, stop),
-                                     cmocka_unit_test_setup_teardown(a_cluster_takes_at_most_two_requests, start, stop),
-                                     cmocka_unit_test_setup_teardown(hiccups_change_nothing, start, stop)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup_teardown(every_allocation_may_fail, start_small, stop),
+      cmocka_unit_test_setup_teardown(without_memory_no_file_is_called_bad, start_small, stop),
+      cmocka_unit_test_setup_teardown(batches_are_those_of_files_at_hand, start, stop),
+      cmocka_unit_test_setup_teardown(a_cluster_takes_at_most_two_requests, start, stop),
+      cmocka_unit_test_setup_teardown(hiccups_change_nothing, start, stop)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
