@@ -2,8 +2,8 @@
  * before a batch needs them, each once; what waits for a server can be cancelled.
  */
 #include "../rootio/counted.h"
+#include "job.h"
 
-#include <mlaas/dataset.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,19 +17,6 @@
 static const char *const names[] = {TTH "flatTree_ttH_noDRmatch.root", TTH "flatTree_QCD_HT300to500.root",
                                     MLAAS_TEST_DATA "/loader/a.root", MLAAS_TEST_DATA "/loader/b.root"};
 enum { MOST_FILES = 60, MOST_BATCHES = 4000 };
-static struct mlaas_error error;
-
-#define OK(call)                                                                                                       \
-  do {                                                                                                                 \
-    if ((call) != MLAAS_OK)                                                                                            \
-      fail_msg("%s: %s: %s", #call, error.where, error.message);                                                       \
-  } while (0)
-
-struct job {
-  struct mlaas_context *context;
-  struct mlaas_dataset *dataset;
-  struct mlaas_loader *loader;
-};
 
 /* `count` files, the two from `first` on in turns. */
 static enum mlaas_status open_data(struct job *job, bool remote, size_t first, size_t count, const char *params,
@@ -54,13 +41,6 @@ static enum mlaas_status open_data(struct job *job, bool remote, size_t first, s
 static void open_loader(struct job *job, const char *split, int shuffle, int64_t batch_rows) {
   struct mlaas_loader_options options = {sizeof options, split, shuffle, 0, 1, batch_rows};
   OK(mlaas_loader_open(job->dataset, &options, &job->loader, &error));
-}
-
-static void close_all(struct job *job) {
-  mlaas_loader_close(job->loader);
-  mlaas_dataset_close(job->dataset);
-  assert_int_equal(mlaas_context_memory_held(job->context), 0);
-  mlaas_context_put(job->context);
 }
 
 static uint64_t hash_batch(const struct mlaas_batch *batch) {

@@ -3,8 +3,7 @@
  * `key`, which holds the entry's number, tells whether a row is what it says it is.
  */
 #include "base/memory.h"
-
-#include <mlaas/dataset.h>
+#include "job.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -25,13 +24,6 @@
 enum { ENTRIES_A = 3000, ENTRIES_B = 1700 };
 
 static const char *const files[] = {FILES_A, FILES_B};
-static struct mlaas_error error;
-
-#define OK(call)                                                                                                       \
-  do {                                                                                                                 \
-    if ((call) != MLAAS_OK)                                                                                            \
-      fail_msg("%s: %s: %s", #call, error.where, error.message);                                                       \
-  } while (0)
 
 static struct mlaas_context *new_context(int64_t memory, int threads) {
   struct mlaas_context *context;
@@ -54,26 +46,13 @@ static struct mlaas_loader *open_loader(struct mlaas_dataset *dataset, const cha
   return loader;
 }
 
-/* A loader with all it needs, 100 MB and `threads` threads. */
-struct fixture {
-  struct mlaas_context *context;
-  struct mlaas_dataset *dataset;
-  struct mlaas_loader *loader;
-};
-
-static struct fixture open_all(const char *params, const char *split, int64_t batch_rows, int threads) {
-  struct fixture f;
+/* 100 MB and `threads` threads. */
+static struct job open_all(const char *params, const char *split, int64_t batch_rows, int threads) {
+  struct job f;
   f.context = new_context(100 << 20, threads);
   f.dataset = open_data(f.context, "[1, 0]", params);
   f.loader = open_loader(f.dataset, split, batch_rows);
   return f;
-}
-
-static void close_all(struct fixture *f) {
-  mlaas_loader_close(f->loader);
-  mlaas_dataset_close(f->dataset);
-  assert_int_equal(mlaas_context_memory_held(f->context), 0);
-  mlaas_context_put(f->context);
 }
 
 /* All bytes that the caller sees of a batch. */
@@ -164,7 +143,7 @@ static void test_splits_are_disjoint_and_complete(void **state) {
   static const char *const splits[] = {"train", "validation", "test"};
   uint8_t *seen[2];
   new_seen(seen);
-  struct fixture f = open_all("{" BASIC "}", "train", 0, 2);
+  struct job f = open_all("{" BASIC "}", "train", 0, 2);
   see_rows(f.dataset, f.loader, seen);
   for (int i = 1; i < 3; i++) {
     struct mlaas_loader *other = open_loader(f.dataset, splits[i], 0);
@@ -179,7 +158,7 @@ static void test_every_epoch_has_every_row(void **state) {
   (void)state;
   uint8_t *seen[2];
   new_seen(seen);
-  struct fixture f = open_all("{" BASIC ", \"split\": [1, 0, 0], \"shuffle_buffer\": 500}", "train", 37, 2);
+  struct job f = open_all("{" BASIC ", \"split\": [1, 0, 0], \"shuffle_buffer\": 500}", "train", 37, 2);
   for (int epoch = 0; epoch < 3; epoch++)
     see_rows(f.dataset, f.loader, seen);
   close_all(&f);
@@ -188,7 +167,7 @@ static void test_every_epoch_has_every_row(void **state) {
 
 static void test_ordered_batches_follow_the_files(void **state) {
   (void)state;
-  struct fixture f = open_all("{" BASIC "}", "all", 100, 2);
+  struct job f = open_all("{" BASIC "}", "all", 100, 2);
   int64_t row = 0;
   for (;;) {
     struct mlaas_batch *batch;
@@ -209,7 +188,7 @@ static void test_shards_are_disjoint_and_as_long(void **state) {
   (void)state;
   uint8_t *seen[2];
   new_seen(seen);
-  struct fixture f = open_all("{" BASIC ", \"split\": [1, 0, 0]}", "train", 50, 2);
+  struct job f = open_all("{" BASIC ", \"split\": [1, 0, 0]}", "train", 50, 2);
   int64_t rows = 0;
   for (int rank = 0; rank < 3; rank++) {
     struct mlaas_loader *loader;
@@ -242,7 +221,7 @@ static void test_threads_and_memory_change_nothing(void **state) {
   static const int64_t memory[] = {200 << 20, 200 << 20, 4 << 20}; /* the last: windows in parts */
   size_t count = 0;
   for (int i = 0; i < 3; i++) {
-    struct fixture f;
+    struct job f;
     f.context = new_context(memory[i], threads[i]);
     f.dataset = open_data(f.context, "[1, 0]", "{" BASIC ", \"shuffle_buffer\": 100000, \"weight\": [2, 3]}");
     f.loader = open_loader(f.dataset, "train", 64);
@@ -258,7 +237,7 @@ static void test_threads_and_memory_change_nothing(void **state) {
 static void test_epochs_are_shuffled_anew(void **state) {
   (void)state;
   static uint64_t hashes[3][MOST];
-  struct fixture f = open_all("{" BASIC "}", "train", 64, 2);
+  struct job f = open_all("{" BASIC "}", "train", 64, 2);
   size_t count = hash_epoch(f.loader, hashes[0], MOST);
   hash_epoch(f.loader, hashes[1], MOST);
   OK(mlaas_loader_set_epoch(f.loader, 0, &error));
@@ -282,7 +261,7 @@ static void test_a_restored_loader_goes_on(void **state) {
   (void)state;
   static uint64_t hashes[2][MOST];
   static const char params[] = "{" BASIC ", \"shuffle_buffer\": 700}";
-  struct fixture f = open_all(params, "train", 50, 2), g = open_all(params, "train", 50, 1);
+  struct job f = open_all(params, "train", 50, 2), g = open_all(params, "train", 50, 1);
   char *json;
   OK(mlaas_loader_set_epoch(f.loader, 2, &error));
   take_some(f.loader, 17); /* in the middle of a window */
@@ -301,10 +280,10 @@ static void test_a_restored_loader_goes_on(void **state) {
 
 static void test_states_of_other_loaders_are_stale(void **state) {
   (void)state;
-  struct fixture f = open_all("{" BASIC "}", "train", 50, 1);
-  struct fixture seed = open_all("{" BASIC ", \"seed\": 1}", "train", 50, 1);
-  struct fixture rows = open_all("{" BASIC "}", "train", 51, 1);
-  struct fixture data = open_all("{" BASIC ", \"nevts\": 4000}", "train", 50, 1);
+  struct job f = open_all("{" BASIC "}", "train", 50, 1);
+  struct job seed = open_all("{" BASIC ", \"seed\": 1}", "train", 50, 1);
+  struct job rows = open_all("{" BASIC "}", "train", 51, 1);
+  struct job data = open_all("{" BASIC ", \"nevts\": 4000}", "train", 50, 1);
   char *json;
   OK(mlaas_loader_state(f.loader, &json, &error));
   assert_int_equal(mlaas_loader_restore(seed.loader, json, &error), MLAAS_STALE);
@@ -324,7 +303,7 @@ static void test_states_of_other_loaders_are_stale(void **state) {
 
 static void test_batches_outlive_their_loader(void **state) {
   (void)state;
-  struct fixture f = open_all("{" BASIC "}", "train", 50, 2);
+  struct job f = open_all("{" BASIC "}", "train", 50, 2);
   struct mlaas_batch *batch;
   OK(mlaas_loader_next(f.loader, -1, &batch, &error));
   uint64_t before = hash_batch(batch, 0);
@@ -352,7 +331,7 @@ static void *release_later(void *left) {
 /* Takes batches and keeps them until the ceiling is reached: an error, not a deadlock. */
 static void test_a_caller_who_keeps_all_batches_is_told(void **state) {
   (void)state;
-  struct fixture f;
+  struct job f;
   f.context = new_context(3 << 20, 2);
   f.dataset = open_data(f.context, "[1, 0]", "{" BASIC "}");
   f.loader = open_loader(f.dataset, "all", 256);
@@ -380,7 +359,7 @@ static void test_a_caller_who_keeps_all_batches_is_told(void **state) {
 
 static void test_a_ceiling_too_low_for_one_batch_names_the_lowest(void **state) {
   (void)state;
-  struct fixture f;
+  struct job f;
   struct mlaas_loader *loader;
   struct mlaas_loader_options options = {sizeof options, "train", -1, 0, 1, 1 << 20};
   f.context = new_context(20 << 20, 1);
@@ -395,7 +374,7 @@ static void test_a_ceiling_too_low_for_one_batch_names_the_lowest(void **state) 
 /* Every allocation of "make a batch" fails once. */
 static void test_failing_allocations(void **state) {
   (void)state;
-  struct fixture f;
+  struct job f;
   f.context = new_context(100 << 20, 1);
   f.dataset = open_data(f.context, "[1, 0]", "{" BASIC "}");
   int64_t held = mlaas_context_memory_held(f.context);
@@ -430,7 +409,7 @@ static void *cancel_later(void *loader) {
 
 static void test_cancel_from_another_thread(void **state) {
   (void)state;
-  struct fixture f = open_all("{" BASIC "}", "train", 8, 2);
+  struct job f = open_all("{" BASIC "}", "train", 8, 2);
   pthread_t thread;
   pthread_create(&thread, NULL, cancel_later, f.loader);
   enum mlaas_status status = MLAAS_OK;
@@ -450,7 +429,7 @@ static void test_cancel_from_another_thread(void **state) {
 
 static void test_a_forked_child_gets_an_error(void **state) {
   (void)state;
-  struct fixture f = open_all("{" BASIC "}", "train", 50, 2);
+  struct job f = open_all("{" BASIC "}", "train", 50, 2);
   struct mlaas_batch *batch;
   OK(mlaas_loader_next(f.loader, -1, &batch, &error));
   pid_t child = fork();

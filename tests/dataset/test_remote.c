@@ -5,7 +5,8 @@
 #include "fake_wire.h"
 #include "source/wires.h"
 
-#include <mlaas/dataset.h>
+#include "job.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -24,13 +25,6 @@ static const char *const paths[FILES] = {TTH "flatTree_ttH_noDRmatch.root", TTH 
                                          TTH "flatTree_QCD_HT300to500.root", TTH "flatTree_QCD_HT500to700.root"};
 static struct fake_file *served[FILES];
 static unsigned char *bytes[FILES];
-static struct mlaas_error error;
-
-#define OK(call)                                                                                                       \
-  do {                                                                                                                 \
-    if ((call) != MLAAS_OK)                                                                                            \
-      fail_msg("%s: %s: %s", #call, error.where, error.message);                                                       \
-  } while (0)
 
 /* From now on the file at `path` is fake://host/I.root. */
 static void serve(int i, const char *path) {
@@ -81,12 +75,6 @@ static int stop(void **state) {
   return 0;
 }
 
-struct job {
-  struct mlaas_context *context;
-  struct mlaas_dataset *dataset;
-  struct mlaas_loader *loader;
-};
-
 static void open_all(struct job *job, bool remote, size_t count, int64_t cache, const char *split) {
   char urls[FILES][64];
   const char *files[FILES];
@@ -102,12 +90,6 @@ static void open_all(struct job *job, bool remote, size_t count, int64_t cache, 
   OK(mlaas_dataset_scan(job->dataset, NULL, NULL, &error));
   struct mlaas_loader_options wanted = {sizeof wanted, split, -1, 0, 1, 128};
   OK(mlaas_loader_open(job->dataset, &wanted, &job->loader, &error));
-}
-
-static void close_all(struct job *job) {
-  mlaas_loader_close(job->loader);
-  mlaas_dataset_close(job->dataset);
-  mlaas_context_put(job->context);
 }
 
 static size_t hash_epoch(struct mlaas_loader *loader, uint64_t *hashes) {

@@ -3,7 +3,7 @@
  */
 #include "base/context.h"
 #include "../counted.h"
-#include "../rows.h"
+#include "../opened.h"
 #include "rootio/read/ahead.h"
 
 #include <mlaas/verify.h>
@@ -20,7 +20,7 @@
 /* Name and table, by number. */
 static const struct {
   const char *path;
-  size_t table;
+  int table;
 } files[] = {{DATA "vectors-nested.root", 0},
              {DATA "strings-split0.root", 0},
              {DATA "leaf-lists.root", 0},
@@ -54,57 +54,15 @@ static const struct {
              {DATA "friends-main.root", 3}};
 enum { NUM_FILES = sizeof files / sizeof *files };
 
-struct opened {
-  struct mlaas_context *context;
-  struct mlaas_file *file;
-  struct mlaas_table *table;
-  struct mlaas_reader *reader;
-  struct ArrowSchema schema;
-  struct mlaas_error error;
-};
-
-static void open_table(struct opened *opened, const char *before, const char *path, size_t table, int threads) {
+static void open_table(struct opened *opened, const char *before, const char *path, int table, int threads) {
   char url[1024];
-  *opened = (struct opened){0};
   snprintf(url, sizeof url, "%s%s", before, path);
-  struct mlaas_context_options options = {.size = sizeof options, .threads = threads};
-  struct mlaas_error *error = &opened->error;
   mlaas_source_use(&counted_scheme);
-  assert_int_equal(mlaas_context_new(&options, &opened->context, error), MLAAS_OK);
-  assert_int_equal(mlaas_file_open(opened->context, url, &opened->file, error), MLAAS_OK);
-  struct mlaas_table_info info;
-  assert_true(table < mlaas_file_num_tables(opened->file));
-  mlaas_file_table(opened->file, table, &info);
-  assert_int_equal(mlaas_table_open(opened->file, info.path, &opened->table, error), MLAAS_OK);
-  assert_int_equal(mlaas_table_schema(opened->table, NULL, 0, &opened->schema, error), MLAAS_OK);
-  assert_int_equal(mlaas_reader_open(opened->table, NULL, 0, &opened->reader, error), MLAAS_OK);
+  assert_int_equal(open_nth(opened, url, table, 0, threads), MLAAS_OK);
 }
 
-static void close_table(struct opened *opened) {
-  mlaas_reader_close(opened->reader);
-  mlaas_table_close(opened->table);
-  mlaas_file_close(opened->file);
-  opened->schema.release(&opened->schema);
-  assert_int_equal(mlaas_context_memory_held(opened->context), 0);
-  mlaas_context_put(opened->context);
-}
-
-static void read_rows(struct opened *opened, int64_t start, int64_t stop, uint64_t *hashes) {
-  struct ArrowArray array;
-  assert_int_equal(mlaas_reader_read(opened->reader, start, stop, &array, &opened->error), MLAAS_OK);
-  for (int64_t i = 0; i < array.length; i++)
-    hashes[start + i] = hash_row(&opened->schema, &array, i, 7);
-  array.release(&array);
-}
-
-static uint64_t *hashes_of(const char *path, size_t table, int64_t *count) {
-  struct opened opened;
-  open_table(&opened, "", path, table, 1);
-  *count = mlaas_table_num_entries(opened.table);
-  uint64_t *hashes = calloc((size_t)*count + 1, sizeof *hashes);
-  read_rows(&opened, 0, *count, hashes);
-  close_table(&opened);
-  return hashes;
+static void read_all(struct opened *opened, int64_t start, int64_t stop, uint64_t *hashes) {
+  assert_int_equal(read_rows(opened, start, stop, hashes), MLAAS_OK);
 }
 
 /* What was announced is what was read. */
@@ -126,16 +84,16 @@ static void a_read_announces_all_it_needs_first(void **state) {
   for (int f = 0; f < NUM_FILES; f++) {
     struct opened opened;
     int64_t count;
-    uint64_t *whole = hashes_of(files[f].path, files[f].table, &count),
+    uint64_t *whole = hash_all(files[f].path, files[f].table, 1, &count),
              *remote = calloc((size_t)count + 1, sizeof *remote);
     open_table(&opened, COUNTED, files[f].path, files[f].table, 3);
     counted_forget();
-    read_rows(&opened, 0, count, remote);
+    read_all(&opened, 0, count, remote);
     assert_memory_equal(remote, whole, (size_t)count * sizeof *remote);
     assert_int_equal(counted.trips, 0);
     assert_same_ranges(files[f].path);
     assert_int_equal(mlaas_reader_ahead_bytes(opened.reader), 0);
-    close_table(&opened);
+    close_all(&opened);
     free(whole);
     free(remote);
   }
@@ -145,7 +103,7 @@ static void cuts_announce_no_byte_twice(void **state) {
   (void)state;
   for (int f = 0; f < NUM_FILES; f++) {
     int64_t count;
-    uint64_t *whole = hashes_of(files[f].path, files[f].table, &count),
+    uint64_t *whole = hash_all(files[f].path, files[f].table, 1, &count),
              *remote = calloc((size_t)count + 1, sizeof *remote);
     for (int64_t step = 1 + count / 50; step <= count; step = step * 3 + 1) {
       struct opened opened;
@@ -157,13 +115,13 @@ static void cuts_announce_no_byte_twice(void **state) {
         if (start >= ahead) /* a cluster or two */
           ahead = mlaas_reader_ahead(opened.reader, start, count, 1000);
         assert_true(ahead > start);
-        read_rows(&opened, start, stop, remote);
+        read_all(&opened, start, stop, remote);
       }
       assert_memory_equal(remote, whole, (size_t)count * sizeof *remote);
       assert_int_equal(counted.trips, 0);
       assert_same_ranges(files[f].path);
       assert_int_equal(mlaas_reader_ahead_bytes(opened.reader), 0);
-      close_table(&opened);
+      close_all(&opened);
     }
     free(whole);
     free(remote);
@@ -190,9 +148,9 @@ static void what_waits_to_be_read_is_not_announced_again(void **state) {
       assert_true(counted.announced.ranges[i].offset >= counted.announced.ranges[i - 1].offset || files[f].table == 4);
     assert_int_equal(mlaas_reader_ahead(opened.reader, 0, count, INT64_MAX), count);
     assert_int_equal(counted.announced.count, announced);
-    read_rows(&opened, 0, count, remote);
+    read_all(&opened, 0, count, remote);
     assert_same_ranges(files[f].path);
-    close_table(&opened);
+    close_all(&opened);
     free(remote);
   }
 }
@@ -208,11 +166,11 @@ static void room_ends_what_is_announced(void **state) {
   assert_true(mlaas_reader_ahead_bytes(opened.reader) >= 25000);
   assert_true(mlaas_reader_ahead_bytes(opened.reader) < 500000);
   assert_int_equal(mlaas_reader_ahead(opened.reader, some, count, 20000), some);
-  read_rows(&opened, 0, count, hashes);
+  read_all(&opened, 0, count, hashes);
   assert_int_equal(mlaas_reader_ahead_bytes(opened.reader), 0);
   assert_true(mlaas_reader_ahead(opened.reader, some, count, 20000) > some);
   assert_int_equal(mlaas_reader_ahead(opened.reader, count, count + 5, 0), count);
-  close_table(&opened);
+  close_all(&opened);
   free(hashes);
 }
 
@@ -225,7 +183,7 @@ static void files_at_hand_are_left_alone(void **state) {
   assert_int_equal(mlaas_reader_ahead(opened.reader, 0, count, 1), count);
   assert_int_equal(mlaas_reader_ahead_bytes(opened.reader), 0);
   assert_int_equal(counted.announcements, 0);
-  close_table(&opened);
+  close_all(&opened);
 }
 
 static void streams_announce_what_comes(void **state) {
@@ -250,7 +208,7 @@ static void streams_announce_what_comes(void **state) {
     assert_int_equal(rows, count);
     assert_int_equal(counted.trips, 0);
     assert_same_ranges(files[f].path);
-    close_table(&opened);
+    close_all(&opened);
   }
 }
 
@@ -288,8 +246,8 @@ static void friends_are_announced_with_their_table(void **state) {
   mlaas_reader_close(other);
   mlaas_table_close(joined);
   mlaas_table_close(at_hand);
-  close_table(&opened);
-  close_table(&local);
+  close_all(&opened);
+  close_all(&local);
 }
 
 /* ---- verification ---- */
@@ -413,11 +371,11 @@ static void a_hint_never_fails(void **state) {
     mlaas_memory_fail(n, false);
     mlaas_reader_ahead(opened.reader, 0, count, INT64_MAX);
     mlaas_memory_fail(0, false);
-    read_rows(&opened, 0, count, hashes);
+    read_all(&opened, 0, count, hashes);
   }
-  expected = hashes_of(DATA "vectors-nested.root", 0, &whole);
+  expected = hash_all(DATA "vectors-nested.root", 0, 1, &whole);
   assert_memory_equal(hashes, expected, (size_t)count * sizeof *hashes);
-  close_table(&opened);
+  close_all(&opened);
   free(hashes);
   free(expected);
 }

@@ -2,7 +2,7 @@
  * that fails leaves a trace. That the values are right is asserted against other readers in tests/python.
  */
 #include "base/context.h"
-#include "../rows.h"
+#include "../opened.h"
 #include "source/source.h"
 
 #include <mlaas/file.h>
@@ -32,72 +32,15 @@ static const char *const files[] = {DATA "vectors-nested.root",
                                     DATA "ntuple-nested.root"};
 enum { NUM_FILES = sizeof files / sizeof *files };
 
-struct opened {
-  struct mlaas_context *context;
-  struct mlaas_file *file;
-  struct mlaas_table *table;
-  struct mlaas_reader *reader;
-  struct ArrowSchema schema;
-  struct mlaas_error error;
-};
-
 static enum mlaas_status open_all(struct opened *opened, const char *path, int64_t memory, int threads) {
-  *opened = (struct opened){0};
-  struct mlaas_context_options options = {.size = sizeof options, .memory = memory, .threads = threads};
-  struct mlaas_error *error = &opened->error;
-  enum mlaas_status status = mlaas_context_new(&options, &opened->context, error);
-  if (status == MLAAS_OK)
-    status = mlaas_file_open(opened->context, path, &opened->file, error);
-  if (status == MLAAS_OK)
-    status = mlaas_table_open(opened->file, NULL, &opened->table, error);
-  if (status == MLAAS_OK)
-    status = mlaas_table_schema(opened->table, NULL, 0, &opened->schema, error);
-  if (status == MLAAS_OK)
-    status = mlaas_reader_open(opened->table, NULL, 0, &opened->reader, error);
-  return status;
-}
-
-/* In the wrong order on purpose: a table holds its file, a reader its table. */
-static void close_all(struct opened *opened) {
-  mlaas_file_close(opened->file);
-  mlaas_table_close(opened->table);
-  mlaas_reader_close(opened->reader);
-  if (opened->schema.release)
-    opened->schema.release(&opened->schema);
-  if (opened->context)
-    assert_int_equal(mlaas_context_memory_held(opened->context), 0);
-  mlaas_context_put(opened->context);
-}
-
-/* Hashes of rows [start, stop) at hashes + start. */
-static enum mlaas_status read_rows(struct opened *opened, int64_t start, int64_t stop, uint64_t *hashes) {
-  struct ArrowArray array;
-  enum mlaas_status status = mlaas_reader_read(opened->reader, start, stop, &array, &opened->error);
-  if (status != MLAAS_OK)
-    return status;
-  assert_int_equal(array.length, stop - start);
-  assert_int_equal(array.null_count, 0);
-  for (int64_t i = 0; i < array.length; i++)
-    hashes[start + i] = hash_row(&opened->schema, &array, i, 7);
-  array.release(&array);
-  return MLAAS_OK;
-}
-
-static uint64_t *hashes_of(const char *path, int threads, int64_t *count) {
-  struct opened opened;
-  assert_int_equal(open_all(&opened, path, 0, threads), MLAAS_OK);
-  *count = mlaas_table_num_entries(opened.table);
-  uint64_t *hashes = calloc((size_t)*count + 1, sizeof *hashes);
-  assert_int_equal(read_rows(&opened, 0, *count, hashes), MLAAS_OK);
-  close_all(&opened);
-  return hashes;
+  return open_nth(opened, path, -1, memory, threads);
 }
 
 static void any_cut_and_any_thread_gives_the_same_rows(void **state) {
   (void)state;
   for (int f = 0; f < NUM_FILES; f++) {
     int64_t count;
-    uint64_t *whole = hashes_of(files[f], 1, &count);
+    uint64_t *whole = hash_all(files[f], -1, 1, &count);
     for (int64_t step = 1; step <= count; step = step * 3 + 1) {
       struct opened opened;
       uint64_t *cut = calloc((size_t)count + 1, sizeof *cut);
@@ -183,7 +126,7 @@ static void ranges_outside_the_table_are_refused(void **state) {
 static void what_does_not_fit_leaves_the_reader_usable(void **state) {
   (void)state;
   int64_t count;
-  uint64_t *whole = hashes_of(BIG, 1, &count), *cut = calloc((size_t)count, sizeof *cut);
+  uint64_t *whole = hash_all(BIG, -1, 1, &count), *cut = calloc((size_t)count, sizeof *cut);
   bool limited = false, fitted = false;
   for (int64_t memory = 256 << 10; memory < 64 << 20; memory *= 2) {
     struct opened opened;
@@ -214,7 +157,7 @@ static void every_allocation_may_fail(void **state) {
   for (size_t c = 0; c < sizeof chosen / sizeof *chosen; c++) {
     int f = chosen[c];
     int64_t count;
-    uint64_t *whole = hashes_of(files[f], 1, &count), *rows = calloc((size_t)count, sizeof *rows);
+    uint64_t *whole = hash_all(files[f], -1, 1, &count), *rows = calloc((size_t)count, sizeof *rows);
     enum mlaas_status status = MLAAS_MEMORY;
     long n = 0;
     while (status != MLAAS_OK) {
@@ -253,7 +196,7 @@ static void opening_survives_every_failing_allocation(void **state) {
 /* Every read of `path` fails once; what is said names the file and the `kind` of column. */
 static void fail_reads(const char *path, const char *kind) {
   int64_t count;
-  uint64_t *whole = hashes_of(path, 1, &count), *rows = calloc((size_t)count, sizeof *rows);
+  uint64_t *whole = hash_all(path, -1, 1, &count), *rows = calloc((size_t)count, sizeof *rows);
   enum mlaas_status status = MLAAS_IO;
   long n = 0;
   while (status != MLAAS_OK) {
@@ -328,7 +271,7 @@ static void the_stream_gives_the_same_rows(void **state) {
   (void)state;
   static const int64_t batches[] = {0, 1, 7, 1000000};
   int64_t count;
-  uint64_t *whole = hashes_of(DATA "autoflush.root", 1, &count);
+  uint64_t *whole = hash_all(DATA "autoflush.root", -1, 1, &count);
   for (int b = 0; b < 4; b++) {
     struct opened opened;
     struct ArrowArrayStream stream;
