@@ -14,14 +14,16 @@ extern "C" {
 struct mlaas_bytes;
 struct mlaas_costs; /* mlaas/file.h */
 
-/* Holds the context. Errors: NOT_FOUND, IO, TIMEOUT, UNSUPPORTED (names the schemes), MEMORY. */
+/* Holds the context. Errors: NOT_FOUND, IO, TIMEOUT, CANCELLED (mlaas_interrupt), UNSUPPORTED (names the schemes),
+ * ARGUMENT (the URL), MEMORY. */
 MLAAS_API MLAAS_NODISCARD enum mlaas_status mlaas_bytes_open(struct mlaas_context *context, const char *url,
                                                              struct mlaas_bytes **bytes, struct mlaas_error *error);
-MLAAS_API void mlaas_bytes_close(struct mlaas_bytes *bytes);
+MLAAS_API void mlaas_bytes_close(struct mlaas_bytes *bytes); /* NULL is allowed; nobody reads any more */
 MLAAS_API int64_t mlaas_bytes_size(const struct mlaas_bytes *bytes);
-/* All of [offset, offset + length). In a thread that watches for nothing else an interrupt (mlaas/context.h) ends it:
- * libraries of formats read in threads of their own. Errors: FORMAT (outside the file), IO, TIMEOUT, STALE (it changed
- * while open). */
+/* All of [offset, offset + length) to `data`; after an error that has anything in it. In a thread that watches for
+ * nothing else an interrupt (mlaas/context.h) ends it: libraries of formats read in threads of their own. Errors:
+ * FORMAT (outside the file), IO, TIMEOUT, CANCELLED, STALE (it changed while open), STATE (opened before fork), MEMORY.
+ */
 MLAAS_API MLAAS_NODISCARD enum mlaas_status mlaas_bytes_read(struct mlaas_bytes *bytes, int64_t offset, int64_t length,
                                                              void *data, struct mlaas_error *error);
 

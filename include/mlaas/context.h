@@ -28,8 +28,9 @@ struct mlaas_limits {
   int64_t columns; /* branches, fields and columns of one table; 1,000,000 */
 };
 
-/* How remote files are reached; 0 and NULL: the default, which for texts is what the protocol's customary environment
- * variables say (BEARER_TOKEN, BEARER_TOKEN_FILE, X509_USER_PROXY, https_proxy, AWS_ACCESS_KEY_ID ...). */
+/* How remote files are reached; times in milliseconds; 0 and NULL: the default, which for texts is what the protocol's
+ * customary environment variables say (BEARER_TOKEN, BEARER_TOKEN_FILE, X509_USER_PROXY, https_proxy, AWS_ACCESS_KEY_ID
+ * ...). */
 struct mlaas_remote_options {
   size_t size;             /* sizeof(struct mlaas_remote_options): lets the struct grow */
   int64_t connect_ms;      /* for a connection, TLS and login included; 10,000 */
@@ -52,7 +53,7 @@ struct mlaas_context_options {
   int threads;    /* threads that decode, the caller's included; 0: one per available core */
   struct mlaas_limits limits;
   bool trust_pages;                          /* true: the checksums of RNTuple pages are not compared */
-  const struct mlaas_remote_options *remote; /* copied; NULL: the defaults */
+  const struct mlaas_remote_options *remote; /* copied with its texts; NULL: the defaults */
   const struct mlaas_foreign *foreign;       /* reads other formats; must outlive the context; NULL: ROOT files only */
 };
 
@@ -60,8 +61,9 @@ struct mlaas_context_options {
 MLAAS_API MLAAS_NODISCARD enum mlaas_status mlaas_context_new(const struct mlaas_context_options *options,
                                                               struct mlaas_context **context,
                                                               struct mlaas_error *error);
+/* One count more; returns `context`. */
 MLAAS_API struct mlaas_context *mlaas_context_get(struct mlaas_context *context);
-/* Gives one count back; NULL is allowed. */
+/* Gives one count back, with the last one everything; NULL is allowed. */
 MLAAS_API void mlaas_context_put(struct mlaas_context *context);
 
 /* Bytes held now, the most that were ever held, and the ceiling. */
@@ -70,6 +72,7 @@ MLAAS_API int64_t mlaas_context_memory_peak(const struct mlaas_context *context)
 MLAAS_API int64_t mlaas_context_memory_ceiling(const struct mlaas_context *context);
 /* The limits in force: no field is 0. */
 MLAAS_API void mlaas_context_limits(const struct mlaas_context *context, struct mlaas_limits *limits);
+/* Threads that decode, the caller's included. */
 MLAAS_API int mlaas_context_threads(const struct mlaas_context *context);
 
 /* ---- interrupts ---- */

@@ -3,7 +3,8 @@
  *
  * The usual order: mlaas_dataset_open -> mlaas_dataset_scan (or set_specs) -> mlaas_loader_open -> mlaas_loader_next.
  * A data set is immutable once it has specs and may then be shared; a loader belongs to one thread at a time
- * (mlaas_loader_cancel and mlaas_batch_release excepted).
+ * (mlaas_loader_cancel and mlaas_batch_release excepted). NULL may be closed, freed and released. After fork() both are
+ * STATE in the child, where closing them does nothing. Those of reading below: see mlaas/file.h.
  */
 #ifndef MLAAS_DATASET_H
 #define MLAAS_DATASET_H
@@ -45,7 +46,8 @@ MLAAS_API MLAAS_NODISCARD enum mlaas_status mlaas_params_context(const char *par
 
 /* ---- specs ------------------------------------------------------------------------------------- */
 
-/* Statistics of a data set, "format": "mlaas-specs". Merging is associative, so scans may run on many machines. */
+/* Statistics of a data set, "format": "mlaas-specs", or the original's global-specs.json. Merging is associative, so
+ * scans may run on many machines. Texts are freed with mlaas_text_free. Errors: FORMAT (of parsing), MEMORY. */
 MLAAS_API MLAAS_NODISCARD enum mlaas_status mlaas_specs_parse(const char *json, size_t length,
                                                               struct mlaas_specs **specs, struct mlaas_error *error);
 MLAAS_API MLAAS_NODISCARD enum mlaas_status mlaas_specs_format(const struct mlaas_specs *specs, char **json,
@@ -53,7 +55,8 @@ MLAAS_API MLAAS_NODISCARD enum mlaas_status mlaas_specs_format(const struct mlaa
 /* The original's global-specs.json (jdim, minv, maxv, fkeys, jkeys, nans, events). */
 MLAAS_API MLAAS_NODISCARD enum mlaas_status mlaas_specs_format_global(const struct mlaas_specs *specs, char **json,
                                                                       struct mlaas_error *error);
-/* Adds `other` to `specs`. Errors: SCHEMA (another table or type), ARGUMENT (a file is in both). */
+/* Adds `other` to `specs`. Errors: SCHEMA (another table or type), ARGUMENT (a file is in both), MEMORY; `specs` is
+ * only to be freed then. */
 MLAAS_API MLAAS_NODISCARD enum mlaas_status
 mlaas_specs_merge(struct mlaas_specs *specs, const struct mlaas_specs *other, struct mlaas_error *error);
 MLAAS_API void mlaas_specs_free(struct mlaas_specs *specs);
@@ -69,7 +72,9 @@ MLAAS_API MLAAS_NODISCARD enum mlaas_status mlaas_dataset_open(struct mlaas_cont
                                                                struct mlaas_dataset **dataset,
                                                                struct mlaas_error *error);
 MLAAS_API void mlaas_dataset_close(struct mlaas_dataset *dataset);
-/* One pass over all entries. `progress` may be NULL. */
+/* One pass over all entries, on the context's threads. `progress` may be NULL; it is called in the caller's thread.
+ * Errors: STATE (it has a recipe already), ARGUMENT (no branch is left), CANCELLED (also by `progress`), and those of
+ * reading, but for files that on_bad_file leaves out. */
 MLAAS_API MLAAS_NODISCARD enum mlaas_status mlaas_dataset_scan(struct mlaas_dataset *dataset, mlaas_progress *progress,
                                                                void *progress_context, struct mlaas_error *error);
 /* Takes specs made earlier (copied): STALE if they are of other files, another table or lack a branch. */

@@ -1,8 +1,14 @@
-/* Reading ROOT files: a file lists tables (TTree, RNTuple), a table has columns, a reader decodes entry ranges of
- * columns into Arrow arrays.
+/* Reading ROOT files, and what the context's functions know (mlaas/foreign.h): a file lists tables (TTree, RNTuple), a
+ * table has columns, a reader decodes entry ranges of columns into Arrow arrays.
  *
  * Files and tables are immutable after opening and may be used by several threads; a reader or a stream belongs to one
- * thread at a time. A table holds its file, a reader holds its table: closing in any order is fine.
+ * thread at a time. A table holds its file, a reader holds its table: closing in any order is fine, and so is closing
+ * NULL. What is borrowed lives as long as the handle it came from. Sizes are bytes, entries count from 0.
+ * After fork() a child opens its own (mlaas/context.h).
+ *
+ * Whatever reads may fail with IO, TIMEOUT (the deadline of mlaas_remote_options), STALE (the file changed while open),
+ * CANCELLED (mlaas_interrupt), FORMAT or CHECKSUM (the bytes, with their offset), UNSUPPORTED, LIMIT, MEMORY: below
+ * these are "those of reading". A call that fails has given out nothing that is to be released.
  *
  * Arrow types: scalars are primitive (bool, int8 ... uint64, float, double); counted arrays and std::vector are
  * list<...> (32-bit offsets); std::vector of std::vector is list<list<...>>; strings are utf8 with the bytes as stored;
@@ -28,13 +34,14 @@ struct mlaas_reader;
 
 /* ---- file -------------------------------------------------------------------------------------- */
 
-/* Opens `url` (a path, or file://...). Reads header, key lists and streamer info; no tree yet.
- * Errors: NOT_FOUND, IO, FORMAT, CHECKSUM, UNSUPPORTED (scheme), LIMIT, MEMORY. */
+/* Opens `url`: a path, SCHEME://..., or replicas of one file with "|" between them (mlaas/place.h; no patterns). Reads
+ * header, key lists and streamer info; no tree yet. Holds the context. Errors: NOT_FOUND, UNSUPPORTED (scheme), and
+ * those of reading. */
 MLAAS_API MLAAS_NODISCARD enum mlaas_status mlaas_file_open(struct mlaas_context *context, const char *url,
                                                             struct mlaas_file **file, struct mlaas_error *error);
 MLAAS_API void mlaas_file_close(struct mlaas_file *file);
 
-/* What reading from a file has taken so far, by every handle. */
+/* What reading from a file has taken so far, by every handle; those of its friends not among it. */
 struct mlaas_costs {
   int64_t requests;  /* system calls, or messages to servers, those of opening included */
   int64_t ranges;    /* asked for by readers; of a remote file many become one request */
@@ -47,10 +54,10 @@ struct mlaas_costs {
 MLAAS_API void mlaas_file_costs(const struct mlaas_file *file, struct mlaas_costs *costs);
 
 struct mlaas_file_info {
-  const char *url;
+  const char *url;       /* as it may be shown: without passwords and tokens */
   const char *id;        /* UUID of the TFile and its size, "UUID:SIZE"; the same for every copy of the file */
-  int32_t version;       /* ROOT version that wrote it, e.g. 62804 */
-  int32_t compression;   /* 100 x algorithm + level, as the header says (a hint) */
+  int32_t version;       /* ROOT version that wrote it, e.g. 62804; 0: another format */
+  int32_t compression;   /* 100 x algorithm + level, as the header says (a hint); -1 unknown */
   int64_t size;          /* bytes */
   int64_t bytes_read;    /* asked for so far, by every handle */
   int64_t read_requests; /* so far */
@@ -70,7 +77,7 @@ MLAAS_API void mlaas_file_table(const struct mlaas_file *file, size_t i, struct 
 /* ---- table ------------------------------------------------------------------------------------- */
 
 /* `path` with or without ";cycle" (highest cycle then); NULL: the file's only table (ARGUMENT if there are several).
- * Errors: NOT_FOUND (names the nearest), FORMAT, CHECKSUM, UNSUPPORTED, LIMIT, MEMORY. */
+ * Errors: NOT_FOUND (names the nearest), ARGUMENT, and those of reading. */
 MLAAS_API MLAAS_NODISCARD enum mlaas_status mlaas_table_open(struct mlaas_file *file, const char *path,
                                                              struct mlaas_table **table, struct mlaas_error *error);
 MLAAS_API void mlaas_table_close(struct mlaas_table *table);
@@ -125,7 +132,7 @@ struct mlaas_link_info {
 };
 typedef void mlaas_table_link(void *context, const struct mlaas_link_info *link);
 /* Calls `link` for every friend, file of a chain and index of a TTree; texts live during the call. Opens no other file.
- * Errors: FORMAT, CHECKSUM, UNSUPPORTED, LIMIT, MEMORY. */
+ * Errors: those of reading. */
 MLAAS_API MLAAS_NODISCARD enum mlaas_status mlaas_table_links(struct mlaas_table *table, mlaas_table_link *link,
                                                               void *context, struct mlaas_error *error);
 /* The table with the columns of its friends as "alias.branch" behind its own; to be closed like any other. A friend's
@@ -147,20 +154,22 @@ MLAAS_API MLAAS_NODISCARD enum mlaas_status mlaas_reader_open(struct mlaas_table
 MLAAS_API void mlaas_reader_close(struct mlaas_reader *reader);
 /* Decodes entries [start, stop) on the context's threads into a struct array of stop - start rows, one child per
  * column; the caller releases it (from any thread). The result does not depend on the number of threads.
- * Errors: ARGUMENT (range), IO, FORMAT, CHECKSUM, LIMIT (the range does not fit under the ceiling: ask for less). */
+ * Errors: ARGUMENT (range), LIMIT (the range does not fit under the ceiling: ask for less), and those of reading; the
+ * reader may be used again after any of them. */
 MLAAS_API MLAAS_NODISCARD enum mlaas_status mlaas_reader_read(struct mlaas_reader *reader, int64_t start, int64_t stop,
                                                               struct ArrowArray *array, struct mlaas_error *error);
 
 /* Says early that entries [start, stop) will be read next, in this order: where the file is on a server, as much of
  * them begins to arrive as `room` holds (bytes on their way or waiting to be read; 0: what the context's cache holds),
  * whole clusters at a time. Returns the entry up to which that was: `stop` for files at hand, where nothing is done. A
- * hint: it never fails, and what was announced may be announced again. */
+ * hint: it never fails, and what was announced may be announced again. Of the reader's own thread. */
 MLAAS_API int64_t mlaas_reader_ahead(struct mlaas_reader *reader, int64_t start, int64_t stop, int64_t room);
 /* Bytes that were announced and not read yet. */
 MLAAS_API int64_t mlaas_reader_ahead_bytes(const struct mlaas_reader *reader);
 
 /* An Arrow C Stream of [start, stop) in batches of `batch_rows` entries (0: whole clusters, cut to fit the ceiling).
- * It holds the table. columns == NULL: all readable ones. */
+ * It holds the table and is released by the caller; get_next returns errno values, get_last_error the words. columns ==
+ * NULL: all readable ones. Errors: ARGUMENT (range), UNSUPPORTED (a column), MEMORY. */
 MLAAS_API MLAAS_NODISCARD enum mlaas_status mlaas_table_stream(struct mlaas_table *table, const size_t *columns,
                                                                size_t num_columns, int64_t start, int64_t stop,
                                                                int64_t batch_rows, struct ArrowArrayStream *stream,

@@ -4,7 +4,11 @@
  *
  * A table of functions is given to a context (struct mlaas_context_options); whatever is opened with that context asks
  * it first. The functions may be called by any thread, by several at a time for different handles. What they give out
- * they keep alive until the handle is closed. Errors: those of mlaas_file_open, SCHEMA.
+ * they keep alive until the handle is closed. Errors: those of mlaas_file_open, SCHEMA; a function that fails fills
+ * `error` (never NULL) and leaves nothing to be closed or released.
+ *
+ * What they say is checked (offsets, lengths of lists, numbers of children, missing values), but an Arrow array does
+ * not say how long its buffers are: that they hold what the schema of the table means is theirs to see to.
  */
 #ifndef MLAAS_FOREIGN_H
 #define MLAAS_FOREIGN_H
@@ -49,7 +53,8 @@ struct mlaas_foreign_table {
 
 /* What a reader holds between two reads (a decoded group of rows) counts under the ceiling of the context. */
 struct mlaas_foreign_purse {
-  /* Counts `bytes` more, or less where negative. False: they do not fit. */
+  /* Counts `bytes` more, or less where negative. False: they do not fit, or are more than were counted. Until the
+   * reader is closed; of the thread that uses it. */
   bool (*claim)(struct mlaas_foreign_purse *purse, int64_t bytes);
 };
 
@@ -68,10 +73,11 @@ struct mlaas_foreign {
   enum mlaas_status (*open_reader)(void *table, const size_t *columns, size_t num_columns,
                                    struct mlaas_foreign_purse *purse, void **reader, struct mlaas_error *error);
   void (*close_reader)(void *reader);
-  /* Entries [start, stop) as a struct array with a child for each column of the reader; offsets are allowed. */
+  /* Entries [start, stop) as a struct array with a child for each column of the reader, in their order; offsets are
+   * allowed, but of the struct itself. It is copied and then released, in the same thread. */
   enum mlaas_status (*read)(void *reader, int64_t start, int64_t stop, struct ArrowArray *array,
                             struct mlaas_error *error);
-  /* Memory is short: lets go of what it holds. */
+  /* Memory is short: lets go of what it holds, by its purse. */
   void (*trim)(void *reader);
 };
 
