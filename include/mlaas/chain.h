@@ -1,8 +1,8 @@
 /* Many files with the same table, read one after another as one stream of rows: what ROOT calls a chain.
  *
- * Only one file is open at a time, when its rows are asked for, so a chain of thousands of files costs no more than
- * one. The first file says which columns there are and of which types; a file that has other types for them is an error
- * that names it.
+ * Only one file is open at a time, when its rows are asked for (and of remote ones the next, a little before them), so
+ * a chain of thousands of files costs no more than one. The first file says which columns there are and of which types;
+ * a file that has other types for them is an error that names it.
  */
 #ifndef MLAAS_CHAIN_H
 #define MLAAS_CHAIN_H

@@ -22,15 +22,17 @@ void mlaas_chain_close(struct mlaas_chain *chain) {
   mlaas_free(chain);
 }
 
-enum mlaas_status mlaas_chain_open_table(struct mlaas_chain *chain, size_t i, struct mlaas_table **table,
+enum mlaas_status mlaas_chain_open_table(const struct mlaas_chain *chain, size_t i, struct mlaas_table **table,
                                          struct mlaas_error *error) {
   struct mlaas_file *file = NULL;
   MLAAS_TRY(mlaas_file_open(chain->context, chain->files[i].url, &file, error));
   enum mlaas_status status = mlaas_table_open(file, chain->files[i].table, table, error);
   mlaas_file_close(file);
-  if (status == MLAAS_OK)
-    chain->entries[i] = mlaas_table_num_entries(*table);
   return status;
+}
+
+void mlaas_chain_note(struct mlaas_chain *chain, size_t i, const struct mlaas_table *table) {
+  chain->entries[i] = mlaas_table_num_entries(table);
 }
 
 /* ---- opening ---- */
@@ -69,9 +71,10 @@ static enum mlaas_status finish(struct mlaas_chain *made, enum mlaas_status stat
                                 struct mlaas_error *error) {
   if (status == MLAAS_OK)
     status = mlaas_chain_open_table(made, 0, &made->first, error);
-  if (status == MLAAS_OK)
+  if (status == MLAAS_OK) {
+    mlaas_chain_note(made, 0, made->first);
     *chain = made;
-  else
+  } else
     mlaas_chain_close(made);
   return status;
 }
@@ -138,9 +141,11 @@ enum mlaas_status mlaas_chain_count(struct mlaas_chain *chain, int64_t *entries,
   *entries = 0;
   for (size_t i = 0; i < chain->num_files; i++) {
     struct mlaas_table *table = NULL;
-    if (chain->entries[i] == UNCOUNTED)
+    if (chain->entries[i] == UNCOUNTED) {
       MLAAS_TRY(mlaas_chain_open_table(chain, i, &table, error));
-    mlaas_table_close(table);
+      mlaas_chain_note(chain, i, table);
+      mlaas_table_close(table);
+    }
     if (__builtin_add_overflow(*entries, chain->entries[i], entries))
       return mlaas_fail(error, MLAAS_LIMIT, "the files have more than 2^63 entries");
   }

@@ -17,8 +17,10 @@ struct mlaas_chain {
 };
 
 struct mlaas_chain *mlaas_chain_get(struct mlaas_chain *chain);
-/* The table of file i; notes its entries. */
-enum mlaas_status mlaas_chain_open_table(struct mlaas_chain *chain, size_t i, struct mlaas_table **table,
+/* The table of file i. From any thread. */
+enum mlaas_status mlaas_chain_open_table(const struct mlaas_chain *chain, size_t i, struct mlaas_table **table,
                                          struct mlaas_error *error);
+/* Remembers how many entries it has. */
+void mlaas_chain_note(struct mlaas_chain *chain, size_t i, const struct mlaas_table *table);
 
 #endif

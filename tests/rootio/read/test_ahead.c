@@ -6,6 +6,7 @@
 #include "../opened.h"
 #include "rootio/read/ahead.h"
 
+#include <mlaas/chain.h>
 #include <mlaas/verify.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -380,6 +381,97 @@ static void a_hint_never_fails(void **state) {
   free(expected);
 }
 
+/* ---- chains ---- */
+
+enum { CHAINED = 3 };
+
+static struct mlaas_chain_reader *open_chain(struct mlaas_context **context, const char *second) {
+  static char urls[CHAINED][1024];
+  struct mlaas_chain_file parts[CHAINED];
+  struct mlaas_context_options options = {.size = sizeof options, .threads = 2};
+  struct mlaas_error error;
+  struct mlaas_chain *chain;
+  struct mlaas_chain_reader *reader;
+  mlaas_source_use(&counted_scheme);
+  for (int i = 0; i < CHAINED; i++) {
+    snprintf(urls[i], sizeof urls[i], "%s%s%s", COUNTED, DATA, i == 1 ? second : "clusters-merged.root");
+    parts[i] = (struct mlaas_chain_file){urls[i], "t"};
+  }
+  assert_int_equal(mlaas_context_new(&options, context, &error), MLAAS_OK);
+  assert_int_equal(mlaas_chain_open(*context, parts, CHAINED, &chain, &error), MLAAS_OK);
+  assert_int_equal(mlaas_chain_reader_open(chain, NULL, 0, 10, &reader, &error), MLAAS_OK);
+  mlaas_chain_close(chain);
+  return reader;
+}
+
+static void close_chain(struct mlaas_context *context, struct mlaas_chain_reader *reader) {
+  mlaas_chain_reader_close(reader);
+  assert_int_equal(mlaas_context_memory_held(context), 0);
+  mlaas_context_put(context);
+}
+
+static int64_t read_next(struct mlaas_chain_reader *reader) {
+  struct mlaas_error error;
+  struct ArrowArray array;
+  assert_int_equal(mlaas_chain_reader_next(reader, &array, &error), MLAAS_OK);
+  int64_t rows = array.release ? array.length : 0;
+  if (array.release)
+    array.release(&array);
+  return rows;
+}
+
+static long locked(const long *number) {
+  pthread_mutex_lock(&counted.lock);
+  long value = *number;
+  pthread_mutex_unlock(&counted.lock);
+  return value;
+}
+
+/* And what it begins with is on its way: nobody waits where one file ends and another begins. */
+static void a_chain_opens_its_next_file_early(void **state) {
+  (void)state;
+  struct mlaas_context *context;
+  counted_forget();
+  struct mlaas_chain_reader *reader = open_chain(&context, "clusters-merged.root");
+  assert_int_equal(locked(&counted.opened), 1);
+  int64_t rows = read_next(reader);
+  assert_int_equal(rows, 10);
+  for (int i = 0; i < 20000 && (locked(&counted.opened) < 2 || locked(&counted.announcements) < 2); i++)
+    usleep(1000);
+  assert_int_equal(locked(&counted.opened), 2); /* and not the one after it */
+  assert_true(locked(&counted.announcements) >= 2);
+  for (int64_t more; (more = read_next(reader)); rows += more)
+    ;
+  assert_int_equal(rows, CHAINED * 71);
+  assert_int_equal(locked(&counted.opened), CHAINED);
+  close_chain(context, reader);
+}
+
+static void a_chain_may_be_left_while_a_file_is_opened(void **state) {
+  (void)state;
+  struct mlaas_context *context;
+  struct mlaas_chain_reader *reader = open_chain(&context, "clusters-merged.root");
+  atomic_store(&counted.slow_us, 50000);
+  assert_int_equal(read_next(reader), 10);
+  close_chain(context, reader);
+  atomic_store(&counted.slow_us, 0);
+}
+
+static void a_file_that_cannot_be_opened_fails_in_its_turn(void **state) {
+  (void)state;
+  struct mlaas_context *context;
+  struct mlaas_error error;
+  struct ArrowArray array;
+  struct mlaas_chain_reader *reader = open_chain(&context, "not-there.root");
+  for (int64_t rows = 0; rows < 71; rows += 10)
+    assert_int_equal(read_next(reader), rows < 70 ? 10 : 1);
+  for (int i = 0; i < 2; i++) { /* each time anew */
+    assert_int_equal(mlaas_chain_reader_next(reader, &array, &error), MLAAS_NOT_FOUND);
+    assert_non_null(strstr(error.message, "not-there.root"));
+  }
+  close_chain(context, reader);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(a_read_announces_all_it_needs_first),
                                      cmocka_unit_test(cuts_announce_no_byte_twice),
@@ -390,7 +482,10 @@ int main(void) {
                                      cmocka_unit_test(friends_are_announced_with_their_table),
                                      cmocka_unit_test(a_servers_checksum_is_compared),
                                      cmocka_unit_test(ranges_come_and_go),
-                                     cmocka_unit_test(a_hint_never_fails)};
+                                     cmocka_unit_test(a_hint_never_fails),
+                                     cmocka_unit_test(a_chain_opens_its_next_file_early),
+                                     cmocka_unit_test(a_chain_may_be_left_while_a_file_is_opened),
+                                     cmocka_unit_test(a_file_that_cannot_be_opened_fails_in_its_turn)};
   int failed = cmocka_run_group_tests(tests, NULL, NULL);
   counted_forget();
   return failed;
