@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _core
 from ._errors import ArgumentError
+from ._file import File
 from ._html import html_table
 from ._places import Files, Remote, expand, hidden
 from ._recipe import Recipe, Specs, _plain, params_text
@@ -113,6 +114,7 @@ class Dataset:
         if _is_list(effective["weight"]):
             self._params = json.dumps({**effective, "weight": places.spread(effective["weight"])})
         self._limits = (parse_bytes(memory), int(threads or 0), parse_limits(limits))
+        self._how = {"memory": memory, "threads": threads, "limits": limits, "remote": effective["remote"] or None}
         self._specs = Specs.read(specs) if isinstance(specs, (str, os.PathLike)) else specs
         self._recipe = Recipe(recipe) if isinstance(recipe, str) else recipe
         self._rename = json.dumps(dict(rename)) if rename else None
@@ -169,6 +171,10 @@ class Dataset:
     def files(self) -> list[dict[str, Any]]:
         """For each file: url, id, entries, quota (entries that are used), label."""
         return self._describe()["files"]
+
+    def open_file(self, index: int) -> File:
+        """One of the files, opened as the data set does: with its limits and its way to servers."""
+        return File(self._files[index], **self._how)  # type: ignore[arg-type]
 
     @property
     def classes(self) -> list[Any]:

@@ -90,6 +90,9 @@ CancelledError = by_name["CancelledError"]
 TimeoutError = by_name["TimeoutError"]
 IncompleteError = by_name["IncompleteError"]
 
+#: What a bad file is, where others may go on without it (the parameter on_bad_file).
+BAD_FILE = (NotFoundError, IOError, FormatError, ChecksumError, TimeoutError, StaleError)
+
 
 def _make(status: int, where: str, message: str, offset: int, errno: int) -> Error:
     """The exception for an error of the library; the extension module calls it."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from . import metrics
+from ._errors import BAD_FILE
 
 LIMIT_ROWS = 30_000
 MIN_ROWS = 50  # of each class, below that nothing is concluded
@@ -264,28 +265,40 @@ def _join(parts: list):
     return np.concatenate([np.asarray(p) for p in parts])
 
 
+def _read(dataset, number: int, names: list, ranges: list) -> list:
+    """The columns in each range; of a bad file, where it is left out, as many as can be read."""
+    found: list = []
+    try:
+        with dataset.open_file(number) as file:
+            table = file[dataset.recipe.table]
+            if dataset.params["friends"]:
+                table = table.with_friends()
+            for start, stop in ranges:
+                found.append(table.arrays(names, start, stop, library="np"))
+    except BAD_FILE:
+        if dataset.params["on_bad_file"] == "fail":
+            raise
+    return found
+
+
 def sample(dataset, limit: int = LIMIT_ROWS) -> Sample:
     """Raw values of the recipe's branches from places spread over every file, `limit` rows in all."""
     if hasattr(dataset, "raw_sample"):
         return dataset.raw_sample(limit)
-    from . import open as open_file
-
     names, parts, numbers, labels = list(dataset.recipe.branches), [], [], []
     label_branch = next((item["label"] for item in dataset.files if isinstance(item.get("label"), str)), None)
     wanted = names + ([label_branch] if label_branch and label_branch not in names else [])
     share = max(limit // max(len(dataset.files), 1), 2 * MIN_ROWS)
     for number, info in enumerate(dataset.files):
-        with open_file(info["url"]) as file:
-            table = file[dataset.recipe.table]
-            for start, stop in _spread(int(info["entries"]), share):
-                part = table.arrays(wanted, start, stop, library="np")
-                parts.append(part)
-                numbers.append(np.full(stop - start, number))
-                labels.append(
-                    np.asarray(part[label_branch], dtype=np.float64)
-                    if label_branch
-                    else np.full(stop - start, float(info.get("label") or 0))
-                )
+        ranges = list(_spread(int(info["entries"]), share)) if info["entries"] else []  # none of files that are lost
+        for (start, stop), part in zip(ranges, _read(dataset, number, wanted, ranges)):
+            parts.append(part)
+            numbers.append(np.full(stop - start, number))
+            labels.append(
+                np.asarray(part[label_branch], dtype=np.float64)
+                if label_branch
+                else np.full(stop - start, float(info.get("label") or 0))
+            )
     if not parts:
         return Sample({}, np.zeros(0, int), np.zeros(0), [item["url"] for item in dataset.files])
     columns = {name: _join([part[name] for part in parts]) for name in names}

@@ -13,27 +13,21 @@ from typing import Any
 import numpy as np
 
 from . import bundle as bundles
-from ._errors import (
-    ArgumentError,
-    ChecksumError,
-    Error,
-    FormatError,
-    IOError,
-    NotFoundError,
-    StaleError,
-    TimeoutError,
-    UnsupportedError,
-)
+from ._errors import BAD_FILE, ArgumentError, Error, IOError, NotFoundError, UnsupportedError
 from ._file import open as open_file
-from ._places import expand
+from ._places import expand, hidden
 from ._scores import stream_scores
 from .formats._names import COMPRESSED, by_name
 from .progress import costs_text
 from .progress import make as make_progress
 
 FORMATS = ("root", "parquet", "csv", "npz")
-#: What a bad file is, where others may go on without it.
-_BAD = (NotFoundError, IOError, FormatError, ChecksumError, TimeoutError, StaleError)
+
+
+class _OutputError(IOError):  # type: ignore[misc, valid-type]
+    """The scores cannot be written: no fault of the file that they are of."""
+
+
 TREE = "mlaas"
 CHUNK_ROWS = 65_536
 NEVER_SEEN = -1
@@ -232,7 +226,7 @@ def _write_file(plan: Plan, file: str, path: str, format: str, step, how: dict):
     except OSError as error:
         if isinstance(error, Error):
             raise
-        raise IOError(f"{path}: the scores cannot be written: {error}") from error
+        raise _OutputError(f"{path}: the scores cannot be written: {error}") from error
     finally:
         if os.path.exists(temporary):
             os.unlink(temporary)
@@ -288,7 +282,10 @@ def predict(
             raise NotFoundError(
                 f"rename: the model does not use a branch {branch!r}; it uses " + ", ".join(bundle.recipe.branches[:20])
             )
-    os.makedirs(out, exist_ok=True)
+    try:
+        os.makedirs(out, exist_ok=True)
+    except OSError as error:
+        raise IOError(f"{os.fspath(out)} cannot be made: {error.strerror}", errno=error.errno) from error
     progress, plan = make_progress(progress), Plan(bundle, score_names(bundle, tag), rename)
     paths = out_paths(names, os.fspath(out), format, tag)
     for number, (file, path) in enumerate(zip(names, list(paths))):
@@ -298,13 +295,14 @@ def predict(
             how["costs"] = costs
             try:
                 _write_file(plan, file, path, format, step, how)
-            except _BAD as error:
-                if on_bad_file == "fail":
+            except BAD_FILE as error:
+                if on_bad_file == "fail" or isinstance(error, _OutputError):
                     raise
+                step.drop()
                 progress.warn(f"left out: {error}")
                 paths[number] = None
         if verbose and costs:
-            progress.say(costs_text(file, costs))
+            progress.say(costs_text(hidden(file), costs))
     if not any(paths):
         raise IOError(f"no file is left: all {len(names)} are bad")
     return paths

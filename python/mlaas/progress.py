@@ -103,6 +103,12 @@ class Step:
             text += f"{seconds:.1f} s"
         return text + (", " + values_text(self.values) if self.values else "")
 
+    def drop(self):
+        """Nothing came of it: no result is printed."""
+        if not self.closed:
+            self.closed = True
+            self.owner._clear()
+
     def close(self, **values):
         if not self.closed:
             self.closed = True
@@ -116,8 +122,7 @@ class Step:
         if kind is None:
             self.close()
         else:
-            self.closed = True
-            self.owner._clear()
+            self.drop()
 
 
 class Progress:

@@ -181,7 +181,7 @@ const char *const *mlaas_arguments_operands(const struct mlaas_arguments *argume
 
 enum mlaas_status mlaas_arguments_expand(const struct mlaas_arguments *arguments, struct mlaas_context *context,
                                          const char *redirector, struct mlaas_error *error) {
-  struct mlaas_places_options options = {.size = sizeof options, .redirector = redirector};
+  struct mlaas_places_options options = {.size = sizeof options, .redirector = redirector, .lists = true};
   struct mlaas_places *places = NULL;
   MLAAS_TRY(mlaas_places_expand(context, arguments->operands, arguments->num_operands, &options, &places, error));
   const char **names = mlaas_alloc(mlaas_places_count(places) * sizeof *names);

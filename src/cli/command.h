@@ -188,7 +188,7 @@ enum mlaas_status mlaas_arguments_parse(const struct mlaas_command *command, int
 void mlaas_arguments_free(struct mlaas_arguments *arguments);
 
 const struct mlaas_command *mlaas_arguments_command(const struct mlaas_arguments *arguments);
-/* From now on the operands are the files that they mean (see mlaas/place.h; no lists). Once. */
+/* From now on the operands are the files that they mean (see mlaas/place.h). Once. */
 enum mlaas_status mlaas_arguments_expand(const struct mlaas_arguments *arguments, struct mlaas_context *context,
                                          const char *redirector, struct mlaas_error *error);
 size_t mlaas_arguments_num_operands(const struct mlaas_arguments *arguments);

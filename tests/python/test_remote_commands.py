@@ -98,6 +98,27 @@ def test_models_and_scores_are_the_same(run, sample, xrootd, nginx, tmp_path):
     assert bundles[0]["metrics"] == bundles[1]["metrics"]
 
 
+def test_training_goes_on_without_a_file_and_with_a_token(run, sample, nginx, tmp_path):
+    """Whatever opens a file in a training does so with its options: nothing but the token's bearer may read these."""
+    token = tmp_path / "token"
+    token.write_text("token-of-the-test")
+    token.chmod(0o600)
+    urls = [nginx.http("token/" + nginx.add(path)) for path in sample]
+    files = ["--files", ",".join([urls[0], nginx.http("token/gone.root"), urls[1]]), "--labels", "1,1,0"]
+    how = [*files, "--model", "model.py", "--out", "bundle", "--token-file", token, "--insecure", *SETTINGS]
+    assert run("train", *how).returncode == mlaas.NotFoundError.exit_code
+    done = run("train", *how, "--on-bad-file", "skip")
+    assert done.returncode == 14, done.stderr
+    [lost] = json.loads((tmp_path / "bundle/model.json").read_text())["training"]["lost"]
+    assert "gone.root" in lost["url"]
+    applied = [nginx.http("token/gone.root"), urls[0], "--token-file", token, "--insecure", "--on-bad-file", "skip"]
+    done = run("predict", "bundle", *applied, "--out", "scores")
+    assert done.returncode == 14 and done.stdout.splitlines()[-1] == "scores/signal.scores.root", done.stderr
+    assert "gone.scores" not in done.stdout
+    done = run("predict", "bundle", *applied, "--out", "model.py")
+    assert done.returncode == mlaas.IOError.exit_code and "left out" not in done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("kind", ["root", "http"])
 def test_server_that_is_not_there_is_said_once(run, kind):
     url = f"{kind}://localhost:{free_port()}//gone.root"
