@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as xml
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -125,13 +126,14 @@ def junit_counts(path, log):
     return total
 
 
-def python_stage(environment, build_directory, arguments):
-    """A stage that runs pytest of an environment on the package in a build directory."""
+def python_stage(environment, build_directory, arguments, drive=None):
+    """A stage that runs pytest of an environment on the package in a build directory; tests of remote data can `drive`
+    the library of another one."""
 
     def stage():
         if not list((ROOT / "tests/python").glob("test_*.py")):
             return Counts()
-        report = ROOT / build_directory / f"pytest-{environment.strip('.')}.xml"
+        report = ROOT / (drive or build_directory) / f"pytest-{environment.strip('.')}.xml"
         report.unlink(missing_ok=True)
         command = [f"{environment}/bin/python", "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider"]
         code, output = run(
@@ -141,6 +143,7 @@ def python_stage(environment, build_directory, arguments):
             TF_CPP_MIN_LOG_LEVEL="3",
             MPLBACKEND="Agg",
             OMP_WAIT_POLICY="PASSIVE",
+            **({"MLAAS_DRIVE": drive} if drive else {}),
         )
         if not report.exists():
             return Counts() if code == 5 else Counts(failed=1, log=output)
@@ -150,6 +153,32 @@ def python_stage(environment, build_directory, arguments):
         return counts
 
     return stage
+
+
+def together(*stages):
+    """A stage of several that mostly wait."""
+
+    def stage():
+        total = Counts()
+        with ThreadPoolExecutor(len(stages)) as pool:
+            for counts in pool.map(lambda one: one(), stages):
+                total.add(counts)
+        return total
+
+    return stage
+
+
+def remote_stage(build_directory, sanitizer_directories):
+    """Tests with real servers that are struck, by the library under each sanitizer, see tests/python/remote_drive.py.
+    TSan leaves out opening and reading under faults: loaders do both too, with more threads."""
+    files = [f"tests/python/test_remote_{name}.py" for name in ("drive", "equal", "faults")]
+    fewer = ["-k", "not test_opening_survives and not test_reading_all_columns_survives"]
+    return together(
+        *(
+            python_stage(".venv", build_directory, [*files, *(fewer if "tsan" in directory else [])], directory)
+            for directory in sanitizer_directories
+        )
+    )
 
 
 def load_stage(build_directory, seconds):
@@ -256,6 +285,10 @@ def full_stages():
         ("mutants of ROOT files, ASan and UBSan", mutants_stage("build-asan", 200)),
         ("the server under mixed load, ASan and UBSan", load_stage("build-asan", 12)),
         ("the server under mixed load, TSan", load_stage("build-tsan", 12)),
+        (
+            "remote data on real servers, ASan and UBSan, and TSan",
+            remote_stage("build-check", ["build-asan", "build-tsan"]),
+        ),
         ("lint", lint_stage("build-check")),
         ("installation", install_stage("build-check")),
         ("Python tests", python_stage(".venv", "build-check", [*torch, "tests/python"])),

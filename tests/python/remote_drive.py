@@ -17,6 +17,14 @@ import mlaas
 END_SECONDS = 60
 WORDS = ("Sanitizer", "runtime error")
 
+FOLDER = Path(__file__).resolve().parents[1] / "remote"
+SANITIZERS = {
+    "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1:allocator_may_return_null=1",
+    "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+    "LSAN_OPTIONS": f"suppressions={FOLDER / 'lsan.supp'}:print_suppressions=0",
+    "TSAN_OPTIONS": f"second_deadlock_stack=1:history_size=7:suppressions={FOLDER / 'tsan.supp'}",
+}
+
 running: weakref.WeakSet[Drive] = weakref.WeakSet()
 
 
@@ -36,6 +44,7 @@ class Drive:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.log,
+            env={**SANITIZERS, **os.environ},
         )
         running.add(self)
 
@@ -73,7 +82,7 @@ class Drive:
         with self.log as log:
             log.seek(0)
             text = log.read().decode(errors="replace")
-        assert code == 0 and not any(word in text for word in WORDS), f"the program ended with {code}\n{text[-20000:]}"
+        assert code == 0 and not any(word in text for word in WORDS), f"the program ended with {code}\n{text[:20000]}"
 
     def __enter__(self):
         return self

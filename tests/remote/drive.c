@@ -12,6 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/lsan_interface.h>
+#endif
+
 static const struct {
   const char *name;
   drive_do *run;
@@ -40,6 +44,14 @@ static void close_all(struct drive *drive) {
 static json_t *failure(const struct mlaas_error *error) {
   return json_pack("{s:s, s:s, s:s, s:I}", "error", mlaas_status_python(error->status), "where", error->where,
                    "message", error->message, "offset", (json_int_t)error->offset);
+}
+
+/* Files are closed without waiting for their servers' answers, which XrdCl has to take; once the program's end has
+ * stopped it, what waits for them looks like a leak. So it is looked for before. */
+static void look_for_leaks(void) {
+#ifdef __SANITIZE_ADDRESS__
+  __lsan_do_leak_check();
+#endif
 }
 
 /* A request that is wrong is a mistake of the test: NULL. */
@@ -72,5 +84,6 @@ int main(void) {
   }
   free(line);
   close_all(&drive);
+  look_for_leaks();
   return code;
 }
