@@ -18,7 +18,7 @@ struct waiting {
   struct mlaas_http_loop *loop;
   pthread_mutex_t mutex;
   pthread_cond_t changed;
-  bool ended, stopped;
+  bool ended, stopped, late;
 };
 
 static struct waiting *of_begin(struct mlaas_http_task *task) {
@@ -48,7 +48,12 @@ static void stop(struct mlaas_http_task *task) {
   pthread_mutex_lock(&waiting->mutex);
   if (!waiting->ended) {
     mlaas_http_loop_drop(waiting->loop, &waiting->request);
-    waiting->request.status = mlaas_fail(&waiting->request.error, MLAAS_CANCELLED, "cancelled");
+    struct mlaas_http_request *request = &waiting->request;
+    request->transient = waiting->late;
+    request->status =
+        waiting->late ? mlaas_fail(&request->error, MLAAS_TIMEOUT, "%s: no whole answer within the deadline of %.3g s",
+                                   request->origin.text, (double)request->site->deadline_ms / 1000)
+                      : mlaas_fail(&request->error, MLAAS_CANCELLED, "cancelled");
   }
   waiting->ended = waiting->stopped = true;
   pthread_cond_signal(&waiting->changed);
@@ -99,14 +104,18 @@ static bool on_bytes(struct mlaas_http_request *request, const char *data, size_
   return true;
 }
 
+/* A server that sends a byte now and then is never silent, so the whole has a time limit too. */
 static void wait_for(struct waiting *waiting) {
   bool asked = false;
+  int64_t until = mlaas_now_ms() + waiting->request.site->deadline_ms;
   pthread_mutex_lock(&waiting->mutex);
   while (!waiting->ended || (asked && !waiting->stopped)) {
     mlaas_condition_wait(&waiting->changed, &waiting->mutex, LOOK_MS);
-    if (waiting->ended || asked || !mlaas_cancelled())
+    bool late = mlaas_now_ms() > until;
+    if (waiting->ended || asked || !(late || mlaas_cancelled()))
       continue;
     asked = true;
+    waiting->late = late;
     pthread_mutex_unlock(&waiting->mutex);
     mlaas_http_loop_post(waiting->loop, &waiting->stop);
     pthread_mutex_lock(&waiting->mutex);

@@ -21,8 +21,8 @@ struct mlaas_http_exchange {
   int64_t requests;
 };
 
-/* Waits, for at most connect_ms + timeout_ms without progress, and watches whether its thread is cancelled. Errors: as
- * a request's, CANCELLED. The outcome may be reset in any case. */
+/* Waits, for at most connect_ms + timeout_ms without progress and deadline_ms in all, and watches whether its thread is
+ * cancelled. Errors: as a request's, TIMEOUT, CANCELLED. The outcome may be reset in any case. */
 enum mlaas_status mlaas_http_exchange_run(const struct mlaas_http_site *site, struct mlaas_http_exchange *exchange,
                                           struct mlaas_error *error);
 void mlaas_http_exchange_reset(struct mlaas_http_exchange *exchange);

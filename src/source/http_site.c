@@ -95,6 +95,7 @@ enum mlaas_status mlaas_http_site_init(struct mlaas_http_site *site, const char 
     options = &defaults;
   site->connect_ms = options->connect_ms > 0 ? options->connect_ms : 10000;
   site->timeout_ms = options->timeout_ms > 0 ? options->timeout_ms : 15000;
+  site->deadline_ms = options->deadline_ms > 0 ? options->deadline_ms : 120000;
   site->insecure = options->insecure;
   MLAAS_TRY(find_url(site, url, options, error));
   MLAAS_TRY(mlaas_http_origin_of(site->url, &site->origin, error));

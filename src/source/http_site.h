@@ -20,7 +20,7 @@ struct mlaas_http_site {
   char *token_file, *certificate, *key, *authorities;
   bool authorities_is_folder, insecure, is_s3, is_dav;
   struct mlaas_s3_keys keys;
-  int64_t connect_ms, timeout_ms;
+  int64_t connect_ms, timeout_ms, deadline_ms;
 };
 
 /* `options` may be NULL. Errors: ARGUMENT, IO, MEMORY. Resettable also after a failure. */

@@ -130,6 +130,15 @@ def test_redirects_are_followed_and_remembered(nginx, name):
     assert refused["status"] == "IO" and "redirects" in refused["message"]
 
 
+@pytest.mark.parametrize("target", ["file:///etc/passwd?", "ftp://localhost/", "gopher://localhost/", "data:,", "//"])
+def test_redirects_lead_to_http_only(nginx, name, target):
+    with FaultProxy(nginx.port) as proxy:
+        proxy.mode = fault_modes.Redirect("http://localhost")
+        proxy.mode.base = target
+        (refused,) = ask(f"http://localhost:{proxy.port}/{name}", "open", connect_ms=300, timeout_ms=300)
+        assert refused["status"] in ("IO", "ARGUMENT") and "root:" not in refused["message"], refused
+
+
 def test_a_place_that_no_longer_works_is_asked_for_again(nginx, name):
     "As with a signed URL that has run out."
     with FaultProxy(nginx.port) as proxy, FaultProxy(nginx.port) as door:

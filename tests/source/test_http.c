@@ -35,6 +35,7 @@ enum way {
   ENCODED,      /* Content-Encoding: gzip */
   SILENT,       /* never answers */
   STALLING,     /* half of it, then silence */
+  DRIPPING,     /* a listing that comes byte by byte, for ever */
   ENDLESS_HEAD, /* lines and lines */
   GARBAGE,      /* no HTTP */
   NO_HEAD,      /* 405 to HEAD */
@@ -127,6 +128,12 @@ static bool answer(int to, const char *request) {
   if (way == GONE || way == BUSY || (way == NO_HEAD && head)) {
     send_head(to, way == GONE ? "404 No" : way == BUSY ? "503 Busy" : "405 No", 0, "Retry-After: 7\r\n");
     return true;
+  }
+  if (way == DRIPPING && !head && !range) {
+    send_text(to, "HTTP/1.1 207 Multi\r\nTransfer-Encoding: chunked\r\n\r\n");
+    while (send(to, "1\r\n \r\n", 6, MSG_NOSIGNAL) == 6)
+      usleep(20000);
+    return false;
   }
   if (head || !range || way == WHOLE) {
     send_head(to, "200 OK", way == LARGER ? SIZE + 1 : SIZE, "");
@@ -419,6 +426,23 @@ static void opening_says_why_not(void **state) {
   }
 }
 
+static bool no_entry(void *context, const struct mlaas_wire_entry *entry) {
+  (void)context;
+  (void)entry;
+  return true;
+}
+
+/* Never silent for long, and never done. */
+static void a_listing_that_drips_ends_at_the_deadline(void **state) {
+  (void)state;
+  struct mlaas_remote_options options = quick;
+  struct mlaas_error error = {0};
+  options.deadline_ms = 700;
+  atomic_store(&server.way, DRIPPING);
+  assert_int_equal(mlaas_wire_http.list(url(), &options, no_entry, NULL, &error), MLAAS_TIMEOUT);
+  assert_non_null(strstr(error.message, "within the deadline of 0.7 s"));
+}
+
 static void cancel_ends_what_hangs(void **state) {
   (void)state;
   static const enum way ways[] = {SILENT, STALLING, RIGHT};
@@ -486,6 +510,7 @@ int main(void) {
       cmocka_unit_test(a_server_that_gave_parts_may_have_a_hiccup),
       cmocka_unit_test(several_ranges_that_are_cut_are_transient),
       cmocka_unit_test(opening_says_why_not),
+      cmocka_unit_test(a_listing_that_drips_ends_at_the_deadline),
       cmocka_unit_test(cancel_ends_what_hangs),
       cmocka_unit_test(many_at_once_share_few_connections),
       cmocka_unit_test(every_allocation_may_fail),
