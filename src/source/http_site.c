@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 bool mlaas_http_header_add(struct curl_slist **headers, const char *line) {
@@ -167,6 +168,12 @@ static enum mlaas_status apply_token(const struct mlaas_http_site *site, struct 
     return MLAAS_OK;
   }
   snprintf(shown, shown_size, "the token of %s", token.source);
+  int64_t ends = mlaas_token_ends(token.text), ago = ends < 0 ? 0 : (int64_t)time(NULL) - ends;
+  if (ago > 0) {
+    size_t used = strlen(shown);
+    snprintf(shown + used, shown_size - used, ", which ran out %lld %s ago: get a new one",
+             (long long)(ago < 7200 ? ago / 60 : ago / 3600), ago < 7200 ? "min" : "h");
+  }
   size_t size = strlen(token.text) + 32;
   char *line = mlaas_alloc(size);
   if (line)

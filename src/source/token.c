@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MOST_TOKEN = 32 << 10 };
+enum { MOST_TOKEN = 32 << 10, MOST_CLAIMS = 8 << 10 };
 
 /* Cuts blanks off and keeps only what may stand in a header: a token with a line break would be one header more. */
 static bool clean(char *text) {
@@ -116,6 +116,42 @@ enum mlaas_status mlaas_token_find(const char *file, struct mlaas_token *token, 
   if (!token->text)
     snprintf(token->source, sizeof token->source, "none: neither option, BEARER_TOKEN nor BEARER_TOKEN_FILE has one");
   return MLAAS_OK;
+}
+
+static int six_bits(char c) {
+  static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  const char *at = c ? strchr(digits, c) : NULL;
+  return at ? (int)(at - digits) : -1;
+}
+
+/* Base64 as in URLs, up to what is none. */
+static void decode(const char *text, char *out, size_t size) {
+  unsigned bits = 0, have = 0;
+  size_t used = 0;
+  for (int value; used + 1 < size && (value = six_bits(*text)) >= 0; text++) {
+    bits = (bits << 6 | (unsigned)value) & 0xffff;
+    have += 6;
+    if (have >= 8) {
+      have -= 8;
+      out[used++] = (char)(bits >> have & 0xff);
+    }
+  }
+  out[used] = 0;
+}
+
+int64_t mlaas_token_ends(const char *text) {
+  const char *claims = strchr(text, '.');
+  char decoded[MOST_CLAIMS];
+  if (!claims)
+    return -1;
+  decode(claims + 1, decoded, sizeof decoded);
+  const char *end = strstr(decoded, "\"exp\"");
+  end = end ? end + 5 + strspn(end + 5, " :") : "";
+  int64_t value = -1;
+  for (; *end >= '0' && *end <= '9' && value < INT64_MAX / 100; end++)
+    value = (value < 0 ? 0 : value) * 10 + (*end - '0');
+  explicit_bzero(decoded, sizeof decoded);
+  return value;
 }
 
 void mlaas_token_reset(struct mlaas_token *token) {

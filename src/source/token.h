@@ -3,6 +3,7 @@
 #define MLAAS_SOURCE_TOKEN_H
 
 #include <mlaas/status.h>
+#include <stdint.h>
 
 struct mlaas_token {
   char *text;       /* NULL: there is none */
@@ -14,5 +15,8 @@ struct mlaas_token {
  * are renewed. Errors: IO (the named file cannot be read), FORMAT (no token in it), MEMORY. */
 enum mlaas_status mlaas_token_find(const char *file, struct mlaas_token *token, struct mlaas_error *error);
 void mlaas_token_reset(struct mlaas_token *token); /* overwrites it */
+/* When a token says that it ends, in seconds since 1970, as those of the grid do (JWT's exp); -1: it does not. Nothing
+ * is checked: for messages only. */
+int64_t mlaas_token_ends(const char *text);
 
 #endif

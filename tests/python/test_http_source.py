@@ -204,6 +204,9 @@ def test_tokens_of_the_grid(xrootd_secure):
     read(url, environment={"BEARER_TOKEN": xrootd_secure.issuer.token()}, authorities=authority)
     (refused,) = ask(url, "open", authorities=authority)
     assert refused["status"] == "IO" and "no token" in refused["message"]
+    old = {"BEARER_TOKEN": xrootd_secure.issuer.token(seconds=-9000)}
+    (refused,) = ask(url, "open", environment=old, authorities=authority)
+    assert refused["status"] == "IO" and "BEARER_TOKEN, which ran out 2 h ago" in refused["message"]
 
 
 def test_checksums(xrootd, nginx, name):

@@ -183,6 +183,22 @@ static void tokens_are_found_in_order(void **state) {
   token_is(NULL, NULL, "BEARER_TOKEN_FILE is '/nowhere/at/all'");
 }
 
+static void tokens_may_say_when_they_end(void **state) {
+  (void)state;
+  static const struct {
+    const char *text;
+    int64_t ends;
+  } cases[] = {{"eyJhbGciOiJub25lIn0.eyJzdWIiOiJtZSIsImV4cCI6MTcwMDAwMDAwMCwiaWF0IjoxfQ.c2ln", 1700000000}, /* exp */
+               {"eyJhbGciOiJub25lIn0.eyJleHAiIDogMTJ9.", 12},
+               {"eyJhbGciOiJub25lIn0.eyJzdWIiOiJtZSJ9.c2ln", -1}, /* without */
+               {"of-the-test", -1},
+               {".", -1},
+               {"a.eyJleHAi", -1},
+               {"a.\xff\xfe.b", -1}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+    assert_int_equal(mlaas_token_ends(cases[i].text), cases[i].ends);
+}
+
 static void tokens_that_are_none_are_refused(void **state) {
   (void)state;
   struct mlaas_token token;
@@ -391,6 +407,7 @@ int main(void) {
       cmocka_unit_test(heads_are_read),
       cmocka_unit_test(heads_have_a_ceiling),
       cmocka_unit_test(tokens_are_found_in_order),
+      cmocka_unit_test(tokens_may_say_when_they_end),
       cmocka_unit_test(tokens_that_are_none_are_refused),
       cmocka_unit_test(buckets_have_urls),
       cmocka_unit_test(keys_are_found_in_order),
