@@ -223,16 +223,7 @@ static int64_t end_of_batch(const struct mlaas_chain_reader *reader) {
   int64_t stop = mlaas_table_num_entries(reader->part.table);
   if (reader->batch_rows > 0)
     return stop - reader->at > reader->batch_rows ? reader->at + reader->batch_rows : stop;
-  size_t count, low = 0;
-  const int64_t *clusters = mlaas_table_clusters(reader->part.table, &count);
-  for (size_t high = count; low < high;) {
-    size_t middle = low + (high - low) / 2;
-    if (clusters[middle] <= reader->at)
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  return low < count && clusters[low] < stop ? clusters[low] : stop;
+  return mlaas_table_cluster_end(reader->part.table, reader->at, stop);
 }
 
 enum mlaas_status mlaas_chain_reader_next(struct mlaas_chain_reader *reader, struct ArrowArray *array,

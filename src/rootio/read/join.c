@@ -178,19 +178,6 @@ struct gather {
   struct mlaas_arena arena;
 };
 
-static int64_t end_of_cluster(const struct mlaas_table *table, int64_t entry) {
-  size_t count, low = 0;
-  const int64_t *clusters = mlaas_table_clusters(table, &count);
-  for (size_t high = count; low < high;) { /* the first that begins behind */
-    size_t middle = low + (high - low) / 2;
-    if (clusters[middle] <= entry)
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  return low < count ? clusters[low] : table->num_entries;
-}
-
 static enum mlaas_status add_chunk(struct gather *gather, const struct ArrowArray *chunk, struct mlaas_error *error) {
   if (gather->num_chunks == gather->room) {
     size_t room = gather->room ? 2 * gather->room : 16;
@@ -242,7 +229,8 @@ static enum mlaas_status keep_wanted(struct gather *gather, size_t from, size_t 
 /* Picks from `from` on that lie in one cluster, as many as fit; *to is behind them. */
 static enum mlaas_status read_cluster(struct gather *gather, size_t from, size_t *to, struct mlaas_error *error) {
   const struct pick *picks = gather->picks;
-  int64_t first = picks[from].entry, end = end_of_cluster(gather->part->table, first);
+  const struct mlaas_table *table = gather->part->table;
+  int64_t first = picks[from].entry, end = mlaas_table_cluster_end(table, first, table->num_entries);
   size_t stop = from;
   while (stop < gather->num_picks && picks[stop].entry < end)
     stop++;
@@ -314,7 +302,8 @@ static enum mlaas_status place_rows(struct gather *gather, struct ArrowArray *ar
 /* The entries that picks from `from` on want, cluster by cluster, as far as the cache goes. */
 static void announce_picks(const struct gather *gather, size_t from) {
   for (size_t stop; from < gather->num_picks; from = stop) {
-    int64_t first = gather->picks[from].entry, end = end_of_cluster(gather->part->table, first);
+    const struct mlaas_table *table = gather->part->table;
+    int64_t first = gather->picks[from].entry, end = mlaas_table_cluster_end(table, first, table->num_entries);
     for (stop = from + 1; stop < gather->num_picks && gather->picks[stop].entry < end;)
       stop++;
     int64_t last = gather->picks[stop - 1].entry + 1;

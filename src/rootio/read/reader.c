@@ -369,16 +369,7 @@ static void announce_branches(struct mlaas_reader *reader, int64_t start, int64_
  * part; of an ntuple's only the whole tells which pages there are. */
 static int64_t end_of_step(const struct mlaas_reader *reader, int64_t at, int64_t stop, int64_t room) {
   const struct mlaas_table *table = reader->table;
-  size_t count, low = 0;
-  const int64_t *clusters = mlaas_table_clusters(table, &count);
-  for (size_t high = count; low < high;) { /* the first that begins behind */
-    size_t middle = low + (high - low) / 2;
-    if (clusters[middle] <= at)
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  int64_t end = low < count && clusters[low] < stop ? clusters[low] : stop;
+  int64_t end = mlaas_table_cluster_end(table, at, stop);
   double stored = 1;
   for (size_t i = 0; !reader->pages && i < reader->num_columns; i++) {
     const struct mlaas_branch *branch = column_of(reader, i)->plan.branch;

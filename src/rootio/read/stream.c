@@ -28,24 +28,9 @@ static int get_schema(struct ArrowArrayStream *self, struct ArrowSchema *schema)
   return 0;
 }
 
-/* The first cluster boundary behind `at`, or the end. */
-static int64_t end_of_cluster(const struct stream *stream) {
-  size_t count;
-  const int64_t *clusters = mlaas_table_clusters(stream->table, &count);
-  size_t low = 0, high = count; /* the first cluster that begins behind `at` */
-  while (low < high) {
-    size_t middle = low + (high - low) / 2;
-    if (clusters[middle] <= stream->at)
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  return low < count && clusters[low] < stream->stop ? clusters[low] : stream->stop;
-}
-
 static int64_t end_of_batch(const struct stream *stream) {
   if (stream->batch_rows == 0)
-    return end_of_cluster(stream);
+    return mlaas_table_cluster_end(stream->table, stream->at, stream->stop);
   return stream->stop - stream->at > stream->batch_rows ? stream->at + stream->batch_rows : stream->stop;
 }
 

@@ -234,6 +234,19 @@ const int64_t *mlaas_table_clusters(const struct mlaas_table *table, size_t *cou
   return whole;
 }
 
+int64_t mlaas_table_cluster_end(const struct mlaas_table *table, int64_t entry, int64_t stop) {
+  size_t count, low = 0;
+  const int64_t *clusters = mlaas_table_clusters(table, &count);
+  for (size_t high = count; low < high;) { /* the first that begins behind */
+    size_t middle = low + (high - low) / 2;
+    if (clusters[middle] <= entry)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low < count && clusters[low] < stop ? clusters[low] : stop;
+}
+
 size_t mlaas_table_num_columns(const struct mlaas_table *table) { return table->num_columns; }
 
 const char *mlaas_table_counter(const struct mlaas_branch_plan *plan) {

@@ -97,6 +97,9 @@ const struct mlaas_branch_plan *mlaas_table_plan(const struct mlaas_table *table
 /* Name of the column that counts `plan`'s lists, or NULL. */
 const char *mlaas_table_counter(const struct mlaas_branch_plan *plan);
 
+/* Where the cluster ends that holds `entry`, but not behind `stop`. */
+int64_t mlaas_table_cluster_end(const struct mlaas_table *table, int64_t entry, int64_t stop);
+
 /* ---- opening, for table.c and ntuple.c ---- */
 
 /* Room for `most` columns and their names. */
