@@ -206,6 +206,41 @@ static void reading_survives_each_failed_allocation(void **state) {
   mlaas_context_put(context);
 }
 
+/* The server of the first half of a read is lost, another one is opened and compared, with too little memory for it. */
+static void changing_servers_survives_each_failed_allocation(void **state) {
+  (void)state;
+  struct fake_file *first = fake_wire_serve("fake://first/x.root", bytes, SIZE);
+  struct fake_file *other = fake_wire_serve("fake://other/x.root", bytes, SIZE);
+  struct mlaas_context *context = make_context(0, 0, 0);
+  int refused = 0;
+  first->at_once = other->at_once = true;
+  for (long n = 1; n < 150; n++) {
+    first->fetches = other->fetches = 0;
+    struct mlaas_source *source = open_file(context, "fake://first/x.root|fake://other/x.root");
+    struct mlaas_error error = {0};
+    int64_t far[][2] = {{700000, 1000}, {1400000, 300000}};
+    for (int i = 0; i < 2; i++) { /* whichever is in use */
+      struct fake_file *file = i ? other : first;
+      file->fetch_fault = FAKE_FINAL;
+      file->good_fetches = 0;
+      file->bad_fetches = file->fetches > 0;
+    }
+    mlaas_memory_fail(n, n % 2 == 0);
+    enum mlaas_status status = read_ranges(source, far, 2, &error);
+    mlaas_memory_fail(0, false);
+    if (status != MLAAS_OK && status != MLAAS_MEMORY)
+      fail_msg("allocation %ld: %s", n, error.message);
+    refused += status != MLAAS_OK;
+    first->bad_fetches = other->bad_fetches = 0;
+    assert_int_equal(mlaas_source_checksum(source, (char[64]){0}, 64, &error), MLAAS_OK);
+    assert_int_equal(read_ranges(source, far, 2, &error), MLAAS_OK);
+    mlaas_source_put(source);
+    assert_int_equal(mlaas_context_memory_held(context), 0);
+  }
+  assert_true(refused > 3);
+  mlaas_context_put(context);
+}
+
 /* Each request fails once in each way, with no retries and with some. */
 static void reading_survives_each_failed_request(void **state) {
   (void)state;
@@ -235,10 +270,15 @@ static void reading_survives_each_failed_request(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
   const struct CMUnitTest tests[] = {
-      TEST(threads_read_right_in_good_weather),      TEST(threads_read_right_in_bad_weather),
-      TEST(threads_read_right_with_a_tiny_cache),    TEST(and_with_both),
-      TEST(opening_survives_each_failed_allocation), TEST(reading_survives_each_failed_allocation),
-      TEST(reading_survives_each_failed_request),    TEST(a_file_is_not_closed_while_a_request_of_it_is_started),
+      TEST(threads_read_right_in_good_weather),
+      TEST(threads_read_right_in_bad_weather),
+      TEST(threads_read_right_with_a_tiny_cache),
+      TEST(and_with_both),
+      TEST(opening_survives_each_failed_allocation),
+      TEST(reading_survives_each_failed_allocation),
+      TEST(changing_servers_survives_each_failed_allocation),
+      TEST(reading_survives_each_failed_request),
+      TEST(a_file_is_not_closed_while_a_request_of_it_is_started),
   };
 #undef TEST
   return cmocka_run_group_tests(tests, NULL, NULL);
