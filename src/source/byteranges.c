@@ -167,7 +167,7 @@ static bool may_delimit(const struct mlaas_byteranges *parser) {
 static bool feed_line(struct mlaas_byteranges *parser, struct mlaas_slice *data) {
   const char *end = memchr(data->data, '\n', data->size);
   size_t now = end ? (size_t)(end - data->data) : data->size;
-  parser->around += now + 1;
+  parser->around += now + (end != NULL); /* however the answer is cut */
   if (parser->around > MOST_AROUND || now > sizeof parser->line - parser->line_size)
     return wrong(parser, "more around its parts than is sensible");
   memcpy(parser->line + parser->line_size, data->data, now);

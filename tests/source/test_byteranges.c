@@ -134,6 +134,15 @@ static void what_stands_around_parts_has_a_ceiling(void **state) {
   while (bytes < 100000 && mlaas_byteranges_feed(&parser, "x", 1))
     bytes++;
   assert_in_range(bytes, 100, 1000);
+  char text[4096] = ""; /* the ceiling is the same however the answer is cut */
+  for (int i = 0; i < 300; i++)
+    memcpy(text + 10 * i, "nothing..\n", 11);
+  memcpy(text + 3000, PART("0-2", "abc") END, sizeof PART("0-2", "abc") END);
+  for (size_t step = 1; step < 5000; step += step) {
+    want(ranges, 1);
+    assert_true(feed(type, text, step, &parser));
+    assert_true(mlaas_byteranges_ended(&parser) && mlaas_scatter_complete(&scatter));
+  }
 }
 
 static void boundaries_are_found(void **state) {
