@@ -2,9 +2,9 @@
  * is tried again.
  *
  * A request starts when its file has one free. Those that somebody waits for go first, in the order of asking; those
- * ahead of any reader follow in the order of announcement, when there is room for their spans, and leave one request
- * free where a server allows several. `done` may come within `start`: one thread at a time starts what can be started,
- * and looks again before it stops. */
+ * ahead of any reader follow in the order of announcement, when there is room for their spans and not too much is on
+ * its way, and leave one request free where a server allows several. `done` may come within `start`: one thread at a
+ * time starts what can be started, and looks again before it stops. */
 #include "source/remote.h"
 #include "source/retry.h"
 
@@ -14,6 +14,9 @@
 #include <stdio.h>
 
 enum { DOZE_MS = 50, MOST_REPEATS_AHEAD = 8 };
+/* On their way ahead of readers: enough for a fast line with a long way, but so little that what was announced first,
+ * and is read first, does not share the line with all that follows. */
+enum { AHEAD_BYTES = 64 << 20, AHEAD_REQUESTS = 4 };
 
 struct mlaas_flight *mlaas_flight_new(struct mlaas_remote *remote, size_t count) {
   struct mlaas_flight *flight =
@@ -173,6 +176,17 @@ static bool has_free_request(const struct mlaas_remote *remote, bool ahead) {
   return remote->in_flight < (ahead && most > 1 ? most - 1 : most);
 }
 
+static int64_t bytes_of(const struct mlaas_flight *flight) {
+  int64_t bytes = 0;
+  for (size_t i = 0; i < flight->count; i++)
+    bytes += flight->ranges[i].length;
+  return bytes;
+}
+
+static bool is_line_free(const struct mlaas_cache *cache, const struct mlaas_flight *flight) {
+  return cache->num_ahead < AHEAD_REQUESTS || cache->bytes_ahead + bytes_of(flight) <= AHEAD_BYTES;
+}
+
 bool mlaas_flight_fits(const struct mlaas_flight *flight) {
   const struct mlaas_wire_file *limits = &flight->remote->opened->file;
   int64_t bytes = 0, longest = 0;
@@ -215,7 +229,7 @@ static struct mlaas_flight *take_next(struct mlaas_cache *cache) {
       next = cache->queue;
       continue;
     }
-    if (flight->count && !fill(flight))
+    if (flight->count && (!is_line_free(cache, flight) || !fill(flight)))
       return NULL; /* those behind it wait too, else it would never find room */
     unlink_flight(flight);
     if (flight->count)
@@ -237,6 +251,8 @@ static void start(struct mlaas_flight *flight) {
   struct mlaas_opened *opened = remote->opened;
   opened->count += 2; /* the flight's and ours */
   remote->in_flight++;
+  cache->num_ahead += flight->ahead;
+  cache->bytes_ahead += flight->ahead ? bytes_of(flight) : 0;
   remote->counters.retries += flight->is_repeat;
   flight->opened = opened;
   flight->state = MLAAS_FLIGHT_STARTED;
@@ -301,6 +317,8 @@ static bool requeue(struct mlaas_flight *flight) {
 static void settle(struct mlaas_flight *flight) {
   struct mlaas_remote *remote = flight->remote;
   const struct mlaas_fetch *fetch = &flight->fetch;
+  remote->cache->num_ahead -= flight->ahead;
+  remote->cache->bytes_ahead -= flight->ahead ? bytes_of(flight) : 0;
   unlink_flight(flight);
   flight->state = MLAAS_FLIGHT_DONE;
   remote->counters.requests += fetch->requests;

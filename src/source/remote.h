@@ -58,6 +58,8 @@ struct mlaas_cache {
   struct mlaas_span *oldest, *newest;   /* ready, unused, nobody announced them or all was read: may go */
   struct mlaas_flight *demands, *queue; /* wait for a free request: asked for; announced, which wait for room too */
   struct mlaas_flight *last_demand, *last_queued;
+  int num_ahead; /* requests on their way that nobody waited for when they started */
+  int64_t bytes_ahead;
   struct mlaas_remote *remotes;
   bool pumping; /* somebody starts what can be started */
   int64_t swept_ms;

@@ -294,6 +294,37 @@ static void work_has_room_before_the_cache(void **state) {
   close_all(context, source);
 }
 
+/* The first of them come first, not all of them late; small ones go on as ever. */
+static void not_all_is_asked_for_at_once(void **state) {
+  (void)state;
+  enum { EACH = 16 << 20, COUNT = 7 };
+  int64_t size = (int64_t)EACH * (COUNT + 1);
+  unsigned char *large = calloc((size_t)size, 1);
+  struct fake_file *file = fake_wire_serve(url, large, size);
+  struct mlaas_context_options options = {.size = sizeof options, .memory = 1024LL * MIB, .threads = 1};
+  struct mlaas_context *context;
+  assert_int_equal(mlaas_context_new(&options, &context, NULL), MLAAS_OK);
+  struct mlaas_source *source = open_quietly(context, url);
+  file->delay_us = 100000;
+  for (int64_t i = 0; i < COUNT; i++) {
+    int64_t range[][2] = {{first + i * EACH, EACH}};
+    announce(source, range, 1);
+  }
+  assert_true(fake_wire_in_flight() <= 4);
+  char byte;
+  struct mlaas_error error;
+  assert_int_equal(mlaas_source_read_at(source, first + COUNT * (int64_t)EACH - 1, 1, &byte, &error), MLAAS_OK);
+  wait_until_quiet();
+  assert_true(file->most_at_once <= 5); /* one of somebody who waits */
+  file->delay_us = 0;
+  for (int64_t i = 0; i < COUNT - 1; i++)
+    assert_int_equal(mlaas_source_read_at(source, first + (i + 1) * EACH - 1, 1, &byte, &error), MLAAS_OK);
+  wait_until_quiet();
+  assert_in_range(file->delivered, COUNT * (int64_t)EACH, COUNT * (int64_t)EACH + MIB);
+  close_all(context, source);
+  free(large);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
   const struct CMUnitTest tests[] = {
@@ -311,6 +342,7 @@ int main(void) {
       TEST(small_reads_are_kept_as_long_as_there_is_room),
       TEST(waste_around_small_reads_is_bounded),
       TEST(work_has_room_before_the_cache),
+      TEST(not_all_is_asked_for_at_once),
   };
 #undef TEST
   return cmocka_run_group_tests(tests, NULL, NULL);
