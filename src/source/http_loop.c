@@ -215,6 +215,10 @@ static void settle(struct mlaas_http_loop *loop, struct mlaas_http_request *requ
   curl_easy_getinfo(request->easy, CURLINFO_HTTP_VERSION, &version);
   if (request->head_ended)
     request->host->multiplexes = version == CURL_HTTP_VERSION_2_0;
+  if (request->heard && request->last_ms > request->host->heard_ms) {
+    request->host->heard_ms = request->last_ms;
+    request->host->heard_port = request->port;
+  }
   mlaas_http_request_settle(request, code, timed_out);
   deactivate(loop, request);
   end_later(loop, request);
@@ -232,14 +236,41 @@ static void settle_done(struct mlaas_http_loop *loop) {
   }
 }
 
+/* Something came on the connection of this one since it heard something itself. */
+static bool is_alive(const struct mlaas_http_loop *loop, const struct mlaas_http_request *late) {
+  if (late->host->heard_port == late->port && late->host->heard_ms > late->last_ms)
+    return true;
+  for (const struct mlaas_http_request *other = loop->active; other; other = other->next)
+    if (other->host == late->host && other->port == late->port && other->heard && other->last_ms > late->last_ms)
+      return true;
+  return false;
+}
+
+/* Requests of HTTP/2 share a connection, which libcurl would keep for those that try again. One on which nothing came
+ * for anybody is broken: all on it are given up, and the last one closes it. */
+static void note_late(const struct mlaas_http_loop *loop, struct mlaas_http_request *late) {
+  late->late = true;
+  if (!late->connected || is_alive(loop, late))
+    return;
+  for (struct mlaas_http_request *other = loop->active; other; other = other->next)
+    if (other->host == late->host && other->port == late->port) {
+      other->late = true;
+      curl_easy_setopt(other->easy, CURLOPT_FORBID_REUSE, 1L);
+    }
+}
+
 /* libcurl ends connecting in time; that a server falls silent is noticed here, to the millisecond. */
 static void settle_late(struct mlaas_http_loop *loop) {
   int64_t now = mlaas_now_ms();
+  for (struct mlaas_http_request *request = loop->active; request; request = request->next) {
+    int64_t allowed = request->site->timeout_ms + (request->connected ? 0 : request->site->connect_ms);
+    if (!request->late && now - request->last_ms > allowed)
+      note_late(loop, request);
+  }
   struct mlaas_http_request *next;
   for (struct mlaas_http_request *request = loop->active; request; request = next) {
     next = request->next;
-    int64_t allowed = request->site->timeout_ms + (request->connected ? 0 : request->site->connect_ms);
-    if (now - request->last_ms > allowed)
+    if (request->late)
       settle(loop, request, CURLE_OPERATION_TIMEDOUT, true);
   }
 }

@@ -21,6 +21,8 @@ struct mlaas_http_host {
   bool met, may_multiplex;                 /* asked before; in HTTP/2 where it has that */
   bool multiplexes;                        /* and it has */
   bool gives_parts;                        /* it answered a range with that range, ever */
+  int64_t heard_ms;                        /* when a request that has ended heard something */
+  int heard_port;                          /* on which connection: our port */
   size_t most_ranges;                      /* of one request; 1: it cannot do several */
   size_t good_ranges;                      /* of one request that it answered as it should */
   struct mlaas_http_request *first, *last; /* that wait */

@@ -16,7 +16,7 @@ static int on_connected(void *context, char *to, char *from, int to_port, int fr
   (void)to;
   (void)from;
   (void)to_port;
-  (void)from_port;
+  request->port = from_port;
   request->connected = true;
   request->last_ms = mlaas_now_ms();
   return CURL_PREREQFUNC_OK;
@@ -26,6 +26,7 @@ static size_t on_line(char *data, size_t one, size_t size, void *context) {
   struct mlaas_http_request *request = context;
   size *= one;
   request->last_ms = mlaas_now_ms();
+  request->heard = true;
   if (request->head_ended) /* a trailer */
     return size;
   switch (mlaas_http_reply_line(&request->reply, data, size)) {
@@ -47,6 +48,7 @@ static size_t on_body(char *data, size_t one, size_t size, void *context) {
   struct mlaas_http_request *request = context;
   size *= one;
   request->last_ms = mlaas_now_ms();
+  request->heard = true;
   request->delivered += (int64_t)size;
   if (request->reply.status >= 300) {
     mlaas_http_reply_words(&request->reply, data, size);
@@ -108,7 +110,8 @@ enum mlaas_status mlaas_http_request_prepare(struct mlaas_http_request *request,
   size_t head_size = request->reply.head_size;
   request->reply = (struct mlaas_http_reply){.length = -1, .head_size = request->hops ? head_size : 0};
   request->words[0] = 0;
-  request->refused = request->connected = request->head_ended = request->again = false;
+  request->refused = request->connected = request->head_ended = request->again = request->heard = request->late = false;
+  request->port = 0;
   CURLcode code = set_connection(request, easy);
   if (code == CURLE_OK)
     code = set_callbacks(request, easy);

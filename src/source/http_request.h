@@ -42,7 +42,10 @@ struct mlaas_http_request {
   CURL *easy;
   struct curl_slist *lines;
   char words[CURL_ERROR_SIZE];
-  int64_t last_ms; /* when something came last */
+  int64_t last_ms; /* when something came last, or it was begun */
+  int port;        /* ours, of the connection */
+  bool heard;      /* something came */
+  bool late;       /* has to be given up */
   bool connected, head_ended, again;
   bool may_multiplex; /* HTTP/2 where the server has it */
 };
