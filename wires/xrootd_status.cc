@@ -63,7 +63,21 @@ std::string without_secrets(const std::string &text) {
   return clean;
 }
 
+/* XrdCl has one code for all that goes wrong under TLS, and its words are the only difference: it cannot begin at all,
+ * does not believe the server ("error_ssl" when connecting; "Unable to validate ..."), or has lost the connection. */
+static bool is_lost_under_tls(const XrdCl::XRootDStatus &status) {
+  if (status.code != XrdCl::errTlsError)
+    return false;
+  std::string words = status.ToString() + " " + status.GetErrorMessage();
+  for (const char *refusal : {"error_ssl", "validate", "verif", "certificate", "not configured", "context"})
+    if (words.find(refusal) != std::string::npos)
+      return false;
+  return true;
+}
+
 bool needs_reopening(const XrdCl::XRootDStatus &status) {
+  if (is_lost_under_tls(status))
+    return true;
   switch (status.code) {
   case XrdCl::errErrorResponse:
     return status.errNo == kXR_FileNotOpen;
@@ -148,7 +162,7 @@ Meaning meaning_of(const XrdCl::XRootDStatus &status) {
   case XrdCl::errLoginFailed:
     return {MLAAS_IO, false, true};
   case XrdCl::errTlsError:
-    return {MLAAS_IO, false, false};
+    return {MLAAS_IO, is_lost_under_tls(status), false};
   case XrdCl::errInvalidArgs:
     return {MLAAS_ARGUMENT, false, false};
   case XrdCl::errNotSupported:
@@ -187,6 +201,8 @@ const char *better_words(uint16_t code) {
 
 std::string in_words(const XrdCl::XRootDStatus &status) {
   std::string message = without_secrets(status.GetErrorMessage());
+  if (is_lost_under_tls(status)) /* what errno says then is chance */
+    return "the connection was lost (under TLS)";
   if (const char *words = better_words(status.code))
     return message.empty() ? words : std::string(words) + " (" + message + ")";
   if (status.code == XrdCl::errErrorResponse)
@@ -208,7 +224,8 @@ enum mlaas_status fail_with(struct mlaas_error *error, const XrdCl::XRootDStatus
   std::string advice;
   if (meaning.access)
     advice = "; we came with " + access;
-  if (status.code == XrdCl::errTlsError && status.GetErrorMessage().find("not configured") == std::string::npos)
+  if (status.code == XrdCl::errTlsError && !meaning.transient &&
+      status.GetErrorMessage().find("not configured") == std::string::npos)
     advice = "; is its certificate from one of the authorities of the option for them, of X509_CERT_DIR or of "
              "/etc/grid-security/certificates?";
   if (status.GetErrorMessage().find("relative path") != std::string::npos)
