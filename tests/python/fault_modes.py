@@ -57,11 +57,14 @@ class Stall(AfterBytes):
 
 
 class Drip(Mode):
-    "Bytes come slowly, `rate` in a second, on every connection."
+    "Bytes come slowly, `rate` in a second, on every connection; with `first`: only the first ones of it."
 
-    def __init__(self, rate=2000):
+    def __init__(self, rate=2000, first=None):
         super().__init__(None)
-        self.rate = rate
+        self.rate, self.first = rate, first
+
+    def slows(self, delivered):
+        return self.first is None or delivered < self.first
 
 
 class Refuse(Mode):
@@ -149,6 +152,20 @@ class Status(HttpMode):
         if self.retry_after is not None:
             head.set("Retry-After", self.retry_after)
         return b"" if request.method == "HEAD" else b"no\n"
+
+
+class S3Error(Status):
+    "As S3 says that something is wrong: 503 SlowDown, 500 InternalError, 403 AccessDenied ..."
+
+    def __init__(self, status=503, code="SlowDown", **more):
+        super().__init__(status, **{"methods": ("GET", "HEAD"), **more})
+        self.code = code
+
+    def reply(self, request, head, body):
+        said = super().reply(request, head, body)
+        head.set("Content-Type", "application/xml")
+        words = f"<Error><Code>{self.code}</Code><Message>as the test wants</Message></Error>"
+        return said and b'<?xml version="1.0" encoding="UTF-8"?>\n' + words.encode()
 
 
 class Redirect(HttpMode):

@@ -165,6 +165,10 @@ class FaultProxy:
     def http(self, name=""):
         return f"http://localhost:{self.port}/{name}"
 
+    def at(self, scheme, name=""):
+        "The same name with any scheme."
+        return f"{scheme}://localhost:{self.port}/{'/' if scheme.startswith('root') else ''}{name}"
+
 
 class FaultProxyProcess:
     "A FaultProxy in a process of its own, for benchmarks: `rtt` only, and counts."
