@@ -193,14 +193,17 @@ class Dataset:
     @property
     def lost(self) -> list[dict[str, Any]]:
         """Files that were left out as bad (parameter on_bad_file): url, stage, status, reason, entries (None where
-        unknown) and index. Files that stopped being readable in mid-epoch: url, stage, rows that were left out of a
-        loader's epochs, reason and index."""
+        unknown) and index. Files that stopped being readable in mid-epoch: url, stage, rows that were left out
+        (by all loaders of that part, in all their epochs), reason and index."""
         return [*json.loads(self._open().describe())["lost"], *self._missed.values()]
 
-    def _miss(self, split: str, rows: list[dict[str, Any]]) -> None:
-        """Keeps what a loader left out."""
+    def _miss(self, split: str, rows: list[dict[str, Any]], told: dict[int, int]) -> None:
+        """Adds what a loader left out to what others did; `told` is how much of it was added before."""
         for row in rows:
-            self._missed[split, row["index"]] = {**row, "stage": f"epochs of {split}"}
+            before = self._missed.get((split, row["index"]), {"rows": 0})["rows"]
+            more = row["rows"] - told.get(row["index"], 0)
+            told[row["index"]] = row["rows"]
+            self._missed[split, row["index"]] = {**row, "rows": before + more, "stage": f"epochs of {split}"}
 
     @property
     def weights(self) -> Any:

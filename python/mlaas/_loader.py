@@ -190,6 +190,7 @@ class Loader:
             place = {"epoch": self._epoch, "batch": self._position}
             core.restore(json.dumps({**json.loads(core.state()), **place}))
         self._core, self._process, self._state = core, os.getpid(), None
+        self._told: dict[int, int] = {}  # rows of lost files that the data set knows of
         return core
 
     def _drop(self) -> None:
@@ -279,7 +280,7 @@ class Loader:
                 self._drop()
                 raise
             if got is None:
-                self._dataset._miss(self.split, json.loads(core.stats())["lost"])
+                self._dataset._miss(self.split, json.loads(core.stats())["lost"], self._told)
                 self._epoch, self._position = self._epoch + 1, 0
                 return
             self._position = got.index + 1  # batches whose files are all lost are passed over

@@ -175,13 +175,17 @@ static enum mlaas_status tell_lost(const struct mlaas_arguments *arguments, cons
   MLAAS_TRY(mlaas_dataset_describe(dataset, &text, error));
   json_t *all = json_loads(text, 0, NULL), *lost = json_object_get(all, "lost");
   for (size_t i = 0; i < json_array_size(lost); i++) {
-    const json_t *file = json_array_get(lost, i);
+    const json_t *file = json_array_get(lost, i), *entries = json_object_get(file, "entries");
     const char *url = json_string_value(json_object_get(file, "url"));
     const char *reason = json_string_value(json_object_get(file, "reason"));
     size_t length = strlen(url);
     if (strncmp(reason, url, length) == 0 && strncmp(reason + length, ": ", 2) == 0) /* once is enough */
       reason += length + 2;
-    fprintf(stderr, "mlaas specs: %s was left out: %s\n", url, reason);
+    char amount[40] = "";
+    if (json_is_integer(entries))
+      snprintf(amount, sizeof amount, ", %lld entries", (long long)json_integer_value(entries));
+    fprintf(stderr, "mlaas specs: %s was left out (%s%s): %s\n", url, json_string_value(json_object_get(file, "stage")),
+            amount, reason);
   }
   if (json_array_size(lost))
     mlaas_arguments_conclude(arguments, mlaas_status_exit_code(MLAAS_INCOMPLETE));
