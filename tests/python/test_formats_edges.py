@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import zlib
 
 import awkward as ak
 import fastavro
@@ -382,6 +383,34 @@ def test_hdf5_that_is_broken(tmp_path):
         (tmp_path / "cut.h5").write_bytes(data[:cut])
         with pytest.raises(mlaas.Error, match="cut.h5"):
             mlaas.open(tmp_path / "cut.h5")[None].arrays()
+
+
+@pytest.mark.parametrize("how", [{}, {"chunks": (300,)}, {"chunks": (300,), "compression": "gzip", "shuffle": True}])
+def test_hdf5_lists_that_claim_too_much(tmp_path, how):
+    """Which its library would clear memory for, for hours."""
+    path, rows = tmp_path / "x.h5", np.empty(1000, object)
+    rows[:] = [np.arange(i % 5, dtype=np.float32) for i in range(1000)]
+    with h5py.File(path, "w") as file:
+        file.create_dataset("x", data=rows, dtype=h5py.vlen_dtype(np.float32), **how)
+        file.create_dataset("t", data=[f"text {i}" for i in range(1000)], dtype=h5py.string_dtype(), **how)
+        info = file["x"].id.get_chunk_info_by_coord((300,)) if how else None
+        place, size = (info.byte_offset, info.size) if info else (file["x"].id.get_offset() + 300 * 16, 16 * 300)
+    good = mlaas.open(path)[None].arrays(library="ak")
+    assert ak.to_list(good["x"][301:304]) == [[0.0], [0.0, 1.0], [0.0, 1.0, 2.0]] and good["t"][999] == "text 999"
+    data = bytearray(path.read_bytes())
+    cells = data[place : place + size]
+    if "compression" in how:  # shuffled: all first bytes, then all second ones ...
+        cells = bytearray(zlib.decompress(cells))
+        cells[3 * 300 + 7] = 0xFF
+        cells = zlib.compress(cells, 9)
+        assert len(cells) <= size + 64
+        with h5py.File(path, "r+") as file:
+            file["x"].id.write_direct_chunk((300,), bytes(cells))
+    else:
+        cells[7 * 16 + 3] = 0xFF
+        data[place : place + size] = cells
+        path.write_bytes(data)
+    refused(path, "FORMAT", "its lists claim")
 
 
 def test_hdf5_that_claims_too_much(tmp_path):

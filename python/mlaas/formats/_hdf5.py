@@ -4,6 +4,7 @@ for each member, further dimensions and variable lengths give lists.
 
 from __future__ import annotations
 
+import zlib
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from ._rows import Rows, even_parts
 
 _MOST_GROUPS = 10_000
 _MOST_RATIO, _SMALL = 5000, 1 << 20  # deflate reaches a thousandth
+_MOST_SHARED = 16  # lists that lie in the same bytes of the file
+_DEFLATE, _SHUFFLE, _FLETCHER32 = 1, 2, 3
 
 
 class _Files:
@@ -25,15 +28,25 @@ class _Files:
     def __init__(self, place: Place) -> None:
         self.h5 = need("h5py", "HDF5 files")
         self._own = None if place.path is not None else place.python_file()
+        self._place = place
+        self._raw: Any = None
         try:
             self.file = self.h5.File(place.path if self._own is None else self._own, "r")
         except OSError as error:
             raise FormatError(f"this is no sound HDF5 file: {error}") from error
 
+    def raw(self, offset: int, length: int) -> bytes:
+        """Bytes of the file as they lie there."""
+        file: Any = self._raw or self._place.python_file()
+        self._raw = file
+        file.seek(offset)
+        return file.read(length)
+
     def close(self) -> None:
         self.file.close()
-        if self._own is not None:
-            self._own.close()
+        for file in (self._own, self._raw):
+            if file is not None:
+                file.close()
 
 
 def _datasets(h5: Any, group: Any) -> dict[str, Any]:
@@ -127,17 +140,18 @@ class Hdf5Rows(Rows):
         for top, part in zip(tops, fields):
             key = self._sources[top]
             if key not in kept:
-                kept[key] = self._read(group[key], start, stop)
+                kept[key] = self._read(files, group[key], start, stop)
             values = kept[key][part.name] if self._single else kept[key]
             arrays.append(self._arrow(values, part.type))
         return arrow.Table.from_arrays(arrays, schema=arrow.schema(fields))
 
-    def _read(self, item: Any, start: int, stop: int) -> np.ndarray:
+    def _read(self, files: _Files, item: Any, start: int, stop: int) -> np.ndarray:
         try:
+            _check_lists(files, item, start, stop, self._place.size)
             if self._h5.check_string_dtype(item.dtype):
                 return item.asstr(errors="surrogateescape")[start:stop]
             return item[start:stop]
-        except (OSError, RuntimeError) as error:
+        except (OSError, RuntimeError, zlib.error) as error:
             raise FormatError(f"dataset {item.name}: {error}") from error
 
     def _arrow(self, values: np.ndarray, kind: Any) -> Any:
@@ -168,6 +182,53 @@ def _check_claim(name: str, item: Any) -> None:
     claimed, held = item.size * max(item.dtype.itemsize, 1), item.id.get_storage_size()
     if claimed > _MOST_RATIO * held + _SMALL:
         raise LimitError(f"dataset {name} claims {claimed} bytes, but {held} are stored of it")
+
+
+def _check_lists(files: _Files, item: Any, start: int, stop: int, size: int) -> None:
+    """The library believes any length of a list or text, and is busy for hours with the bytes that it then clears.
+    Lists lie in the file as they are, so they are not longer than it."""
+    text, inner = files.h5.check_string_dtype(item.dtype), files.h5.check_vlen_dtype(item.dtype)
+    if len(item.shape) != 1 or start >= stop or not (text.length is None if text else inner is not None):
+        return
+    unit = 1 if text or inner is None else np.dtype(inner).itemsize
+    width = item.id.get_type().get_size()  # of a length, an address and a number
+    total, most = 0, _MOST_SHARED * size + _SMALL
+    for data in _stored(files, item, start, stop, width):
+        cells = np.frombuffer(data[: len(data) // width * width], np.uint8).reshape(-1, width)
+        total += int(cells[:, :4].copy().view("<u4").sum(dtype=np.int64)) * unit
+        if total > most:
+            raise FormatError(f"dataset {item.name}: its lists claim {total} bytes, but the file has {size}")
+
+
+def _stored(files: _Files, item: Any, start: int, stop: int, width: int) -> Any:
+    """The cells of these rows, or of some more around them, where they can be had without the library."""
+    if item.chunks is None:
+        offset = item.id.get_offset()
+        if offset is not None:
+            yield files.raw(offset + start * width, (stop - start) * width)
+        return
+    filters = item.id.get_create_plist()
+    kinds = [filters.get_filter(i)[0] for i in range(filters.get_nfilters())]
+    if not set(kinds) <= {_DEFLATE, _SHUFFLE, _FLETCHER32}:
+        return
+    rows = item.chunks[0]
+    for first in range(start - start % rows, stop, rows):
+        chunk = item.id.get_chunk_info_by_coord((first,))
+        if chunk.byte_offset is not None:
+            data = files.raw(chunk.byte_offset, min(chunk.size, _MOST_RATIO * rows * width))
+            applied = [kind for i, kind in enumerate(kinds) if not chunk.filter_mask >> i & 1]
+            yield _unfilter(data, applied, rows * width, width)
+
+
+def _unfilter(data: bytes, kinds: list[int], most: int, width: int) -> bytes:
+    for kind in reversed(kinds):
+        if kind == _DEFLATE:
+            data = zlib.decompressobj().decompress(data, most + 4)
+        elif kind == _SHUFFLE:
+            data = np.frombuffer(data[: len(data) // width * width], np.uint8).reshape(width, -1).T.tobytes()
+        else:
+            data = data[:-4]
+    return data
 
 
 def rows(place: Place, name: str) -> Rows:

@@ -12,6 +12,14 @@ from ._rows import Rows
 _PIECE_ROWS = 1 << 16
 
 
+class _Reader:
+    """One reader's file, columns, and the groups of rows that it read and announced last."""
+
+    def __init__(self, file: Any, paths: list[str]) -> None:
+        self.file, self.paths = file, paths
+        self.last = self.announced = -1
+
+
 class ParquetRows(Rows):
     def __init__(self, place: Place) -> None:
         self._parquet = need("pyarrow.parquet", "Parquet files")
@@ -39,29 +47,37 @@ class ParquetRows(Rows):
         return sorted({self._paths[column.ordinal] for column in columns})
 
     def open_reader(self, columns: list[_shape.Column]) -> Any:
-        return self._open(), self._wanted(columns)
+        return _Reader(self._open(), self._wanted(columns))
 
     def part(self, reader: Any, i: int) -> Any:
-        file, paths = reader
-        self._announce(i, paths)
-        return file.read_row_group(self._groups[i], columns=paths, use_threads=False)
+        self._announce(reader, i)
+        return reader.file.read_row_group(self._groups[i], columns=reader.paths, use_threads=False)
 
     def pieces(self, reader: Any, i: int) -> Any:
-        file, paths = reader
-        self._announce(i, paths)
-        return file.iter_batches(_PIECE_ROWS, row_groups=[self._groups[i]], columns=paths, use_threads=False)
+        self._announce(reader, i)
+        return reader.file.iter_batches(
+            _PIECE_ROWS, row_groups=[self._groups[i]], columns=reader.paths, use_threads=False
+        )
 
-    def _announce(self, i: int, paths: list[str]) -> None:
-        """The pieces of the columns in this group of rows: all of them in few requests."""
-        group, ranges = self._meta.row_group(self._groups[i]), []
-        for k in range(self._meta.num_columns):
-            if self._paths[k] in paths:
-                chunk = group.column(k)
+    def _announce(self, reader: _Reader, i: int) -> None:
+        """The pieces of the columns in this group of rows, all of them in few requests; where groups are read one after
+        the other those of the next one too, so that they come while these are decoded."""
+        for k in (i, i + 1) if i == reader.last + 1 > 0 else (i,):
+            if k < len(self._groups) and k != reader.announced:
+                self._place.ahead(self._ranges(self._groups[k], set(reader.paths)))
+                reader.announced = k
+        reader.last = i
+
+    def _ranges(self, group: int, paths: set[str]) -> list[tuple[int, int]]:
+        about, ranges = self._meta.row_group(group), []
+        for k, path in enumerate(self._paths):
+            if path in paths:
+                chunk = about.column(k)
                 first = chunk.data_page_offset
                 if chunk.has_dictionary_page and 0 < chunk.dictionary_page_offset < first:
                     first = chunk.dictionary_page_offset
                 ranges.append((first, chunk.total_compressed_size))
-        self._place.ahead(ranges)
+        return ranges
 
     def part_bytes(self, i: int, columns: list[_shape.Column]) -> int:
         group = self._meta.row_group(self._groups[i])
@@ -104,7 +120,7 @@ class ParquetRows(Rows):
         return statistics.null_count if statistics is not None and statistics.has_null_count else None
 
     def close_reader(self, reader: Any) -> None:
-        reader[0].close()
+        reader.file.close()
 
     def close(self) -> None:
         self._file.close()
