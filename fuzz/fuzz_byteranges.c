@@ -1,6 +1,6 @@
 /* Answers of several parts: the first line is the Content-Type, the rest the body. In one piece and byte by byte they
  * have to give the same, and nothing may be written beside the ranges. */
-#include "source/byteranges.h"
+#include "source/http/byteranges.h"
 
 #include <stdint.h>
 #include <stdlib.h>

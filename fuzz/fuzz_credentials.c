@@ -1,12 +1,12 @@
 /* Files with secrets: a bearer token's (first byte 't'), AWS's credentials (else). What is taken of them can stand in a
  * header, and the rest is refused. */
-#include "../src/source/s3.c"
+#include "../src/source/http/s3.c"
 #define clean token_clean
 #define is_set token_is_set
 #define find token_find
 #define from_file token_from_file
 #define read_all token_read_all
-#include "../src/source/token.c"
+#include "../src/source/http/token.c"
 
 #include "text_fuzz.h"
 

@@ -1,5 +1,5 @@
 /* Listings of folders: the first byte says which kind, the rest is the page. What is told has to be a name. */
-#include "source/http_index.h"
+#include "source/http/index.h"
 
 #include <stdint.h>
 #include <stdlib.h>

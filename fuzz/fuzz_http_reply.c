@@ -1,5 +1,5 @@
 /* Heads of answers, line by line: Content-Range, tags, lengths. What a head says never contradicts itself. */
-#include "source/http_reply.h"
+#include "source/http/reply.h"
 
 #include "text_fuzz.h"
 

@@ -1,7 +1,7 @@
 /* URLs of HTTP and S3: the first line is one that a user typed, the second what a page or a redirect refers to. Nothing
  * of a password stays in a URL, and all that is made can be taken apart again. */
-#include "source/http_url.h"
-#include "source/s3.h"
+#include "source/http/url.h"
+#include "source/http/s3.h"
 
 #include "base/memory.h"
 #include "text_fuzz.h"

@@ -1,7 +1,7 @@
 /* Names of files: the first line is a redirector, the others are a list of names. Nothing is asked and no folder is
  * listed. What is shown of a name holds no password. */
 #include "source/place.h"
-#include "source/remote.h"
+#include "source/remote/remote.h"
 
 #include <mlaas/context.h>
 

@@ -1,6 +1,6 @@
 /* Pages of ListObjectsV2: the first line is the prefix, the rest the XML. Every name that is told lies below the prefix
  * and can be held. */
-#include "../src/source/s3_list.c"
+#include "../src/source/http/s3_list.c"
 
 #include "text_fuzz.h"
 

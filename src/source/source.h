@@ -1,7 +1,7 @@
 /* Where bytes come from: a source has a size and is read at offsets, never sought. Thread safe after opening.
  *
  * "file" is a record in the table of source.c; everything else is remote: a wire (mlaas/wire.h) per protocol under one
- * layer that coalesces, caches, reads ahead, retries and changes replicas (remote.c). */
+ * layer that coalesces, caches, reads ahead, retries and changes replicas (remote/). */
 #ifndef MLAAS_SOURCE_SOURCE_H
 #define MLAAS_SOURCE_SOURCE_H
 
