@@ -149,7 +149,7 @@ FINAL = {
         "silent": (lambda _: faults.Stall(after=0, times=None), mlaas.Error, "."),
         "always-cut": (lambda _: faults.Cut(after=1000, times=None), mlaas.Error, "."),
         "always-reset": (lambda _: faults.Reset(after=0, times=None), mlaas.Error, "."),
-        "away": (lambda _: faults.Refuse(60), mlaas.Error, "refused|onnect"),
+        "away": (lambda _: faults.Refuse(60), mlaas.Error, "refused|onnect|in time"),
         "not-authorized": (lambda _: faults.XrdError(3010, times=None), mlaas.IOError, "test wants"),
         "not-found": (lambda _: faults.XrdError(3011, times=None), mlaas.Error, "test wants"),
         "always-busy": (lambda _: faults.XrdWait(1, times=None), mlaas.Error, "."),
@@ -157,7 +157,7 @@ FINAL = {
     "roots": {
         "silent": (lambda _: faults.Stall(after=0, times=None), mlaas.Error, "."),
         "always-cut": (lambda _: faults.Cut(after=150, times=None), mlaas.Error, "."),
-        "away": (lambda _: faults.Refuse(60), mlaas.Error, "refused|onnect"),
+        "away": (lambda _: faults.Refuse(60), mlaas.Error, "refused|onnect|in time"),
     },
     "xrdhttp": {
         "always-reset": (lambda _: faults.Reset(after=0, times=None), LATE, "."),
