@@ -37,7 +37,8 @@ enum mlaas_status read_token(const std::string &path, bool strict, Token *token,
   int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   struct stat status;
   if (descriptor < 0)
-    return fail(error, MLAAS_IO, "cannot read the token in '%s': %s", path.c_str(), strerror(errno));
+    return fail(error, errno == ENOENT ? MLAAS_NOT_FOUND : MLAAS_IO, "cannot read the token in '%s': %s", path.c_str(),
+                strerror(errno));
   std::string text(longest_token + 1, 0);
   ssize_t length = fstat(descriptor, &status) == 0 ? read(descriptor, &text[0], text.size()) : -1;
   close(descriptor);
@@ -118,6 +119,10 @@ bool is_folder(const std::string &path) {
 }
 
 enum mlaas_status add_certificate(const Settings &settings, bool secure, Address *address, struct mlaas_error *error) {
+  for (const std::string *file : {&settings.certificate, &settings.key}) /* XrdCl would go on without */
+    if (!file->empty() && access(file->c_str(), R_OK) != 0)
+      return fail(error, errno == ENOENT ? MLAAS_NOT_FOUND : MLAAS_IO, "cannot read the certificate or key in '%s': %s",
+                  file->c_str(), strerror(errno));
   if (!settings.certificate.empty()) {
     if (settings.key.empty()) {
       add_parameter(&address->url, "xrd.gsiusrpxy", settings.certificate);

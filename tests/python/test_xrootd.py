@@ -282,7 +282,9 @@ def test_who_is_not_let_in_hears_why(xrootd_secure, authority, tmp_path):
     late = ask(url, environment={"BEARER_TOKEN": xrootd_secure.issuer.token(seconds=-60)}, **trust)
     assert late["status"] == "IO"
     absent = ask(url, token_file=tmp_path / "none", **trust)
-    assert absent["status"] == "IO" and "none" in absent["message"]
+    assert absent["status"] == "NOT_FOUND" and "none" in absent["message"]
+    proxy = ask(url, environment={"BEARER_TOKEN": token}, certificate=tmp_path / "no.pem", **trust)
+    assert proxy["status"] == "NOT_FOUND" and "no.pem" in proxy["message"]
     strange = ask(url, environment={"BEARER_TOKEN": "a&b=c"}, **trust)
     assert strange["status"] == "IO" and "is no bearer token" in strange["message"]
 
