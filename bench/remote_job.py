@@ -23,9 +23,12 @@ def emit(seconds, first, opened, rows, **more):
     print(json.dumps({**times, "rows": rows, **more}), flush=True)
 
 
+NAMES = {"read_requests": "requests", "bytes_read": "bytes", "bytes_delivered": "delivered"}  # of a file, of a loader
+
+
 def counters(info):
-    names = ("requests", "ranges", "bytes", "delivered", "retries")
-    return {name: info[name] for name in names if name in info}
+    known = {NAMES.get(name, name): value for name, value in info.items()}
+    return {name: known[name] for name in ("requests", "ranges", "bytes", "delivered", "retries")}
 
 
 def columns(url):
