@@ -1,9 +1,12 @@
 """The same columns and batches, bit by bit, from local files and from every server there is, in few requests."""
 
+import json
+from pathlib import Path
+
 import mlaas
 import pytest
 from fault_proxy import FaultProxy
-from remote_runs import batches, columns, digest_columns, opened, write_jagged, write_jagged_sample
+from remote_runs import batches, columns, digest_batch, digest_columns, opened, write_jagged, write_jagged_sample
 
 pytestmark = pytest.mark.slow
 
@@ -73,6 +76,33 @@ def test_columns_and_batches_are_equal(kind, place, sample, local):
     assert batches(urls, **options) == local[1]
     with opened(urls[0], **options) as file, opened(sample[0]) as same:
         assert (file.info["id"], file.info["size"]) == (same.info["id"], same.info["size"])
+
+
+ROOT = Path(__file__).resolve().parents[2]
+DEMO = ROOT / "examples/tth"
+
+
+def demo_batches(urls, **options):
+    """The batches that the demo trains on: its labels and parameters, one of its epochs."""
+    labels = [int(line) for line in (DEMO / "labels.txt").read_text().split()]
+    params = json.loads((DEMO / "params.json").read_text())
+    with mlaas.Loader(urls, labels, params, "train", **options) as loader:
+        return [digest_batch(batch) for batch in loader]
+
+
+@pytest.fixture(scope="module")
+def local_demo():
+    files = [ROOT / name for name in (DEMO / "files.txt").read_text().splitlines() if not name.startswith("#")]
+    found = demo_batches([str(path) for path in files])
+    assert len(files) == 5 and len(found) == 460
+    return files, found
+
+
+@pytest.mark.parametrize("kind", ["root", "xrdhttp", "nginx", "s3"])
+def test_batches_of_the_demo_are_equal(kind, place, local_demo):
+    files, found = local_demo
+    urls, options = zip(*(place(kind, path) for path in files))
+    assert demo_batches(list(urls), **options[0]) == found
 
 
 @pytest.mark.parametrize("kind", ["root", "xrdhttp", "nginx"])
