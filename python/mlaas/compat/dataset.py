@@ -86,6 +86,7 @@ class CompatDataset:
     def __init__(self, dataset: Any, folder: str | None = "."):
         from .. import Recipe
 
+        self._dataset = dataset
         self.params = dataset.params
         self.files = dataset.files
         self.classes = dataset.classes
@@ -104,6 +105,10 @@ class CompatDataset:
     def scan(self, progress: Any = None) -> CompatDataset:
         """It was scanned when it was made."""
         return self
+
+    def open_file(self, index: int) -> Any:
+        """One of the files, as mlaas.Dataset opens it."""
+        return self._dataset.open_file(index)
 
     @property
     def batch_size(self) -> int:
