@@ -28,11 +28,12 @@ check-fast: ## build, C tests, quick Python tests and lint, in less than a minut
 	@tools/setup.sh check
 	@$(PYTHON) tools/check.py fast
 
-bench: ## speed beside rivals and limits, in one table
+bench: ## speed beside rivals and limits, in tables: reading and batches, serving, files on servers
 	@tools/setup.sh check
 	@$(MAKE) --no-print-directory all
 	@$(PYTHON) bench/run.py
 	@$(PYTHON) bench/serve.py
+	@PYTHONPATH=$(BUILD)/python $(PYTHON) bench/remote.py
 
 fuzz: ## each fuzz target for FUZZ_SECONDS (60)
 	@tools/setup.sh check
