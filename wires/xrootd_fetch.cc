@@ -113,7 +113,11 @@ void finish_without_memory(Job *job) {
  * anew. */
 void finish_or_open_again(const SharedJob &job, const XrdCl::XRootDStatus &status);
 
-/* ---- single ranges, some at a time ---- */
+/* ---- single ranges, some at a time ----
+ * Only for what a server refuses to answer together: one range alone is asked for like several. XrdCl (seen in 5.5.3)
+ * checks what comes for several, but with File::Read() parts of an answer (kXR_oksofar) that hold more than was asked
+ * for are written behind the range, or to wherever the word behind its list of one range points. Nothing of ours is
+ * called between the parts. */
 
 void run_singles(const SharedJob &job);
 
@@ -260,7 +264,7 @@ void send(const SharedJob &job) {
   try {
     if (job->cancelled) {
       finish_with(job.get(), XrdCl::XRootDStatus());
-    } else if (job->fetch->num_ranges == 1 || job->handle->single) {
+    } else if (job->handle->single || (job->fetch->num_ranges == 1 && job->bytes > job->handle->range_bytes)) {
       run_singles(job);
     } else {
       XrdCl::XRootDStatus status = send_vector(job);

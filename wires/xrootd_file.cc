@@ -134,6 +134,7 @@ enum mlaas_status open_now(Handle *handle, struct mlaas_wire_file *file, bool *t
     return status;
   handle->server = handle->first_server = server_of(handle->file);
   Limits limits = limits_of(url_of_server(handle->file), settings, &file->requests);
+  handle->range_bytes = limits.range_bytes;
   file->size = handle->size;
   snprintf(file->tag, sizeof file->tag, "%llu", (unsigned long long)handle->changed);
   snprintf(file->server, sizeof file->server, "%s", handle->server.c_str());

@@ -48,7 +48,8 @@ struct Handle : std::enable_shared_from_this<Handle> {
   const pid_t owner;
   /* At the opening; never changed. */
   int64_t size = 0;
-  uint64_t changed = 0; /* when, by `first_server`: copies elsewhere have other times */
+  int64_t range_bytes = 0; /* the longest range of a request for several */
+  uint64_t changed = 0;    /* when, by `first_server`: copies elsewhere have other times */
   std::string first_server;
   std::atomic<bool> single{false}; /* the server refused several ranges */
   std::atomic<int64_t> asked{0};   /* bytes on their way */

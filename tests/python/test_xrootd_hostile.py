@@ -121,6 +121,10 @@ VECTORS = {
     "nothing": lambda s, stream, *_: s.reply(stream, OK),
     "the answer in two": lambda s, stream, *_: (s.reply(stream, OKSOFAR, pieces(RANGES[:1])), s.reply(stream, OK)),
     "the answer twice": lambda s, stream, *_: (s.reply(stream, OK, pieces()), s.reply(stream, OK, pieces())),
+    "more and more ranges": lambda s, stream, *_: [s.reply(stream, OKSOFAR, pieces()) for _ in range(50)],
+    "more and more bytes": lambda s, stream, *_: [
+        s.reply(stream, OKSOFAR, CONTENT[: 16 + i]) for i in range(50) for _ in range(2)
+    ],
 }
 SINGLES = {
     "more bytes": lambda s, stream, *_: s.reply(stream, OK, CONTENT[10:5000]),
@@ -150,14 +154,19 @@ def outcome(url, ranges):
 def test_answers_of_several_ranges_that_lie(liar, lie):
     liar.lies[READV] = VECTORS[lie]
     outcome(liar.url, RANGES)
+    outcome(liar.url, RANGES[:1])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("lie", SINGLES)
 def test_answers_of_one_range_that_lie(liar, lie):
     liar.lies[READ] = SINGLES[lie]
-    outcome(liar.url, RANGES[:1])
+    read = outcome(liar.url, RANGES[:1])  # asked for like several, where XrdCl counts what comes
+    assert read["status"] == "OK"
+    if lie == "more and more bytes":
+        return  # XrdCl's File::Read() itself writes such parts beside the buffer it was given: docs/xrootd.md
     liar.lies[READV] = lambda s, stream, *_: s.reply(stream, ERROR, struct.pack(">I", 3000) + b"no\0")
+    outcome(liar.url, RANGES[:1])
     outcome(liar.url, RANGES)  # some at a time
 
 
