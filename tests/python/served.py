@@ -173,7 +173,14 @@ class Server:
         return status, json.loads(text) if text else None
 
     def descriptors(self):
-        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+        """How many are open, but for the /dev/null that libuv opens for each loop with its first connection."""
+        folder, count = f"/proc/{self.process.pid}/fd", 0
+        for name in os.listdir(folder):
+            try:
+                count += os.readlink(f"{folder}/{name}") != "/dev/null" or name == "0"
+            except FileNotFoundError:  # closed just now
+                pass
+        return count
 
     def resident(self):
         """Resident memory in bytes."""

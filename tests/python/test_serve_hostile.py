@@ -241,8 +241,8 @@ def test_slow_loris(tmp_path):
 def test_clients_that_vanish(tmp_path):
     echo_model(tmp_path / "models", "slow", backend="slow", delay_us=20000)
     with Server(tmp_path / "models") as server:
-        assert server.score("slow", [1]) == (200, [1])
         before = server.descriptors()
+        assert server.score("slow", [1]) == (200, [1])
         body = json.dumps({"model": "slow", "values": [1]}).encode()
         head = f"POST /json HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
         for i in range(200):
