@@ -25,6 +25,8 @@ enum mlaas_status fail(struct mlaas_error *error, enum mlaas_status status, cons
  * we asked to be let in, for the advice when we were not. */
 enum mlaas_status fail_with(struct mlaas_error *error, const XrdCl::XRootDStatus &status, bool *transient,
                             const std::string &what, const std::string &access);
+/* The connection broke under TLS; a server that is not believed, or TLS that cannot begin at all, is something else. */
+bool is_lost_under_tls(const XrdCl::XRootDStatus &status);
 /* The file has to be opened again before another request can go well. */
 bool needs_reopening(const XrdCl::XRootDStatus &status);
 /* The server cannot do several ranges at a time, or not these; single ones may go well. */

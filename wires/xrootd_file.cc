@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <new>
@@ -17,6 +18,7 @@ namespace {
 constexpr int64_t most_request_bytes = 64 << 20;
 constexpr int64_t gap = 4096; /* a range more costs a server a read, not a message */
 constexpr int most_requests = 8;
+constexpr int most_openings = 3;
 
 class Closer : public XrdCl::ResponseHandler {
 public:
@@ -111,18 +113,33 @@ XrdCl::URL url_of_server(const SharedFile &file) {
   return url;
 }
 
+/* After a connection that was lost in the handshake of TLS, XrdCl 5 spoils up to as many more as were lost: servers end
+ * them when the handshake is done. It connects again by itself where it sees an end, but not where a reset comes first,
+ * which is chance: then we do, so that these do not use up the attempts that are for faults. */
+Answer open_patiently(Handle *handle, int64_t *requests) {
+  using Clock = std::chrono::steady_clock;
+  int64_t patience = handle->settings.connect_ms + handle->settings.timeout_ms, left = patience;
+  Clock::time_point end = Clock::now() + std::chrono::milliseconds(patience);
+  Answer answer;
+  for (int i = 0; i < most_openings && left > 0; i++) {
+    SharedFile file = handle->file = new_file(*handle);
+    answer = ask(left, file, [&](XrdCl::ResponseHandler *handler) {
+      return file->Open(handle->address.url, XrdCl::OpenFlags::Read, XrdCl::Access::None, handler, seconds(left));
+    });
+    *requests += answer.hosts;
+    if (answer.status.IsOK() || !is_lost_under_tls(answer.status))
+      break;
+    left = std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now()).count();
+  }
+  return answer;
+}
+
 enum mlaas_status open_now(Handle *handle, struct mlaas_wire_file *file, bool *transient, struct mlaas_error *error) {
   const Settings &settings = handle->settings;
   enum mlaas_status status = find_address(handle->url, settings, &handle->address, error);
   if (status != MLAAS_OK)
     return status;
-  handle->file = new_file(*handle);
-  int64_t patience = settings.connect_ms + settings.timeout_ms;
-  Answer answer = ask(patience, handle->file, [&](XrdCl::ResponseHandler *handler) {
-    return handle->file->Open(handle->address.url, XrdCl::OpenFlags::Read, XrdCl::Access::None, handler,
-                              seconds(patience));
-  });
-  file->requests = answer.hosts;
+  Answer answer = open_patiently(handle, &file->requests);
   if (!answer.status.IsOK()) {
     status = fail_with(error, answer.status, transient, handle->address.server, handle->address.access);
     if (answer.status.code == XrdCl::errInvalidAddr)

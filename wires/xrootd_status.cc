@@ -65,7 +65,7 @@ std::string without_secrets(const std::string &text) {
 
 /* XrdCl has one code for all that goes wrong under TLS, and its words are the only difference: it cannot begin at all,
  * does not believe the server ("error_ssl" when connecting; "Unable to validate ..."), or has lost the connection. */
-static bool is_lost_under_tls(const XrdCl::XRootDStatus &status) {
+bool is_lost_under_tls(const XrdCl::XRootDStatus &status) {
   if (status.code != XrdCl::errTlsError)
     return false;
   std::string words = status.ToString() + " " + status.GetErrorMessage();
