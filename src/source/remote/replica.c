@@ -158,15 +158,27 @@ static bool is_final_everywhere(enum mlaas_status status) {
   return status == MLAAS_MEMORY || status == MLAAS_LIMIT || status == MLAAS_CANCELLED;
 }
 
+/* An attempt that the deadline ended says little: what failed before it is told with it. */
+static void note_failure(struct mlaas_tries *tries, const struct mlaas_failure *failure) {
+  int i = failure->replica;
+  char before[sizeof tries->at[i].message];
+  bool cut_short =
+      tries->at[i].attempts > 0 && failure->status == MLAAS_TIMEOUT && mlaas_now_ms() >= tries->deadline_ms;
+  snprintf(before, sizeof before, "%s", tries->at[i].message);
+  snprintf(tries->at[i].message, sizeof tries->at[i].message, "%s%s%s", failure->message,
+           cut_short ? "; before that: " : "", cut_short ? before : "");
+  tries->at[i].status = failure->status;
+  tries->at[i].attempts++;
+  tries->at[i].count++;
+}
+
 enum mlaas_status mlaas_replica_failed(struct mlaas_remote *remote, struct mlaas_tries *tries,
                                        const struct mlaas_failure *failure, int64_t *delay_ms,
                                        struct mlaas_error *error) {
-  int i = failure->replica, count = ++tries->at[i].count;
-  tries->at[i].attempts++;
+  note_failure(tries, failure);
+  int i = failure->replica, count = tries->at[i].count;
   bool in_use = remote->opened && remote->opened == failure->opened;
   *delay_ms = 0;
-  tries->at[i].status = failure->status;
-  snprintf(tries->at[i].message, sizeof tries->at[i].message, "%s", failure->message);
   if (is_final_everywhere(failure->status))
     return give_up(remote, tries, i, error);
   if (!failure->transient)

@@ -108,6 +108,22 @@ static void the_error_names_all_that_were_tried(void **state) {
   mlaas_context_put(context);
 }
 
+static void a_deadline_does_not_hide_what_failed_before_it(void **state) {
+  (void)state;
+  struct fake_file *file = fake_wire_serve("fake://z/x.root", bytes, SIZE);
+  struct mlaas_context *context = make_context(0, 200, 9);
+  struct mlaas_source *source = open_file(context, "fake://z/x.root");
+  struct mlaas_error error = {0};
+  file->fetch_fault = FAKE_TRANSIENT;
+  file->bad_fetches = 100;
+  file->open_fault = FAKE_STALL; /* after two failures it is opened again */
+  file->bad_opens = 1;
+  assert_int_equal(read_ranges(source, (int64_t[][2]){{500000, 100}}, 1, &error), MLAAS_TIMEOUT);
+  assert_non_null(strstr(error.message, "in time; before that: "));
+  assert_non_null(strstr(error.message, "the connection was lost"));
+  close_all(context, source);
+}
+
 static void a_busy_server_is_left_for_another(void **state) {
   (void)state;
   struct fake_file *a = fake_wire_serve("fake://l/x.root", bytes, SIZE);
@@ -241,6 +257,7 @@ int main(void) {
       TEST(and_back_when_the_other_fails),
       TEST(another_file_is_never_mixed_in),
       TEST(the_error_names_all_that_were_tried),
+      TEST(a_deadline_does_not_hide_what_failed_before_it),
       TEST(a_busy_server_is_left_for_another),
       TEST(the_faster_one_is_opened_first),
       TEST(lists_are_parsed),
