@@ -381,7 +381,7 @@ static enum mlaas_status make_input(const struct mlaas_tensor *tensor, int numbe
             "cannot make an input");
     return MLAAS_OK;
   }
-  const struct mlaas_bytes *texts = tensor->data;
+  const struct mlaas_blob *texts = tensor->data;
   TRY_ORT(ort->tensor_new(shared.allocator, tensor->shape, num_dims, number, value), "cannot make an input");
   for (size_t i = 0; i < tensor->size / sizeof *texts; i++) {
     char *room;
@@ -397,17 +397,17 @@ static enum mlaas_status take_texts(const void *value, size_t count, struct mlaa
                                     struct plugin_block *block, struct mlaas_error *error) {
   size_t bytes;
   TRY_ORT(ort->strings_size(value, &bytes), "cannot read an output of texts");
-  size_t each = sizeof(struct mlaas_bytes) + sizeof(size_t), size;
+  size_t each = sizeof(struct mlaas_blob) + sizeof(size_t), size;
   if (__builtin_mul_overflow(count, each, &size) || __builtin_add_overflow(size, bytes, &size))
     return mlaas_backend_fail(error, MLAAS_MEMORY, "an output of %zu texts is too large", count);
   PLUGIN_TRY(plugin_block_reserve(block, size + 1, error));
-  struct mlaas_bytes *texts = block->data;
+  struct mlaas_blob *texts = block->data;
   size_t *offsets = (size_t *)(void *)(texts + count);
   char *text = (char *)(offsets + count);
   if (count)
     TRY_ORT(ort->strings_copy(value, text, bytes, offsets, count), "cannot read an output of texts");
   for (size_t i = 0; i < count; i++)
-    texts[i] = (struct mlaas_bytes){text + offsets[i], (i + 1 < count ? offsets[i + 1] : bytes) - offsets[i]};
+    texts[i] = (struct mlaas_blob){text + offsets[i], (i + 1 < count ? offsets[i + 1] : bytes) - offsets[i]};
   output->data = texts;
   output->size = count * sizeof *texts;
   return MLAAS_OK;

@@ -399,7 +399,7 @@ static enum mlaas_status make_input(const struct mlaas_tensor *tensor, int numbe
     void *data = tensor->data ? tensor->data : nothing;
     *input = tf->NewTensor(number, tensor->shape, tensor->num_dims, data, tensor->size, keep_data, NULL);
   } else {
-    const struct mlaas_bytes *texts = tensor->data;
+    const struct mlaas_blob *texts = tensor->data;
     size_t count = tensor->size / sizeof *texts;
     *input = tf->AllocateTensor(number, tensor->shape, tensor->num_dims, count * sizeof(struct tf_string));
     struct tf_string *to = *input ? tf->TensorData(*input) : NULL;
@@ -428,10 +428,10 @@ static enum mlaas_status take_output(const void *value, struct mlaas_tensor *out
     return MLAAS_OK;
   const struct tf_string *from = output->data;
   size_t count = (size_t)plugin_elements(output->shape, num_dims);
-  PLUGIN_TRY(plugin_block_reserve(block, count * sizeof(struct mlaas_bytes), error));
-  struct mlaas_bytes *texts = block->data;
+  PLUGIN_TRY(plugin_block_reserve(block, count * sizeof(struct mlaas_blob), error));
+  struct mlaas_blob *texts = block->data;
   for (size_t i = 0; i < count; i++)
-    texts[i] = (struct mlaas_bytes){tf->StringGetDataPointer(&from[i]), tf->StringGetSize(&from[i])};
+    texts[i] = (struct mlaas_blob){tf->StringGetDataPointer(&from[i]), tf->StringGetSize(&from[i])};
   output->data = texts;
   output->size = count * sizeof *texts;
   return MLAAS_OK;

@@ -37,7 +37,7 @@ enum mlaas_dtype {
 enum { MLAAS_TENSOR_DIMS = 8 };
 
 /* An element of a BYTES tensor; not terminated. */
-struct mlaas_bytes {
+struct mlaas_blob {
   const char *data;
   size_t size;
 };
@@ -46,7 +46,7 @@ struct mlaas_tensor {
   enum mlaas_dtype dtype;
   int32_t num_dims;
   int64_t shape[MLAAS_TENSOR_DIMS];
-  void *data;  /* elements; struct mlaas_bytes for BYTES */
+  void *data;  /* elements; struct mlaas_blob for BYTES */
   size_t size; /* bytes behind data */
 };
 

@@ -153,8 +153,8 @@ static PyObject *model_apply_mask(PyObject *object, PyObject *arguments) {
 struct taken {
   size_t num_inputs, num_outputs;
   struct mlaas_tensor *inputs, *outputs;
-  Py_buffer *views;           /* of numbers; obj NULL: none */
-  struct mlaas_bytes **texts; /* of texts, into bytes objects that the caller's list holds */
+  Py_buffer *views;          /* of numbers; obj NULL: none */
+  struct mlaas_blob **texts; /* of texts, into bytes objects that the caller's list holds */
 };
 
 static void taken_reset(struct taken *taken) {
@@ -184,7 +184,7 @@ static bool taken_init(struct taken *taken, const struct mlaas_model *model) {
   return false;
 }
 
-static bool take_texts(PyObject *list, struct mlaas_tensor *tensor, struct mlaas_bytes **texts) {
+static bool take_texts(PyObject *list, struct mlaas_tensor *tensor, struct mlaas_blob **texts) {
   Py_ssize_t count = PyList_Size(list);
   if (count < 0)
     return false;
@@ -196,7 +196,7 @@ static bool take_texts(PyObject *list, struct mlaas_tensor *tensor, struct mlaas
     Py_ssize_t size;
     if (PyBytes_AsStringAndSize(PyList_GetItem(list, i), &data, &size) < 0)
       return false;
-    (*texts)[i] = (struct mlaas_bytes){data, (size_t)size};
+    (*texts)[i] = (struct mlaas_blob){data, (size_t)size};
   }
   tensor->data = *texts;
   tensor->size = (size_t)count * sizeof **texts;
@@ -233,7 +233,7 @@ static bool take_input(PyObject *item, size_t i, struct taken *taken) {
 }
 
 static PyObject *give_texts(const struct mlaas_tensor *tensor) {
-  const struct mlaas_bytes *texts = tensor->data;
+  const struct mlaas_blob *texts = tensor->data;
   size_t count = tensor->size / sizeof *texts;
   PyObject *list = PyList_New((Py_ssize_t)count);
   for (size_t i = 0; list && i < count; i++) {

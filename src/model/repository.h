@@ -113,7 +113,7 @@ struct mlaas_model_entry {
   const char *path;                /* its folder */
   struct mlaas_instance *instance; /* counted, NULL unless ready */
 };
-/* Every version of every model, by name and version. Freed by mlaas_listing_free. Blocking: reads the folder. */
+/* Every version of every model, by name and version. Freed by mlaas_listing_reset. Blocking: reads the folder. */
 struct mlaas_listing {
   struct mlaas_model_entry *entries;
   size_t count;

@@ -109,21 +109,21 @@ enum mlaas_status mlaas_rows_copy(struct mlaas_rows *rows, const struct mlaas_te
 }
 
 /* The elements of a BYTES tensor from row `from` on. */
-static struct mlaas_bytes *elements(const struct mlaas_rows *rows, size_t i, int64_t from, size_t *count) {
+static struct mlaas_blob *elements(const struct mlaas_rows *rows, size_t i, int64_t from, size_t *count) {
   const struct mlaas_tensor *tensor = &rows->tensors[i];
   *count = 0;
   if (tensor->dtype != MLAAS_DTYPE_BYTES)
     return NULL;
   size_t begin = (size_t)from * row_bytes(tensor);
   size_t end = rows->rows > 0 ? (size_t)rows->filled * row_bytes(tensor) : tensor->size;
-  *count = (end - begin) / sizeof(struct mlaas_bytes);
-  return (struct mlaas_bytes *)tensor->data + begin / sizeof(struct mlaas_bytes);
+  *count = (end - begin) / sizeof(struct mlaas_blob);
+  return (struct mlaas_blob *)tensor->data + begin / sizeof(struct mlaas_blob);
 }
 
 enum mlaas_status mlaas_rows_own(struct mlaas_rows *rows, int64_t from, struct mlaas_error *error) {
   size_t total = 0, count;
   for (size_t i = 0; i < rows->count; i++) {
-    const struct mlaas_bytes *element = elements(rows, i, from, &count);
+    const struct mlaas_blob *element = elements(rows, i, from, &count);
     for (size_t k = 0; k < count; k++) {
       if (element[k].size > MLAAS_ROWS_MOST - total)
         return mlaas_fail(error, MLAAS_LIMIT, "the texts are more than %d MiB", MLAAS_ROWS_MOST >> 20);
@@ -139,7 +139,7 @@ enum mlaas_status mlaas_rows_own(struct mlaas_rows *rows, int64_t from, struct m
   rows->texts = text;
   char *to = text->data;
   for (size_t i = 0; i < rows->count; i++) {
-    struct mlaas_bytes *element = elements(rows, i, from, &count);
+    struct mlaas_blob *element = elements(rows, i, from, &count);
     for (size_t k = 0; k < count; k++) {
       if (element[k].size > 0)
         memcpy(to, element[k].data, element[k].size);

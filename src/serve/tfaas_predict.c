@@ -80,7 +80,7 @@ static double element(const struct mlaas_tensor *tensor, int64_t i) {
 /* One element as JSON; what is not finite becomes null. */
 static void put_element(struct mlaas_writer *out, const struct mlaas_tensor *tensor, int64_t i) {
   if (tensor->dtype == MLAAS_DTYPE_BYTES) {
-    const struct mlaas_bytes *bytes = (const struct mlaas_bytes *)tensor->data + i;
+    const struct mlaas_blob *bytes = (const struct mlaas_blob *)tensor->data + i;
     mlaas_writer_json(out, (struct mlaas_slice){bytes->data, bytes->size});
     return;
   }

@@ -37,18 +37,18 @@ struct fake {
 struct held {
   struct held *next; /* idle ones of the pool */
   float y[ROWS_MOST];
-  struct mlaas_bytes bytes[ROWS_MOST];
+  struct mlaas_blob bytes[ROWS_MOST];
   char *text;
 };
 
 static inline enum mlaas_status run_texts(const struct mlaas_tensor *in, struct mlaas_tensor *out, struct held *held) {
-  size_t total = 0, count = in->size / sizeof(struct mlaas_bytes);
-  const struct mlaas_bytes *x = in->data;
+  size_t total = 0, count = in->size / sizeof(struct mlaas_blob);
+  const struct mlaas_blob *x = in->data;
   for (size_t i = 0; i < count; i++)
     total += x[i].size;
   char *to = held->text = malloc(total + 1);
   for (size_t i = 0; i < count; i++) {
-    held->bytes[i] = (struct mlaas_bytes){to, x[i].size};
+    held->bytes[i] = (struct mlaas_blob){to, x[i].size};
     memcpy(to, x[i].data, x[i].size);
     to += x[i].size;
   }
@@ -265,7 +265,7 @@ struct request {
 };
 
 /* Of a text that does not end with a zero. */
-static inline float number_of(struct mlaas_bytes text) {
+static inline float number_of(struct mlaas_blob text) {
   char copy[32] = "";
   memcpy(copy, text.data, text.size < sizeof copy ? text.size : sizeof copy - 1);
   return (float)strtol(copy, NULL, 10);
@@ -281,7 +281,7 @@ static inline void on_done(struct mlaas_infer *infer) {
     request->y_rows = infer->outputs[0].shape[0];
     for (int64_t r = 0; r < request->y_rows && infer->outputs[0].dtype == MLAAS_DTYPE_FLOAT32; r++)
       request->y[r] = ((const float *)infer->outputs[0].data)[r];
-    const struct mlaas_bytes *texts = infer->outputs[0].data;
+    const struct mlaas_blob *texts = infer->outputs[0].data;
     for (int64_t r = 0; r < request->y_rows && infer->outputs[0].dtype == MLAAS_DTYPE_BYTES; r++)
       request->y[r] = number_of(texts[r]);
   } else {

@@ -265,13 +265,13 @@ static void texts_are_joined_and_gathered(void **state) {
   begin(2);
   the_subject.fake.input = (struct mlaas_tensor_info){"x", MLAAS_DTYPE_BYTES, 1, {-1}};
   the_subject.fake.output = (struct mlaas_tensor_info){"y", MLAAS_DTYPE_BYTES, 1, {-1}};
-  struct mlaas_bytes texts[5] = {{"11 ", 3}, {"2 ", 2}, {"333 ", 4}, {"4 ", 2}, {"55 ", 3}};
+  struct mlaas_blob texts[5] = {{"11 ", 3}, {"2 ", 2}, {"333 ", 4}, {"4 ", 2}, {"55 ", 3}};
   struct request *a = REQUEST(1, 0), *b = REQUEST(1, 0), *large = REQUEST(5, 0), *all[] = {a, b, large, NULL};
   const float values[] = {11, 2, 333, 4, 55};
   for (int i = 0; all[i]; i++) {
     int64_t rows = all[i]->rows;
     all[i]->input = (struct mlaas_tensor){
-        MLAAS_DTYPE_BYTES, 1, {rows}, i == 1 ? texts + 2 : texts, (size_t)rows * sizeof(struct mlaas_bytes)};
+        MLAAS_DTYPE_BYTES, 1, {rows}, i == 1 ? texts + 2 : texts, (size_t)rows * sizeof(struct mlaas_blob)};
   }
   tell(&the_side, do_submit, all);
   for (int i = 0; all[i]; i++) {

@@ -108,7 +108,7 @@ static enum mlaas_status run_fake(void *model, const struct mlaas_tensor *inputs
     fake->largest = rows;
   const float *x = inputs[0].data;
   const int32_t *k = inputs[1].data;
-  const struct mlaas_bytes *text = inputs[2].data;
+  const struct mlaas_blob *text = inputs[2].data;
   for (int i = 0; i < rows; i++)
     fake->bad_inputs += x[i * 3] != 0 || k[i] != 1 || text[i].size != 0;
   if (fake->fails_at && rows >= fake->fails_at)
