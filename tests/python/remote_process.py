@@ -145,6 +145,17 @@ class RemoteServer:
         for process in self.processes:
             process.wait(timeout=10)
 
+    def pause(self):
+        """As a machine that hangs: connections stay, nothing is answered; `go_on` ends that. Returns when it is so, for
+        a stopped process may go on for a while."""
+        for process in self.processes:
+            process.send_signal(signal.SIGSTOP)
+            os.waitid(os.P_PID, process.pid, os.WSTOPPED)
+
+    def go_on(self):
+        for process in self.processes:
+            process.send_signal(signal.SIGCONT)
+
     def close(self):
         self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
