@@ -32,20 +32,21 @@ struct Token {
   std::string text, name; /* name: "the token of BEARER_TOKEN" */
 };
 
-/* `strict`: a file in a folder that others can write to is ours or nobody's. */
+/* What is wrong with settings is ARGUMENT: it is no file's fault. `strict`: a file in a folder that others can write to
+ * is ours or nobody's. */
 enum mlaas_status read_token(const std::string &path, bool strict, Token *token, struct mlaas_error *error) {
   int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   struct stat status;
   if (descriptor < 0)
-    return fail(error, errno == ENOENT ? MLAAS_NOT_FOUND : MLAAS_IO, "cannot read the token in '%s': %s", path.c_str(),
-                strerror(errno));
+    return fail(error, MLAAS_ARGUMENT, "cannot read %s, '%s': %s", token->name.c_str(), path.c_str(), strerror(errno));
   std::string text(longest_token + 1, 0);
   ssize_t length = fstat(descriptor, &status) == 0 ? read(descriptor, &text[0], text.size()) : -1;
   close(descriptor);
   if (length < 0 || (size_t)length > longest_token)
-    return fail(error, MLAAS_IO, "'%s' is no token: %s", path.c_str(), length < 0 ? "it cannot be read" : "too long");
+    return fail(error, MLAAS_ARGUMENT, "'%s' is no token: %s", path.c_str(),
+                length < 0 ? "it cannot be read" : "too long");
   if (strict && status.st_uid != geteuid())
-    return fail(error, MLAAS_IO, "the token in '%s' belongs to somebody else", path.c_str());
+    return fail(error, MLAAS_ARGUMENT, "the token in '%s' belongs to somebody else", path.c_str());
   if (status.st_mode & 077) /* ztn refuses it, and XrdCl does not say why */
     token->name += " (others may read it, and XRootD's login takes none such: chmod 600)";
   text.resize((size_t)length);
@@ -61,10 +62,10 @@ enum mlaas_status check_token(Token *token, struct mlaas_error *error) {
   while (!text.empty() && isspace((unsigned char)text.front()))
     text.erase(0, 1);
   if (text.empty())
-    return fail(error, MLAAS_IO, "%s is empty", token->name.c_str());
+    return fail(error, MLAAS_ARGUMENT, "%s is empty", token->name.c_str());
   for (char c : text)
     if (!isalnum((unsigned char)c) && !strchr("-._~+/=", c))
-      return fail(error, MLAAS_IO, "%s is no bearer token: it holds other characters than those have",
+      return fail(error, MLAAS_ARGUMENT, "%s is no bearer token: it holds other characters than those have",
                   token->name.c_str());
   return MLAAS_OK;
 }
@@ -121,8 +122,8 @@ bool is_folder(const std::string &path) {
 enum mlaas_status add_certificate(const Settings &settings, bool secure, Address *address, struct mlaas_error *error) {
   for (const std::string *file : {&settings.certificate, &settings.key}) /* XrdCl would go on without */
     if (!file->empty() && access(file->c_str(), R_OK) != 0)
-      return fail(error, errno == ENOENT ? MLAAS_NOT_FOUND : MLAAS_IO, "cannot read the certificate or key in '%s': %s",
-                  file->c_str(), strerror(errno));
+      return fail(error, MLAAS_ARGUMENT, "cannot read the certificate or key in '%s': %s", file->c_str(),
+                  strerror(errno));
   if (!settings.certificate.empty()) {
     if (settings.key.empty()) {
       add_parameter(&address->url, "xrd.gsiusrpxy", settings.certificate);

@@ -282,11 +282,14 @@ def test_who_is_not_let_in_hears_why(xrootd_secure, authority, tmp_path):
     late = ask(url, environment={"BEARER_TOKEN": xrootd_secure.issuer.token(seconds=-60)}, **trust)
     assert late["status"] == "IO"
     absent = ask(url, token_file=tmp_path / "none", **trust)
-    assert absent["status"] == "NOT_FOUND" and "none" in absent["message"]
+    assert absent["status"] == "ARGUMENT" and "none" in absent["message"]  # no file's fault: nothing is left out for it
+    forgotten = ask(url, environment={"BEARER_TOKEN_FILE": str(tmp_path / "none")}, **trust)
+    assert forgotten["status"] == "ARGUMENT"
+    assert "BEARER_TOKEN_FILE" in forgotten["message"] and str(tmp_path / "none") in forgotten["message"]
     proxy = ask(url, environment={"BEARER_TOKEN": token}, certificate=tmp_path / "no.pem", **trust)
-    assert proxy["status"] == "NOT_FOUND" and "no.pem" in proxy["message"]
+    assert proxy["status"] == "ARGUMENT" and "no.pem" in proxy["message"]
     strange = ask(url, environment={"BEARER_TOKEN": "a&b=c"}, **trust)
-    assert strange["status"] == "IO" and "is no bearer token" in strange["message"]
+    assert strange["status"] == "ARGUMENT" and "is no bearer token" in strange["message"]
 
 
 def test_a_certificate_that_nobody_vouches_for(xrootd_secure, tmp_path):

@@ -42,7 +42,7 @@ static ssize_t read_all(int descriptor, char *text, size_t size) {
   }
 }
 
-/* Errors: NOT_FOUND, IO, FORMAT, MEMORY. */
+/* Errors: those of a file, FORMAT, MEMORY. */
 static enum mlaas_status read_token(const char *path, bool own, char **text, struct mlaas_error *error) {
   int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   struct stat status;
@@ -78,41 +78,46 @@ static enum mlaas_status from_variable(const char *value, struct mlaas_token *to
   if (clean(token->text))
     return MLAAS_OK;
   mlaas_token_reset(token);
-  return mlaas_fail(error, MLAAS_FORMAT, "there is no token in BEARER_TOKEN");
+  return mlaas_fail(error, MLAAS_ARGUMENT, "there is no token in the variable BEARER_TOKEN");
 }
 
-/* A token of the environment that is not there is no error: much data is public. What is tried next is the caller's. */
-static enum mlaas_status from_file(const char *path, bool own, struct mlaas_token *token, struct mlaas_error *error) {
+/* One that nobody named but that may lie there: none is no error, for much data is public. */
+static enum mlaas_status from_usual_place(const char *path, struct mlaas_token *token, struct mlaas_error *error) {
   snprintf(token->source, sizeof token->source, "%.150s", path);
-  enum mlaas_status status = read_token(path, own, &token->text, error);
+  enum mlaas_status status = read_token(path, true, &token->text, error);
   return status == MLAAS_MEMORY ? status : MLAAS_OK;
+}
+
+/* One that the user named has to be there. That it is not is a mistake of the settings, and no file's fault. */
+static enum mlaas_status from_named(const char *path, const char *name, struct mlaas_token *token,
+                                    struct mlaas_error *error) {
+  struct mlaas_error why = {0};
+  snprintf(token->source, sizeof token->source, "%.150s", path);
+  enum mlaas_status status = read_token(path, false, &token->text, &why);
+  if (status == MLAAS_OK)
+    return MLAAS_OK;
+  return mlaas_fail(error, status == MLAAS_MEMORY ? status : MLAAS_ARGUMENT, "%s: %s", name, why.message);
 }
 
 enum mlaas_status mlaas_token_find(const char *file, struct mlaas_token *token, struct mlaas_error *error) {
   *token = (struct mlaas_token){0};
-  if (is_set(file)) {
-    snprintf(token->source, sizeof token->source, "%.150s", file);
-    return read_token(file, false, &token->text, error);
-  }
+  if (is_set(file))
+    return from_named(file, "the option for a token file", token, error);
   const char *value = getenv("BEARER_TOKEN");
   if (is_set(value))
     return from_variable(value, token, error);
   value = getenv("BEARER_TOKEN_FILE");
-  if (is_set(value)) {
-    MLAAS_TRY(from_file(value, false, token, error));
-    if (!token->text)
-      snprintf(token->source, sizeof token->source, "none: BEARER_TOKEN_FILE is '%.80s', which has none", value);
-    return MLAAS_OK;
-  }
+  if (is_set(value))
+    return from_named(value, "the variable BEARER_TOKEN_FILE", token, error);
   char path[512];
   value = getenv("XDG_RUNTIME_DIR");
   if (is_set(value) && snprintf(path, sizeof path, "%s/bt_u%u", value, geteuid()) < (int)sizeof path) {
-    MLAAS_TRY(from_file(path, true, token, error));
+    MLAAS_TRY(from_usual_place(path, token, error));
     if (token->text)
       return MLAAS_OK;
   }
   snprintf(path, sizeof path, "/tmp/bt_u%u", geteuid());
-  MLAAS_TRY(from_file(path, true, token, error));
+  MLAAS_TRY(from_usual_place(path, token, error));
   if (!token->text)
     snprintf(token->source, sizeof token->source, "none: neither option, BEARER_TOKEN nor BEARER_TOKEN_FILE has one");
   return MLAAS_OK;

@@ -12,7 +12,7 @@ struct mlaas_token {
 
 /* `file`: the one that the user named, or NULL. Then, in this order: BEARER_TOKEN, the file BEARER_TOKEN_FILE,
  * $XDG_RUNTIME_DIR/bt_uID, /tmp/bt_uID (the last two only if they are the user's own). Reads anew every time: tokens
- * are renewed. Errors: IO (the named file cannot be read), FORMAT (no token in it), MEMORY. */
+ * are renewed. Errors: ARGUMENT (a file that was named, or the variable, has none: the setting is wrong), MEMORY. */
 enum mlaas_status mlaas_token_find(const char *file, struct mlaas_token *token, struct mlaas_error *error);
 void mlaas_token_reset(struct mlaas_token *token); /* overwrites it */
 /* When a token says that it ends, in seconds since 1970, as those of the grid do (JWT's exp); -1: it does not. Nothing

@@ -179,8 +179,9 @@ static void tokens_are_found_in_order(void **state) {
   write_text("option", "renewed");
   token_is(again, "renewed", "/option");
   unsetenv("BEARER_TOKEN");
-  setenv("BEARER_TOKEN_FILE", "/nowhere/at/all", 1);
-  token_is(NULL, NULL, "BEARER_TOKEN_FILE is '/nowhere/at/all'");
+  unsetenv("BEARER_TOKEN_FILE");
+  write_text(name, "a b"); /* nobody named it */
+  token_is(NULL, NULL, "none");
 }
 
 static void tokens_may_say_when_they_end(void **state) {
@@ -199,19 +200,25 @@ static void tokens_may_say_when_they_end(void **state) {
     assert_int_equal(mlaas_token_ends(cases[i].text), cases[i].ends);
 }
 
-static void tokens_that_are_none_are_refused(void **state) {
+/* Settings are wrong then, and no file is: nobody may leave files out for it. */
+static void tokens_that_are_none_are_mistakes(void **state) {
   (void)state;
   struct mlaas_token token;
   struct mlaas_error error;
   forget_environment();
-  assert_int_equal(mlaas_token_find("/nowhere/at/all", &token, &error), MLAAS_NOT_FOUND);
-  assert_int_equal(mlaas_token_find(write_text("bad", "a\r\nInjected: header"), &token, &error), MLAAS_FORMAT);
+  assert_int_equal(mlaas_token_find("/nowhere/at/all", &token, &error), MLAAS_ARGUMENT);
+  assert_non_null(strstr(error.message, "the option for a token file"));
+  assert_int_equal(mlaas_token_find(write_text("bad", "a\r\nInjected: header"), &token, &error), MLAAS_ARGUMENT);
   assert_null(strstr(error.message, "Injected"));
-  assert_int_equal(mlaas_token_find(write_text("bad", "  \n"), &token, &error), MLAAS_FORMAT);
-  assert_int_equal(mlaas_token_find(folder, &token, &error), MLAAS_IO);
+  assert_int_equal(mlaas_token_find(write_text("bad", "  \n"), &token, &error), MLAAS_ARGUMENT);
+  assert_int_equal(mlaas_token_find(folder, &token, &error), MLAAS_ARGUMENT);
+  setenv("BEARER_TOKEN_FILE", "/nowhere/at/all", 1);
+  assert_int_equal(mlaas_token_find(NULL, &token, &error), MLAAS_ARGUMENT);
+  assert_non_null(strstr(error.message, "the variable BEARER_TOKEN_FILE"));
+  assert_non_null(strstr(error.message, "'/nowhere/at/all'"));
   setenv("BEARER_TOKEN", "a\nb", 1);
-  assert_int_equal(mlaas_token_find(NULL, &token, &error), MLAAS_FORMAT);
-  unsetenv("BEARER_TOKEN");
+  assert_int_equal(mlaas_token_find(NULL, &token, &error), MLAAS_ARGUMENT);
+  forget_environment();
 }
 
 static void buckets_have_urls(void **state) {
@@ -408,7 +415,7 @@ int main(void) {
       cmocka_unit_test(heads_have_a_ceiling),
       cmocka_unit_test(tokens_are_found_in_order),
       cmocka_unit_test(tokens_may_say_when_they_end),
-      cmocka_unit_test(tokens_that_are_none_are_refused),
+      cmocka_unit_test(tokens_that_are_none_are_mistakes),
       cmocka_unit_test(buckets_have_urls),
       cmocka_unit_test(keys_are_found_in_order),
       cmocka_unit_test(answers_become_statuses),
