@@ -16,7 +16,9 @@ enum mlaas_status mlaas_handles_init(struct mlaas_dataset *dataset, struct mlaas
   pthread_mutex_init(&made->lock, NULL);
   dataset->handles = made;
   made->closed = mlaas_arena_alloc(&dataset->arena, dataset->num_files, sizeof *made->closed, error);
-  return made->closed ? MLAAS_OK : MLAAS_MEMORY;
+  made->silent =
+      made->closed ? mlaas_arena_alloc(&dataset->arena, dataset->num_files, sizeof *made->silent, error) : NULL;
+  return made->silent ? MLAAS_OK : MLAAS_MEMORY;
 }
 
 static void free_handle(struct mlaas_handle *handle) {
@@ -32,6 +34,8 @@ void mlaas_handles_reset(struct mlaas_dataset *dataset) {
   if (!handles)
     return;
   mlaas_handles_drop(dataset);
+  for (size_t i = 0; handles->silent && i < dataset->num_files; i++)
+    mlaas_free(handles->silent[i]);
   pthread_mutex_destroy(&handles->lock);
   mlaas_free(handles);
   dataset->handles = NULL;

@@ -26,6 +26,7 @@ struct mlaas_handles {
   struct mlaas_handle *first;
   size_t num_idle;
   struct mlaas_source_counters *closed; /* by file: of handles that are gone */
+  char **silent;                        /* by file: why it was given up after a silence, heap; NULL: it was not */
 };
 
 /* Of a data set whose files are listed; reset is legal after a failure, not twice. */

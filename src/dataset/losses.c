@@ -47,6 +47,24 @@ enum mlaas_status mlaas_dataset_check_lost(const struct mlaas_dataset *dataset, 
                     json_string_value(json_object_get(first, "reason")));
 }
 
+/* ---- silence ---- */
+
+void mlaas_dataset_note_silence(const struct mlaas_dataset *dataset, size_t index, const char *why) {
+  struct mlaas_handles *handles = dataset->handles;
+  char *text = mlaas_strdup(why); /* without memory for it the file is only asked again */
+  pthread_mutex_lock(&handles->lock);
+  bool first = !handles->silent[index];
+  if (first)
+    __atomic_store_n(&handles->silent[index], text, __ATOMIC_RELEASE);
+  pthread_mutex_unlock(&handles->lock);
+  if (!first)
+    mlaas_free(text);
+}
+
+const char *mlaas_dataset_silence(const struct mlaas_dataset *dataset, size_t index) {
+  return __atomic_load_n(&dataset->handles->silent[index], __ATOMIC_ACQUIRE);
+}
+
 /* ---- quotas as if nothing were lost ---- */
 
 /* Entries of a lost file: as they are known, else those of the others of its group, or of all, on average. */

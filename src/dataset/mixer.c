@@ -366,7 +366,10 @@ enum mlaas_status mlaas_mixer_open(struct mlaas_mixer *mixer, const struct mlaas
   for (size_t file = 0; file < dataset->num_files; file++) { /* the first that can be opened */
     if (dataset->files[file].entries == 0 && file + 1 < dataset->num_files)
       continue;
-    status = mlaas_mixer_bind(mixer, file, &bound, error);
+    if (mlaas_mixer_is_lost(mixer, file))
+      status = mlaas_fail(error, MLAAS_TIMEOUT, "%s", mixer->losses[file].reason);
+    else
+      status = mlaas_mixer_bind(mixer, file, &bound, error);
     if (status == MLAAS_OK || !mlaas_mixer_lose(mixer, file, status, error))
       break;
   }

@@ -84,14 +84,15 @@ enum mlaas_status mlaas_mixer_bind(struct mlaas_mixer *mixer, size_t index, stru
                                    struct mlaas_error *error);
 /* mixer_lost.c, for mixer.c: see there. */
 enum mlaas_status mlaas_mixer_lost_init(struct mlaas_mixer *mixer, struct mlaas_error *error);
-bool mlaas_mixer_is_lost(const struct mlaas_mixer *mixer, size_t file);
+/* In this epoch; one that was given up after a silence in every epoch, of every loader. */
+bool mlaas_mixer_is_lost(struct mlaas_mixer *mixer, size_t file);
 /* The rest of the file is left out of this epoch; false: the error ends all. */
 bool mlaas_mixer_lose(struct mlaas_mixer *mixer, size_t file, enum mlaas_status status, const struct mlaas_error *why);
 void mlaas_mixer_leave_out(struct mlaas_mixer *mixer, size_t file, const int32_t *slots, size_t count,
                            struct mlaas_batch *const *batches);
 /* Moves the rows that are there together; a batch may be left with none. */
 void mlaas_mixer_close_up(struct mlaas_mixer *mixer, struct mlaas_batch *const *batches, size_t count);
-/* A new epoch tries all files again. */
+/* A new epoch tries files again, but for silent ones. */
 void mlaas_mixer_forget_lost(struct mlaas_mixer *mixer);
 /* Counts what was left out of the batches made last, or (they were thrown away) forgets it. Under the loader's lock. */
 void mlaas_mixer_settle_lost(struct mlaas_mixer *mixer, bool delivered);

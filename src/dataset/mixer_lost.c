@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* Ranks of one epoch end together, so none may leave rows out alone. */
@@ -17,16 +18,29 @@ enum mlaas_status mlaas_mixer_lost_init(struct mlaas_mixer *mixer, struct mlaas_
   return mixer->losses ? MLAAS_OK : MLAAS_MEMORY;
 }
 
-bool mlaas_mixer_is_lost(const struct mlaas_mixer *mixer, size_t file) {
-  return mixer->losses && mixer->losses[file].gone;
+static void note_reason(struct mlaas_mixer_loss *loss, const char *reason) {
+  snprintf(loss->reason, sizeof loss->reason, "%s", reason);
+}
+
+bool mlaas_mixer_is_lost(struct mlaas_mixer *mixer, size_t file) {
+  struct mlaas_mixer_loss *loss = mixer->losses ? &mixer->losses[file] : NULL;
+  const char *silence = loss && !loss->gone ? mlaas_dataset_silence(mixer->dataset, file) : NULL;
+  if (silence) { /* in an epoch before, or for another loader */
+    loss->gone = true;
+    note_reason(loss, silence);
+  }
+  return loss && loss->gone;
 }
 
 bool mlaas_mixer_lose(struct mlaas_mixer *mixer, size_t file, enum mlaas_status status, const struct mlaas_error *why) {
   if (!mixer->losses || !mlaas_dataset_may_lose(mixer->dataset, status))
     return false;
-  mixer->losses[file].gone = true;
+  struct mlaas_mixer_loss *loss = &mixer->losses[file];
+  loss->gone = true;
   if (why)
-    mlaas_error_format(why, mixer->losses[file].reason, sizeof mixer->losses[file].reason);
+    mlaas_error_format(why, loss->reason, sizeof loss->reason);
+  if (status == MLAAS_TIMEOUT) /* waiting once was enough */
+    mlaas_dataset_note_silence(mixer->dataset, file, loss->reason);
   return true;
 }
 

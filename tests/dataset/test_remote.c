@@ -3,6 +3,7 @@
  */
 #include "base/memory.h"
 #include "fake_wire.h"
+#include "source/remote/retry.h"
 #include "source/wires.h"
 
 #include "job.h"
@@ -174,7 +175,7 @@ static void hiccups_change_nothing(void **state) {
   }
 }
 
-/* ---- memory ---- */
+/* ---- silence ---- */
 
 static enum mlaas_status read_epoch(struct mlaas_loader *loader, int64_t *rows) {
   struct mlaas_batch *batch = NULL;
@@ -185,6 +186,65 @@ static enum mlaas_status read_epoch(struct mlaas_loader *loader, int64_t *rows) 
   }
   return status;
 }
+
+static long asked_of(int file) { return served[file]->opens + served[file]->fetches; }
+
+static struct mlaas_loader *open_loader(struct mlaas_dataset *dataset, const char *split) {
+  struct mlaas_loader *loader = NULL;
+  struct mlaas_loader_options wanted = {sizeof wanted, split, 1, 0, 1, 128};
+  OK(mlaas_loader_open(dataset, &wanted, &loader, &error));
+  return loader;
+}
+
+static void assert_lost(const struct mlaas_loader *loader, int64_t rows) {
+  char *json, expected[80];
+  snprintf(expected, sizeof expected, "\"rows\":%lld,\"reason\":\"fake://host/1.root: ", (long long)rows);
+  OK(mlaas_loader_stats(loader, &json, &error));
+  if (!strstr(json, expected))
+    fail_msg("%s is not in %s", expected, json);
+  mlaas_text_free(json);
+}
+
+/* It is asked in one epoch; the others, and other loaders, have the same rows without asking. */
+static void a_silent_server_costs_once(void **state) {
+  (void)state;
+  static const char *const urls[] = {"fake://host/0.root", "fake://host/1.root"};
+  struct mlaas_remote_options away = {.size = sizeof away, .cache = 1}; /* nothing is kept from before */
+  struct mlaas_context_options options = {.size = sizeof options, .threads = 2, .remote = &away};
+  struct job job = {0};
+  mlaas_retry_base(1);
+  OK(mlaas_context_new(&options, &job.context, &error));
+  OK(mlaas_dataset_open(job.context, urls, 2, "[1, 0]", "{\"on_bad_file\": \"skip\"}", &job.dataset, &error));
+  OK(mlaas_dataset_scan(job.dataset, NULL, NULL, &error));
+  job.loader = open_loader(job.dataset, "all");
+  int64_t whole, rows, validation;
+  OK(read_epoch(job.loader, &whole));
+  served[1]->fetch_fault = served[1]->open_fault = FAKE_SILENT;
+  served[1]->bad_fetches = served[1]->bad_opens = 1000;
+  long before = asked_of(1);
+  OK(read_epoch(job.loader, &rows));
+  int64_t lost = whole - rows;
+  assert_true(rows > 0 && lost > 0 && asked_of(1) > before);
+  assert_lost(job.loader, lost);
+  before = asked_of(1);
+  served[1]->bad_fetches = served[1]->bad_opens = 0; /* nobody will know that it is there again */
+  for (int epoch = 2; epoch < 4; epoch++) {
+    int64_t again;
+    OK(read_epoch(job.loader, &again));
+    assert_int_equal(again, rows);
+    assert_lost(job.loader, epoch * lost);
+  }
+  struct mlaas_loader *other = open_loader(job.dataset, "validation");
+  OK(read_epoch(other, &validation));
+  assert_true(validation > 0 && mlaas_loader_num_rows(other) > validation);
+  assert_lost(other, mlaas_loader_num_rows(other) - validation);
+  mlaas_loader_close(other);
+  assert_int_equal(asked_of(1), before);
+  mlaas_retry_base(0);
+  close_all(&job);
+}
+
+/* ---- memory ---- */
 
 /* Everything that stands on remote files: opening ahead, scanning, reading ahead, an epoch. */
 static enum mlaas_status run_all(struct mlaas_context *context, size_t files, const char *params, int64_t *rows) {
@@ -245,6 +305,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(without_memory_no_file_is_called_bad, start_small, stop),
       cmocka_unit_test_setup_teardown(batches_are_those_of_files_at_hand, start, stop),
       cmocka_unit_test_setup_teardown(a_cluster_takes_at_most_two_requests, start, stop),
-      cmocka_unit_test_setup_teardown(hiccups_change_nothing, start, stop)};
+      cmocka_unit_test_setup_teardown(hiccups_change_nothing, start, stop),
+      cmocka_unit_test_setup_teardown(a_silent_server_costs_once, start_small, stop)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

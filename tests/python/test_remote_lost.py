@@ -100,7 +100,8 @@ def test_server_that_dies_in_the_scan(place, files, sample, how, expected):
 
 
 def test_server_that_dies_in_mid_epoch(place, files):
-    dataset = opened(files, on_bad_file="skip").scan()
+    refused = {**REMOTE, "deadline": 60, "timeout": 20, "connect_timeout": 20, "retries": 1}  # no silence is among it
+    dataset = opened(files, on_bad_file="skip", remote=refused).scan()
     whole = epoch(dataset.loader("all", shuffle=True))
     assert sorted(whole) == [(i, entry) for i, rows in enumerate(ROWS) for entry in range(rows)]
 
@@ -124,3 +125,22 @@ def test_server_that_dies_in_mid_epoch(place, files):
     failing = opened(files).scan()
     error = within(60, lambda: epoch(failing.loader("all", shuffle=True), die))
     assert isinstance(error, (mlaas.IOError, mlaas.TimeoutError)) and "f1.root" in str(error)
+
+
+def test_silent_server_is_waited_for_once(place, files):
+    """Each later epoch, and each other loader, has the same rows at once: nobody asks the server again."""
+    patience = {**REMOTE, "deadline": 4, "timeout": 2, "connect_timeout": 2, "retries": 1}
+    dataset = opened(files, on_bad_file="skip", remote=patience).scan()
+    place.proxy.mode = DEATHS["silent"]()
+    loader = dataset.loader("all", shuffle=True)
+    rows = [set(within(60, lambda: epoch(loader)))]
+    [lost] = loader.stats["lost"]
+    assert (lost["url"], lost["rows"]) == (files[LOST], sum(ROWS) - len(rows[0])) and lost["rows"] > 0
+    place.proxy.mode = None  # it is there again, which only who asks would know
+    rows += [set(epoch(loader)), set(epoch(loader))]
+    assert rows[1] == rows[2] == {row for row in rows[0] if row[0] != LOST}
+    validation = dataset.loader("validation")
+    assert all(file != LOST for file, _ in epoch(validation))
+    [left_out] = validation.stats["lost"]
+    assert left_out["reason"] == lost["reason"] and left_out["rows"] > 0
+    assert len(epoch(opened(files, on_bad_file="skip", remote=patience).loader("all"))) == sum(ROWS)  # who comes anew

@@ -131,6 +131,7 @@ struct mlaas_tries {
   struct {
     int count;    /* of the tries there are; one whose failure is final has none left */
     int attempts; /* that there were */
+    int silences; /* of these, those without an answer */
     enum mlaas_status status;
     char message[320];
   } at[MLAAS_MOST_REPLICAS];
@@ -186,6 +187,13 @@ void mlaas_remote_tidy(struct mlaas_remote *remote);
 void mlaas_speed_host(const char *url, char *host, size_t size);
 void mlaas_speed_note(const char *host, int64_t ms, int64_t bytes);
 void mlaas_speed_note_failure(const char *host);
+/* It said something, and be it no. */
+void mlaas_speed_note_answer(const char *host);
+/* A call that began at `since_ms` heard nothing from it: unless it answered somebody else meanwhile it counts as silent
+ * for the next `for_ms`, or until it answers. Whoever comes to a silent server asks twice, however many retries
+ * there are. */
+void mlaas_speed_note_silence(const char *host, int64_t since_ms, int64_t for_ms);
+bool mlaas_speed_is_silent(const char *host);
 /* What a mebibyte is expected to take. */
 int64_t mlaas_speed_expect_ms(const char *host);
 

@@ -16,7 +16,7 @@
 #include <string.h>
 #include <xxhash.h>
 
-enum { ASIDE_MS = 5000, MOST_ASIDE_MS = 60000, HEAD_BYTES = 4096, ALONE = 1, LONG_MS = 1000 };
+enum { ASIDE_MS = 5000, MOST_ASIDE_MS = 60000, HEAD_BYTES = 4096, ALONE = 1, LONG_MS = 1000, ASKED_SILENT = 2 };
 
 /* ---- lists ---- */
 
@@ -98,9 +98,17 @@ static void tell(const struct mlaas_remote *remote, const struct mlaas_tries *tr
     snprintf(text, size, "nothing failed, but it took too long");
 }
 
+/* The next file on a server that said nothing during this whole call must not wait as long. */
+static void note_silences(const struct mlaas_remote *remote, const struct mlaas_tries *tries, int waited_for) {
+  for (int i = 0; i < remote->num_replicas; i++)
+    if (tries->at[i].silences == tries->at[i].attempts && (tries->at[i].attempts > 0 || i == waited_for))
+      mlaas_speed_note_silence(remote->replicas[i].host, tries->began_ms, remote->options->deadline_ms);
+}
+
 enum mlaas_status mlaas_tries_too_late(const struct mlaas_remote *remote, const struct mlaas_tries *tries,
                                        struct mlaas_error *error) {
   char text[900];
+  note_silences(remote, tries, remote->opened ? remote->opened->replica : -1);
   tell(remote, tries, text, sizeof text);
   return mlaas_fail_at(error, MLAAS_TIMEOUT, tries->offset, "not read within the deadline of %.3g s: %s",
                        (double)remote->options->deadline_ms / 1000, text);
@@ -110,6 +118,7 @@ static enum mlaas_status give_up(const struct mlaas_remote *remote, const struct
                                  struct mlaas_error *error) {
   char text[900];
   enum mlaas_status status = tries->at[last].status;
+  note_silences(remote, tries, -1);
   tell(remote, tries, text, sizeof text);
   if (remote->num_replicas == ALONE)
     return mlaas_fail_at(error, status, tries->offset, "%s", text);
@@ -155,7 +164,7 @@ static void let_go(struct mlaas_remote *remote) {
 }
 
 static bool is_final_everywhere(enum mlaas_status status) {
-  return status == MLAAS_MEMORY || status == MLAAS_LIMIT || status == MLAAS_CANCELLED;
+  return status == MLAAS_MEMORY || status == MLAAS_LIMIT || status == MLAAS_CANCELLED || status == MLAAS_ARGUMENT;
 }
 
 /* An attempt that the deadline ended says little: what failed before it is told with it. */
@@ -169,7 +178,22 @@ static void note_failure(struct mlaas_tries *tries, const struct mlaas_failure *
            cut_short ? "; before that: " : "", cut_short ? before : "");
   tries->at[i].status = failure->status;
   tries->at[i].attempts++;
+  tries->at[i].silences += failure->status == MLAAS_TIMEOUT;
   tries->at[i].count++;
+}
+
+/* A server that nobody hears is asked twice for each file, for the first time may go to a connection that died with it.
+ */
+static bool is_final_here(const struct mlaas_remote *remote, const struct mlaas_failure *failure,
+                          struct mlaas_tries *tries) {
+  int i = failure->replica;
+  char *message = tries->at[i].message;
+  size_t size = sizeof tries->at[i].message, length = strlen(message);
+  if (!failure->transient || tries->at[i].count < ASKED_SILENT || !mlaas_speed_is_silent(remote->replicas[i].host))
+    return !failure->transient;
+  if (tries->at[i].count < most_tries(remote))
+    snprintf(message + length, size - length, "; not asked again, for it does not answer others either");
+  return true;
 }
 
 enum mlaas_status mlaas_replica_failed(struct mlaas_remote *remote, struct mlaas_tries *tries,
@@ -181,14 +205,17 @@ enum mlaas_status mlaas_replica_failed(struct mlaas_remote *remote, struct mlaas
   *delay_ms = 0;
   if (is_final_everywhere(failure->status))
     return give_up(remote, tries, i, error);
-  if (!failure->transient)
+  if (failure->status != MLAAS_TIMEOUT)
+    mlaas_speed_note_answer(remote->replicas[i].host);
+  bool final = is_final_here(remote, failure, tries);
+  if (final)
     tries->at[i].count = most_tries(remote);
   if (failure->status == MLAAS_STALE)
     remote->replicas[i].dead = true;
   int next = choose(remote, tries);
   /* One repeat soon where there are others; a handle that failed twice may be broken and is opened again. */
   bool waits_long = remote->num_replicas > ALONE && failure->retry_after_ms > LONG_MS;
-  if (next >= 0 && (!failure->transient || count > 1 || waits_long)) {
+  if (next >= 0 && (final || count > 1 || waits_long)) {
     if (remote->num_replicas > ALONE)
       put_aside(remote, i);
     next = choose(remote, tries);
@@ -201,7 +228,7 @@ enum mlaas_status mlaas_replica_failed(struct mlaas_remote *remote, struct mlaas
     return give_up(remote, tries, i, error);
   }
   bool same = next == i || (in_use && remote->opened);
-  *delay_ms = same && failure->transient ? mlaas_retry_delay_ms(count, failure->retry_after_ms) : 0;
+  *delay_ms = same && !final ? mlaas_retry_delay_ms(count, failure->retry_after_ms) : 0;
   if (mlaas_now_ms() + *delay_ms < tries->deadline_ms)
     return MLAAS_OK;
   if (failure->retry_after_ms > 0 && failure->retry_after_ms >= *delay_ms)
@@ -295,8 +322,11 @@ static enum mlaas_status open_replica(struct mlaas_remote *remote, int i, struct
   opened->wire = replica->wire;
   opened->replica = i;
   opened->count = 1;
-  enum mlaas_status status = mlaas_wire_open(replica->wire, remote->context, replica->url, tries->deadline_ms,
-                                             &opened->file, transient, error);
+  int64_t until = mlaas_now_ms() + remote->options->connect_ms + remote->options->timeout_ms; /* for a silent one */
+  if (until > tries->deadline_ms || !mlaas_speed_is_silent(replica->host))
+    until = tries->deadline_ms;
+  enum mlaas_status status =
+      mlaas_wire_open(replica->wire, remote->context, replica->url, until, &opened->file, transient, error);
   if (status != MLAAS_OK) {
     mlaas_free(opened);
     return status;
@@ -360,6 +390,8 @@ static enum mlaas_status try_to_open(struct mlaas_remote *remote, struct mlaas_t
     return mlaas_fail(error, MLAAS_CANCELLED, "cancelled while '%s' was opened", remote->replicas[i].shown);
   mlaas_speed_note_failure(remote->replicas[i].host);
   remote->replicas[i].failures++;
+  if (status == MLAAS_IO && transient && took >= remote->options->connect_ms)
+    status = MLAAS_TIMEOUT; /* whatever its wire calls it: nobody was there */
   struct mlaas_failure failure = {.replica = i, .status = status, .transient = transient};
   snprintf(failure.message, sizeof failure.message, "%s", reason.message);
   return mlaas_replica_failed(remote, tries, &failure, delay_ms, error);

@@ -1,4 +1,4 @@
-/* How fast servers were lately, for choosing among replicas. Must not know what was read. */
+/* How fast servers were lately, for choosing among replicas, and which do not answer. Must not know what was read. */
 #include "source/remote/remote.h"
 
 #include "base/clock.h"
@@ -10,9 +10,10 @@ enum { HOSTS = 64, HOST_BYTES = 128, SMALL = 64 << 10, USUAL_MS = 50, MEBIBYTE =
 
 static struct {
   char host[HOST_BYTES];
-  int64_t used_ms, failed_ms; /* failed_ms 0: not lately */
-  double wait_ms;             /* of a small request; 0: not known */
-  double ms_per_byte;         /* beyond that; 0: not known */
+  int64_t used_ms, failed_ms;           /* failed_ms 0: not lately */
+  int64_t answered_ms, silent_until_ms; /* 0: never, it is not */
+  double wait_ms;                       /* of a small request; 0: not known */
+  double ms_per_byte;                   /* beyond that; 0: not known */
 } hosts[HOSTS];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -57,8 +58,8 @@ void mlaas_speed_note(const char *host, int64_t ms, int64_t bytes) {
   double took = ms > 0 ? (double)ms : 0.5;
   take();
   int i = find(host, true);
-  hosts[i].used_ms = mlaas_now_ms();
-  hosts[i].failed_ms = 0;
+  hosts[i].used_ms = hosts[i].answered_ms = mlaas_now_ms();
+  hosts[i].failed_ms = hosts[i].silent_until_ms = 0;
   if (bytes <= SMALL || hosts[i].wait_ms <= 0)
     hosts[i].wait_ms = blend(hosts[i].wait_ms, took);
   if (bytes > SMALL) {
@@ -74,6 +75,34 @@ void mlaas_speed_note_failure(const char *host) {
   int i = find(host, true);
   hosts[i].used_ms = hosts[i].failed_ms = mlaas_now_ms();
   leave();
+}
+
+void mlaas_speed_note_answer(const char *host) {
+  pthread_once(&once, watch_forks);
+  take();
+  int i = find(host, true);
+  hosts[i].used_ms = hosts[i].answered_ms = mlaas_now_ms();
+  hosts[i].silent_until_ms = 0;
+  leave();
+}
+
+void mlaas_speed_note_silence(const char *host, int64_t since_ms, int64_t for_ms) {
+  pthread_once(&once, watch_forks);
+  take();
+  int i = find(host, true);
+  hosts[i].used_ms = mlaas_now_ms();
+  if (hosts[i].answered_ms <= since_ms)
+    hosts[i].silent_until_ms = hosts[i].used_ms + for_ms;
+  leave();
+}
+
+bool mlaas_speed_is_silent(const char *host) {
+  pthread_once(&once, watch_forks);
+  take();
+  int i = find(host, false);
+  bool silent = i >= 0 && mlaas_now_ms() < hosts[i].silent_until_ms;
+  leave();
+  return silent;
 }
 
 int64_t mlaas_speed_expect_ms(const char *host) {

@@ -89,6 +89,10 @@ static void answer(struct request *request) {
     refuse(fetch, MLAAS_IO, false, "permission denied");
   else if (request->fault == FAKE_MISSING)
     refuse(fetch, MLAAS_NOT_FOUND, false, "no such file");
+  else if (request->fault == FAKE_SILENT)
+    refuse(fetch, MLAAS_TIMEOUT, true, "no answer");
+  else if (request->fault == FAKE_MISTAKE)
+    refuse(fetch, MLAAS_ARGUMENT, false, "there is no token");
   else if (request->fault == FAKE_STALE)
     refuse(fetch, MLAAS_STALE, false, "the file changed");
   else if (request->fault == FAKE_CANCELLED)
@@ -161,13 +165,22 @@ static bool take_one(atomic_int *left) {
   return false;
 }
 
-static enum mlaas_status fail_open(enum fake_fault fault, struct mlaas_error *error, bool *transient) {
-  struct mlaas_fetch fetch = {0};
+static void refuse_open(struct mlaas_fetch *fetch, enum fake_fault fault, bool *transient) {
   *transient = fault == FAKE_TRANSIENT || fault == FAKE_BUSY || fault == FAKE_SHORT;
-  refuse(&fetch, fault == FAKE_MISSING ? MLAAS_NOT_FOUND : MLAAS_IO, *transient,
+  refuse(fetch, fault == FAKE_MISSING ? MLAAS_NOT_FOUND : MLAAS_IO, *transient,
          fault == FAKE_MISSING ? "no such file"
          : *transient          ? "the connection was refused"
                                : "permission denied");
+}
+
+static enum mlaas_status fail_open(enum fake_fault fault, struct mlaas_error *error, bool *transient) {
+  struct mlaas_fetch fetch = {0};
+  if (fault == FAKE_SILENT)
+    refuse(&fetch, MLAAS_TIMEOUT, *transient = true, "no answer");
+  else if (fault == FAKE_MISTAKE)
+    refuse(&fetch, MLAAS_ARGUMENT, false, "there is no token");
+  else
+    refuse_open(&fetch, fault, transient);
   if (error)
     *error = fetch.error;
   return fetch.status;

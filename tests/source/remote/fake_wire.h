@@ -17,6 +17,8 @@ enum fake_fault {
   FAKE_MISSING,   /* no such file */
   FAKE_SHORT,     /* ends in the middle, after some bytes came */
   FAKE_STALL,     /* never answers, until it is cancelled */
+  FAKE_SILENT,    /* the wire's own patience ended, at once */
+  FAKE_MISTAKE,   /* a setting is wrong */
   FAKE_STALE,     /* the file changed */
   FAKE_CANCELLED, /* says so though nobody asked */
   FAKE_FAULTS
