@@ -50,6 +50,41 @@ def test_a_text_is_fetched_ahead(nginx, tmp_path):
     assert costs["hits"] > 0.8 * costs["ranges"]
 
 
+def late_fraction(rows):
+    return "a,b\n" + "".join(f"{i},{'x' * 60}\n" for i in range(rows)) + "0.5,y\n"
+
+
+def lines_of(rows):
+    return "".join(f'{{"a": {i}, "b": "{"x" * 60}"}}\n' for i in range(rows))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "last"),
+    [
+        ("short.csv", "a,b\n" + "1,2\n" * 200_000, 1),
+        ("late.csv", late_fraction(80_000), 0.5),  # beyond the first block: all passes again
+        ("lines.jsonl", lines_of(30_000), 29_999),
+        ("list.json", "[" + ",".join(lines_of(30_000).splitlines()) + "]", 29_999),
+    ],
+)
+def test_several_passes_fetch_once(nginx, tmp_path, name, text, last):
+    """Types are found in a pass of its own, and values read in another: the bytes come from the server once."""
+    (tmp_path / name).write_text(text)
+    with mlaas.open(nginx.http(nginx.add(tmp_path / name))) as file:
+        assert file[None].arrays(["a"])["a"][-1] == last
+        costs = file.costs
+    assert costs["delivered"] < len(text) + 2 * 256 * 1024 + 4000
+
+
+def test_no_room_to_keep_what_came(nginx, tmp_path, monkeypatch):
+    """What cannot be kept between two passes is fetched again."""
+    monkeypatch.setattr("os.pwrite", lambda *_: 0)
+    text = lines_of(30_000)
+    with mlaas.open(nginx.http(nginx.put("again.jsonl", text.encode()))) as file:
+        assert file[None].num_entries == 30_000
+        assert file.costs["delivered"] > 2 * len(text)
+
+
 def check(url):
     table = mlaas.open(url)[None]
     assert np.array_equal(table.arrays(["a"])["a"], np.arange(ROWS)), url

@@ -91,4 +91,4 @@ class _File:
 def rows(place: Place, name: str) -> Rows:
     if place.size == 0:
         raise FormatError("the file is empty: a CSV file begins with the names of its columns")
-    return spooled(place, _File(place).spool)
+    return spooled(place, _File(place).spool, passes=True)

@@ -187,4 +187,4 @@ def _spool_of(place: Place) -> _spool.Spool:
 def rows(place: Place, name: str) -> Rows:
     if place.size == 0:
         raise FormatError("the file is empty")
-    return spooled(place, lambda: _spool_of(place))
+    return spooled(place, lambda: _spool_of(place), passes=True)

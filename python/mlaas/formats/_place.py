@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import os
+import tempfile
 from typing import Any
 
 from .._errors import NotFoundError, UnsupportedError
 from ._names import local_path
 from ._needs import need
+from ._spool import cache_folder
 
 #: Bytes at either end of a file that its identity is made of.
 ENDS = 256 * 1024
@@ -23,14 +25,54 @@ _PATIENCE = 60
 _GZIP, _BZ2, _ZSTD, _XZ = b"\x1f\x8b", b"BZh", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ\x00"
 
 
+class _Stream:
+    """Blocks of a file of the library's sources, read from the beginning to the end: what comes next is on its way
+    while the last is used. `kept`: in several passes, so what came is kept in a file without a name."""
+
+    def __init__(self, source: Any, kept: bool) -> None:
+        self._source, self._size = source, source.size()
+        self._announced = self._have = 0
+        self._file: Any = None
+        if kept:
+            try:
+                self._file = tempfile.TemporaryFile(dir=cache_folder(), prefix="mlaas-")
+            except OSError:
+                pass  # without it the file is fetched again
+
+    def block(self, first: int) -> bytes:
+        length = min(_BLOCK, self._size - first)
+        if first + length <= self._have:
+            return os.pread(self._file.fileno(), length, first)
+        self._announce(first)
+        data = self._source.read_at(first, length)
+        if self._file is not None and first == self._have:
+            self._keep(data)
+        return data
+
+    def _keep(self, data: bytes) -> None:
+        try:
+            if os.pwrite(self._file.fileno(), data, self._have) == len(data):
+                self._have += len(data)
+        except OSError:  # no room: what is kept stays, the rest is fetched again
+            pass
+
+    def _announce(self, first: int) -> None:
+        """This block and some behind it, each once."""
+        start, stop = max(self._announced, first), min(first + _BLOCKS * _BLOCK, self._size)
+        self._source.ahead([(at, min(_BLOCK, self._size - at)) for at in range(start, stop, _BLOCK)])
+        self._announced = max(self._announced, first + _BLOCKS * _BLOCK)
+
+
 class _Bytes(io.RawIOBase):
     """A file of the library's sources as Python's kind of file. `known`: (offset, bytes) that are here already.
-    `streamed`: it is read from the beginning to the end, so what comes next is on its way while the last is used."""
+    `stream`: it is read from the beginning to the end, by these blocks."""
 
-    def __init__(self, source: Any, known: list[tuple[int, bytes]] | None = None, streamed: bool = False) -> None:
+    def __init__(
+        self, source: Any, known: list[tuple[int, bytes]] | None = None, stream: _Stream | None = None
+    ) -> None:
         self._source, self._at, self._size = source, 0, source.size()
-        self._known = [] if streamed else known or []
-        self._streamed, self._announced = streamed, 0
+        self._known = known or []
+        self._blocks = stream
         self._block: tuple[int, bytes] = 0, b""
 
     def readable(self) -> bool:
@@ -49,7 +91,7 @@ class _Bytes(io.RawIOBase):
     def read(self, size: int | None = -1) -> bytes:
         left = max(self._size - self._at, 0)
         wanted = left if size is None or size < 0 else min(size, left)
-        data = (self._stream(wanted) if self._streamed else self._read_at(self._at, wanted)) if wanted else b""
+        data = (self._read_at(self._at, wanted) if self._blocks is None else self._read_on(wanted)) if wanted else b""
         self._at += len(data)
         return data
 
@@ -64,28 +106,23 @@ class _Bytes(io.RawIOBase):
                 return data[offset - start : offset - start + length]
         return self._source.read_at(offset, length)
 
-    def _stream(self, wanted: int) -> bytes:
+    def _read_on(self, wanted: int) -> bytes:
+        assert self._blocks is not None
         pieces, at, end = [], self._at, self._at + wanted
         while at < end:
             first, block = self._block
             if not first <= at < first + len(block):
                 first = at - at % _BLOCK
-                self._announce(first)
-                block = self._source.read_at(first, min(_BLOCK, self._size - first))
+                block = self._blocks.block(first)
                 self._block = first, block
             pieces.append(block[at - first : end - first])
             at += len(pieces[-1])
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    def _announce(self, first: int) -> None:
-        """This block and some behind it, each once."""
-        start, stop = max(self._announced, first), min(first + _BLOCKS * _BLOCK, self._size)
-        self._source.ahead([(at, min(_BLOCK, self._size - at)) for at in range(start, stop, _BLOCK)])
-        self._announced = max(self._announced, first + _BLOCKS * _BLOCK)
-
 
 class Place:
-    """One file. `open` gives a new random-access file, `text` a stream of its bytes, inflated where they are not."""
+    """One file. `open` gives a new random-access file, `text` a stream of its bytes, inflated where they are not;
+    between `keep` and `let_go` what streams have fetched of a file of a server is kept for the next stream."""
 
     def __init__(self, url: str, opener: Any = None) -> None:
         self.url = url
@@ -93,6 +130,7 @@ class Place:
         self._source = _source(url, opener) if self.path is None else None
         self._system: Any = None
         self._name = ""
+        self._kept: _Stream | None = None
         if self._source is not None:
             pass
         elif self.path is None:
@@ -135,8 +173,18 @@ class Place:
         if self._source is not None:
             self._source.ahead(ranges)
 
+    def keep(self) -> None:
+        """It will be streamed several times."""
+        if self._source is not None:
+            self._kept = _Stream(self._source, True)
+
+    def let_go(self) -> None:
+        self._kept = None
+
     def _bytes(self, streamed: bool = False) -> _Bytes:
-        return _Bytes(self._source, [(0, self.head), (self.size - len(self.tail), self.tail)], streamed)
+        if streamed:
+            return _Bytes(self._source, None, self._kept or _Stream(self._source, False))
+        return _Bytes(self._source, [(0, self.head), (self.size - len(self.tail), self.tail)])
 
     @property
     def identity(self) -> tuple[Any, ...]:

@@ -37,6 +37,15 @@ class SpooledRows(Rows):
         return self._bytes[column.top] // max(self.num_rows, 1) + 1
 
 
-def spooled(place: Place, make: Callable[[], _spool.Spool], name: str = "") -> SpooledRows:
-    """The rows that `make` gives, made at the first need only."""
-    return SpooledRows(_spool.once((*place.identity, name), make))
+def spooled(place: Place, make: Callable[[], _spool.Spool], name: str = "", passes: bool = False) -> SpooledRows:
+    """The rows that `make` gives, made at the first need only. `passes`: it streams the file more than once."""
+
+    def made() -> _spool.Spool:
+        if passes:
+            place.keep()
+        try:
+            return make()
+        finally:
+            place.let_go()
+
+    return SpooledRows(_spool.once((*place.identity, name), made))
