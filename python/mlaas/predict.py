@@ -299,10 +299,10 @@ def predict(
                 if on_bad_file == "fail" or isinstance(error, _OutputError):
                     raise
                 step.drop()
-                progress.warn(f"left out: {error}")
+                progress.insist(f"warning: left out: {error}")
                 paths[number] = None
         if verbose and costs:
-            progress.say(costs_text(hidden(file), costs))
+            progress.insist(costs_text(hidden(file), costs))
     if not any(paths):
         raise IOError(f"no file is left: all {len(names)} are bad")
     return paths

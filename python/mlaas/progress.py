@@ -137,6 +137,10 @@ class Progress:
     def warn(self, text: str):
         self.say("warning: " + text)
 
+    def insist(self, text: str):
+        """One line for the reader, who also gets it with --quiet: what was lost, or asked for."""
+        self.say(text)
+
     def _draw(self, step: Step, now: float):
         pass
 
@@ -145,6 +149,13 @@ class Progress:
 
     def _clear(self):
         pass
+
+
+class Quiet(Progress):
+    """--quiet: no progress, and on standard error what has to be said all the same."""
+
+    def insist(self, text):
+        print(text, file=sys.stderr, flush=True)
 
 
 class Lines(Progress):

@@ -159,6 +159,12 @@ def _remote(options: dict) -> dict:
     return {name.removeprefix("remote_"): value for name, value in given.items()}
 
 
+def _progress(options: dict):
+    from .progress import Quiet
+
+    return Quiet() if options.get("quiet") else None
+
+
 def _params(options: dict) -> dict:
     """The file's parameters under their one name each, then --set, then the options that are parameters."""
     from . import param_table
@@ -194,7 +200,7 @@ def train(options: dict):
         limits=_limits(options),
         specs=options.get("specs"),
         remote=_remote(options) or None,
-        progress=False if options.get("quiet") else None,
+        progress=_progress(options),
     )
     return INCOMPLETE if bundle.info["training"].get("lost") else 0
 
@@ -217,7 +223,7 @@ def predict(options: dict):
         options.get("format") or "root",
         rename,
         options.get("tag"),
-        False if options.get("quiet") else None,
+        _progress(options),
         memory=options.get("memory"),
         threads=options.get("threads"),
         limits=_limits(options),
@@ -234,7 +240,6 @@ def predict(options: dict):
 def convert(options: dict):
     from . import formats
     from .predict import file_list
-    from .progress import make as make_progress
 
     options = _checked(options, CONVERT, "convert")
     if options.get("cache"):
@@ -242,7 +247,6 @@ def convert(options: dict):
     columns = [name.strip() for text in options.get("columns") or [] for name in text.split(",") if name.strip()]
     remote, redirector = _remote(options) or None, options.get("redirector")
     files = [name for item in options["files"] for name in file_list(item, redirector, remote)]
-    progress = make_progress(False if options.get("quiet") else None)
     done = formats.convert(
         files,
         options["out"],
@@ -254,7 +258,7 @@ def convert(options: dict):
         limits=_limits(options),
         remote=remote,
         verbose=bool(options.get("verbose")),
-        progress=progress,
+        progress=_progress(options),
     )
     for name, reason in done["left_out"].items():
         print(f"mlaas convert: column {name} was left out: {reason}", file=sys.stderr)

@@ -107,8 +107,11 @@ def test_training_goes_on_without_a_file_and_with_a_token(run, sample, nginx, tm
     files = ["--files", ",".join([urls[0], nginx.http("token/gone.root"), urls[1]]), "--labels", "1,1,0"]
     how = [*files, "--model", "model.py", "--out", "bundle", "--token-file", token, "--insecure", *SETTINGS]
     assert run("train", *how).returncode == mlaas.NotFoundError.exit_code
-    done = run("train", *how, "--on-bad-file", "skip")
+    done = run("train", *how, "--on-bad-file", "skip", "--quiet", "--verbose")
     assert done.returncode == 14, done.stderr
+    told = done.stderr.splitlines()  # --quiet hides neither what was lost nor what was asked for
+    assert done.stdout == "" and [line for line in told if "gone.root was left out" in line]
+    assert [line for line in told if line.startswith("all files: ") and " requests for " in line], told
     [lost] = json.loads((tmp_path / "bundle/model.json").read_text())["training"]["lost"]
     assert "gone.root" in lost["url"]
     applied = [nginx.http("token/gone.root"), urls[0], "--token-file", token, "--insecure", "--on-bad-file", "skip"]

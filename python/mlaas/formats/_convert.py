@@ -103,7 +103,8 @@ def _choose(schema: Any, columns: Sequence[str] | None) -> list[str]:
     for pattern in columns:
         found = fnmatch.filter(schema.names, pattern)
         if not found:
-            raise NotFoundError(f"there is no column {pattern!r}; there are {', '.join(schema.names[:20])}")
+            more = f" and {len(schema.names) - 20} more" if len(schema.names) > 20 else ""
+            raise NotFoundError(f"there is no column {pattern!r}; there are {', '.join(schema.names[:20])}{more}")
         chosen.update(found)
     return [name for name in schema.names if name in chosen]
 
@@ -487,7 +488,7 @@ def _convert(
         for one in inputs:
             one.close()
             if verbose and one.costs:
-                progress.say(costs_text(one.shown, one.costs))
+                progress.insist(costs_text(one.shown, one.costs))
         if os.path.exists(temporary):
             os.unlink(temporary)
         _core.guard_file(None)

@@ -168,8 +168,8 @@ def _tell_costs(dataset, params, progress, log):
     log.write("source", **source, files=sources)
     if int(params.get("verbose") or 0) > 0:
         for costs in sources:
-            progress.say(costs_text(costs["url"], costs))
-        progress.say(costs_text("all files", source))
+            progress.insist(costs_text(costs["url"], costs))
+        progress.insist(costs_text("all files", source))
 
 
 def run(files, labels, model, params, out, resume, progress, more, **how):
@@ -250,6 +250,7 @@ def train_dataset(dataset, model, out, resume, progress, start=None):
     checkpoint.remove()
     for row in lost:
         amount = f", {row['rows']} rows" if "rows" in row else f", {row['entries']} entries" if row["entries"] else ""
-        progress.warn(f"{row['url']} was left out ({row['stage']}{amount}): {row['reason']}")
+        reason = row["reason"].removeprefix(row["url"] + ": ")
+        progress.insist(f"warning: {row['url']} was left out ({row['stage']}{amount}): {reason}")
     progress.say(f"bundle: {out}  report: {os.path.join(out, 'report.html')}")
     return bundle.load(out)
