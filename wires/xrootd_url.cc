@@ -141,7 +141,8 @@ enum mlaas_status add_certificate(const Settings &settings, bool secure, Address
     put_environment("X509_CERT_DIR", settings.authorities);
   else if (secure)
     return fail(error, MLAAS_ARGUMENT,
-                "XRootD takes the authorities to trust from a folder of certificates, and '%s' is none",
+                "XRootD takes the authorities to trust from a folder of certificates with hashed names (openssl rehash "
+                "FOLDER makes them), and '%s' is no folder",
                 settings.authorities.c_str());
   return MLAAS_OK;
 }

@@ -102,6 +102,12 @@ static enum mlaas_status check_replicas(const char *name, struct mlaas_error *er
 
 /* A URL, also one that came of the redirector. */
 static enum mlaas_status add_remote(struct expansion *to, const char *url) {
+  const char *query = mlaas_place_query(url);
+  if (strchr(query, '*') && !strchr(query, '=')) {
+    char shown[400];
+    mlaas_place_show(url, shown, sizeof shown);
+    return mlaas_fail(to->error, MLAAS_ARGUMENT, "'%s': in a URL ? begins a query: use * or [...]", shown);
+  }
   if (!to->context || !mlaas_place_is_pattern(url))
     return add_copy(to, url);
   return add_matches(to, url);

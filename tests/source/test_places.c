@@ -171,6 +171,7 @@ static void patterns_of_urls(void **state) {
                  "made://h//gone/*.root?token=***: there is no");
   assert_string_equal(last_list, "made://h//gone/?token=1");
   assert_int_equal(num_lists, 2);
+  assert_refused("made://h//?/*.root", NULL, false, MLAAS_ARGUMENT, "'made://h//?/*.root': in a URL ? begins a query");
   assert_refused("made://h//d/q*", NULL, false, MLAAS_NOT_FOUND, "no file has such a name (among 5 names in 1 folder)");
   assert_refused("other://h//d/q*", NULL, false, MLAAS_UNSUPPORTED, "other://");
 }

@@ -119,7 +119,8 @@ enum mlaas_status mlaas_token_find(const char *file, struct mlaas_token *token, 
   snprintf(path, sizeof path, "/tmp/bt_u%u", geteuid());
   MLAAS_TRY(from_usual_place(path, token, error));
   if (!token->text)
-    snprintf(token->source, sizeof token->source, "none: neither option, BEARER_TOKEN nor BEARER_TOKEN_FILE has one");
+    snprintf(token->source, sizeof token->source,
+             "none in BEARER_TOKEN, BEARER_TOKEN_FILE or %.80s, and no option names a file", path);
   return MLAAS_OK;
 }
 
