@@ -64,14 +64,25 @@ static enum mlaas_status reserve(struct mlaas_loader *loader, int64_t first, boo
   return status;
 }
 
+/* Turns to the epoch, and lets servers send what its batches from `first` on take while memory for these is made ready,
+ * which takes longer than a round trip. Not where that memory might then be missing. */
+static enum mlaas_status prepare(struct mlaas_loader *loader, int64_t epoch, int64_t first, struct mlaas_error *error) {
+  struct mlaas_mixer *mixer = &loader->mixer;
+  struct mlaas_budget *budget = mlaas_context_budget(loader->dataset->context);
+  if (mixer->order.options.epoch != (uint64_t)epoch)
+    MLAAS_TRY(mlaas_mixer_start(mixer, epoch, error));
+  int64_t bytes = mlaas_batch_bytes(&mixer->layout, mixer->options.batch_rows);
+  int64_t wanted = bytes * (int64_t)mlaas_mixer_window(mixer, first) + mixer->scratch +
+                   mlaas_context_remote(loader->dataset->context)->cache;
+  if (wanted <= mlaas_budget_ceiling(budget) - mlaas_budget_held(budget))
+    mlaas_mixer_expect(mixer, first);
+  return MLAAS_OK;
+}
+
 /* Fills what was reserved; where reading needs more memory than was left, fewer. */
-static enum mlaas_status fill(struct mlaas_loader *loader, int64_t epoch, int64_t first, struct mlaas_batch **batches,
-                              size_t *count, struct mlaas_error *error) {
-  enum mlaas_status status = MLAAS_OK;
-  if (loader->mixer.order.options.epoch != (uint64_t)epoch)
-    status = mlaas_mixer_start(&loader->mixer, epoch, error);
-  if (status == MLAAS_OK)
-    status = mlaas_mixer_fill(&loader->mixer, first, batches, *count, error);
+static enum mlaas_status fill(struct mlaas_loader *loader, int64_t first, struct mlaas_batch **batches, size_t *count,
+                              struct mlaas_error *error) {
+  enum mlaas_status status = mlaas_mixer_fill(&loader->mixer, first, batches, *count, error);
   while (status == MLAAS_LIMIT && *count > 1) {
     release_all(batches + *count / 2, *count - *count / 2);
     *count /= 2;
@@ -139,9 +150,11 @@ static void make_more(struct mlaas_loader *loader, struct mlaas_batch **batches)
   double start = mlaas_loader_clock();
   loader->producing = true;
   pthread_mutex_unlock(&loader->home->lock);
-  enum mlaas_status status = reserve(loader, first, ahead, batches, &count, &error);
+  enum mlaas_status status = prepare(loader, epoch, first, &error);
+  if (status == MLAAS_OK)
+    status = reserve(loader, first, ahead, batches, &count, &error);
   if (status == MLAAS_OK && count > 0)
-    status = fill(loader, epoch, first, batches, &count, &error);
+    status = fill(loader, first, batches, &count, &error);
   if (status == MLAAS_LIMIT) /* not even one batch and the reading of its rows: as if there were no room for it */
     status = MLAAS_OK;
   if (status == MLAAS_TIMEOUT) /* a server's; to who waits for a batch TIMEOUT means: call again */

@@ -75,6 +75,8 @@ int64_t mlaas_mixer_batch_rows(const struct mlaas_mixer *mixer, int64_t index);
  * Errors: those of reading, CANCELLED. */
 enum mlaas_status mlaas_mixer_fill(struct mlaas_mixer *mixer, int64_t first, struct mlaas_batch *const *batches,
                                    size_t count, struct mlaas_error *error);
+/* Begins to fetch what batches from `first` on take, before they are filled. */
+void mlaas_mixer_expect(struct mlaas_mixer *mixer, int64_t first);
 void mlaas_mixer_counters(const struct mlaas_mixer *mixer, struct mlaas_source_counters *counters);
 /* Begins to fetch what windows from row `start` on take, as far as the cache goes. For mixer.c. */
 void mlaas_mixer_announce(struct mlaas_mixer *mixer, int64_t start);

@@ -54,17 +54,26 @@ static struct stretch stretch_at(struct mlaas_mixer *mixer, size_t lane, int64_t
   return stretch;
 }
 
-/* Begins to open the files that a lane comes to from row `at` on, the next few. */
+static int64_t share_of(const struct mlaas_mixer *mixer) {
+  return room_of(mixer) / (int64_t)(mixer->order.num_lanes + 1);
+}
+
+/* Begins to open the files that a lane comes to from row `at` on, the next few, and to fetch what it reads first. */
 static void want_files(struct mlaas_mixer *mixer, size_t lane, int64_t at) {
   enum { MOST_FILES = 8, MOST_STEPS = 1000 };
   size_t last = SIZE_MAX, files = 0, most = MOST_FILES / mixer->order.num_lanes + 1;
+  struct stretch whole = stretch_at(mixer, lane, at, mixer->longest), piece = stretch_at(mixer, lane, at, 1);
+  const struct mlaas_opener_first first = {whole.file, whole.start, whole.stop, piece.stop, share_of(mixer)};
   for (int step = 0; step < MOST_STEPS && files < most && at < mixer->order.sizes[lane]; step++) {
     struct mlaas_run run = mlaas_order_run(&mixer->order, lane, at, INT64_MAX);
     size_t file = mixer->dataset->plan.pieces[run.piece].file;
     at += run.take;
     if (file == last)
       continue;
-    if (!mlaas_mixer_bound(mixer, file) && !mlaas_mixer_is_lost(mixer, file))
+    bool wanted = !mlaas_mixer_bound(mixer, file) && !mlaas_mixer_is_lost(mixer, file);
+    if (wanted && file == first.file)
+      mlaas_opener_want_rows(&mixer->opener, &first);
+    else if (wanted)
       mlaas_opener_want(&mixer->opener, file);
     last = file;
     files++;
@@ -73,7 +82,7 @@ static void want_files(struct mlaas_mixer *mixer, size_t lane, int64_t at) {
 
 /* Announces what follows row `at` of a lane; the row behind it, or `at` where the file is not open yet. */
 static int64_t announce_lane(struct mlaas_mixer *mixer, size_t lane, int64_t at) {
-  int64_t share = room_of(mixer) / (int64_t)(mixer->order.num_lanes + 1), unit = mixer->longest;
+  int64_t unit = mixer->longest;
   struct mlaas_run run = mlaas_order_run(&mixer->order, lane, at, 1);
   size_t file = mixer->dataset->plan.pieces[run.piece].file;
   struct mlaas_bound *bound = mlaas_mixer_bound(mixer, file);
@@ -86,7 +95,7 @@ static int64_t announce_lane(struct mlaas_mixer *mixer, size_t lane, int64_t at)
     want_files(mixer, lane, at);
     return at;
   }
-  bool fits = unit * bound->access.row_stored <= share;
+  bool fits = unit * bound->access.row_stored <= share_of(mixer);
   struct stretch stretch = stretch_at(mixer, lane, at, fits ? unit : 1);
   mlaas_reader_ahead(bound->access.reader, stretch.start, stretch.stop, INT64_MAX);
   return at + stretch.rows;
@@ -125,4 +134,9 @@ void mlaas_mixer_announce(struct mlaas_mixer *mixer, int64_t start) {
   mixer->announced = start;
   for (int64_t row = start; row < mixer->rows && more; row += window)
     more = announce_window(mixer, row, mixer->rows - row < window ? mixer->rows - row : window, row == start, stuck);
+}
+
+void mlaas_mixer_expect(struct mlaas_mixer *mixer, int64_t first) {
+  mlaas_mixer_announce(mixer,
+                       first * mixer->options.batch_rows / mixer->options.window_rows * mixer->options.window_rows);
 }

@@ -3,6 +3,8 @@
 
 #include "base/error.h"
 
+#include <string.h>
+
 enum { THREADS = 8, WALK = 8 };
 
 /* What a thread found; the heap's. */
@@ -33,13 +35,36 @@ void mlaas_opened_reset(const struct mlaas_dataset *dataset, struct mlaas_opened
   *opened = (struct mlaas_opened){0};
 }
 
+/* False: nobody said what is read first. */
+static bool find_first(struct mlaas_opener *opener, size_t index, struct mlaas_opener_first *first) {
+  bool found = false;
+  pthread_mutex_lock(&opener->lock);
+  size_t count = opener->num_firsts < MLAAS_OPENER_FIRSTS ? opener->num_firsts : MLAAS_OPENER_FIRSTS;
+  for (size_t i = 1; i <= count && !found; i++) {
+    *first = opener->firsts[(opener->num_firsts - i) % MLAAS_OPENER_FIRSTS];
+    found = first->file == index;
+  }
+  pthread_mutex_unlock(&opener->lock);
+  return found;
+}
+
+static void fetch_first(struct mlaas_opener *opener, size_t index, const struct mlaas_access *access) {
+  struct mlaas_opener_first first;
+  if (opener->ahead > 0)
+    mlaas_reader_ahead(access->reader, 0, access->entries, opener->ahead);
+  else if (opener->kind == MLAAS_OPENER_BOUND && find_first(opener, index, &first))
+    mlaas_reader_ahead(access->reader, first.start,
+                       first.stop - first.start <= first.most / access->row_stored ? first.stop : first.less,
+                       INT64_MAX);
+}
+
 static void *open_early(void *context, size_t index) {
   struct early_opened *made = mlaas_alloc(sizeof *made);
-  const struct mlaas_opener *opener = context;
+  struct mlaas_opener *opener = context;
   if (made)
     made->status = open_now(opener, index, &made->opened, &made->error);
-  if (made && made->status == MLAAS_OK && opener->ahead > 0)
-    mlaas_reader_ahead(made->opened.access.reader, 0, made->opened.access.entries, opener->ahead);
+  if (made && made->status == MLAAS_OK && opener->kind != MLAAS_OPENER_HANDLES)
+    fetch_first(opener, index, &made->opened.access);
   return made;
 }
 
@@ -59,13 +84,17 @@ void mlaas_opener_init(struct mlaas_opener *opener, const struct mlaas_dataset *
     remote = mlaas_source_is_remote_url(dataset->files[i].place);
   int64_t cache = mlaas_context_remote(dataset->context)->cache;
   opener->ahead = kind == MLAAS_OPENER_ACCESS ? cache / (2 * WALK) : 0;
+  pthread_mutex_init(&opener->lock, NULL);
   if (remote) /* without memory for it files are opened one after the other */
     opener->early = mlaas_early_new(THREADS, open_early, drop_early, opener);
 }
 
 void mlaas_opener_reset(struct mlaas_opener *opener) {
+  if (!opener->early)
+    return;
   mlaas_early_free(opener->early);
   opener->early = NULL;
+  pthread_mutex_destroy(&opener->lock);
 }
 
 void mlaas_opener_want(struct mlaas_opener *opener, size_t index) {
@@ -83,6 +112,16 @@ void mlaas_opener_walk(struct mlaas_opener *opener, size_t index) {
       mlaas_opener_want(opener, i);
       some++;
     }
+}
+
+void mlaas_opener_want_rows(struct mlaas_opener *opener, const struct mlaas_opener_first *first) {
+  struct mlaas_opener_first known;
+  if (opener->early && (!find_first(opener, first->file, &known) || memcmp(&known, first, sizeof known) != 0)) {
+    pthread_mutex_lock(&opener->lock);
+    opener->firsts[opener->num_firsts++ % MLAAS_OPENER_FIRSTS] = *first;
+    pthread_mutex_unlock(&opener->lock);
+  }
+  mlaas_opener_want(opener, first->file);
 }
 
 bool mlaas_opener_ready(struct mlaas_opener *opener, size_t index) {

@@ -8,6 +8,8 @@
 #include "base/early.h"
 #include "dataset/access.h"
 
+#include <pthread.h>
+
 enum mlaas_opener_kind {
   MLAAS_OPENER_HANDLES, /* file and table */
   MLAAS_OPENER_ACCESS,  /* and a reader of `names` */
@@ -20,6 +22,15 @@ struct mlaas_opened {
   struct mlaas_filler *filler; /* BOUND */
 };
 
+/* What will be read first of a file: entries [start, stop), or, where these take more than `most` bytes of it, those up
+ * to `less`. */
+struct mlaas_opener_first {
+  size_t file;
+  int64_t start, stop, less, most;
+};
+
+enum { MLAAS_OPENER_FIRSTS = 64 };
+
 struct mlaas_opener {
   const struct mlaas_dataset *dataset;
   enum mlaas_opener_kind kind;
@@ -28,6 +39,9 @@ struct mlaas_opener {
   struct mlaas_early *early; /* NULL: no file is remote */
   bool quota_only;           /* a walk passes files of which no entry is taken */
   int64_t ahead;             /* ACCESS: bytes of a file's first clusters that are fetched when it is open */
+  pthread_mutex_t lock;      /* BOUND: over what is fetched then, of the files that were told of last */
+  struct mlaas_opener_first firsts[MLAAS_OPENER_FIRSTS];
+  size_t num_firsts; /* ever */
 };
 
 /* `names` is borrowed. */
@@ -36,6 +50,8 @@ void mlaas_opener_init(struct mlaas_opener *opener, const struct mlaas_dataset *
 void mlaas_opener_reset(struct mlaas_opener *opener); /* legal on a zeroed one */
 /* Begins to open file `index`, if it is remote and memory allows. */
 void mlaas_opener_want(struct mlaas_opener *opener, size_t index);
+/* The same for first->file, whose bytes are fetched as soon as it is open, without waiting for who takes it. BOUND. */
+void mlaas_opener_want_rows(struct mlaas_opener *opener, const struct mlaas_opener_first *first);
 /* The same for `index` and those that follow it, of a pass over all files in order. */
 void mlaas_opener_walk(struct mlaas_opener *opener, size_t index);
 /* It was opened early, and is there. */

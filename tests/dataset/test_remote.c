@@ -2,6 +2,7 @@
  * more than is needed, and a server that hiccups is not noticed.
  */
 #include "base/memory.h"
+#include "dataset/dataset.h"
 #include "fake_wire.h"
 #include "source/remote/retry.h"
 #include "source/wires.h"
@@ -14,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <xxhash.h>
 
 #include <cmocka.h>
@@ -175,6 +177,48 @@ static void hiccups_change_nothing(void **state) {
   }
 }
 
+/* ---- what comes first ---- */
+
+/* The files are open, and nothing of them is here but what describes them. */
+static void open_afresh(struct job *job) {
+  struct mlaas_loader_options wanted = {sizeof wanted, "all", 1, 0, 1, 128};
+  open_all(job, true, FILES, 0, "all");
+  mlaas_loader_close(job->loader);
+  mlaas_handles_drop(job->dataset);
+  for (size_t i = 0; i < FILES; i++) {
+    struct mlaas_handle *handle;
+    bool fresh;
+    OK(mlaas_handle_open(job->dataset, i, &handle, &fresh, &error));
+    mlaas_handle_close(job->dataset, handle);
+  }
+  OK(mlaas_loader_open(job->dataset, &wanted, &job->loader, &error));
+}
+
+/* Nobody waits for the first cluster of one file before that of the next is asked for. */
+static void all_files_of_a_window_are_asked_at_once(void **state) {
+  (void)state;
+  struct mlaas_batch *batch;
+  struct job job;
+  open_afresh(&job);
+  for (int i = 0; i < FILES; i++) {
+    atomic_store(&served[i]->fetch_fault, FAKE_STALL);
+    atomic_store(&served[i]->bad_fetches, 1000);
+  }
+  assert_int_equal(mlaas_loader_next(job.loader, 0, &batch, &error), MLAAS_TIMEOUT);
+  for (int i = 0, all = 0; i < 30000 && all < FILES; i++) {
+    nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    for (int k = all = 0; k < FILES; k++)
+      all += atomic_load(&served[k]->at_once_now) > 0;
+  }
+  long asked[FILES];
+  for (int i = 0; i < FILES; i++)
+    asked[i] = atomic_load(&served[i]->at_once_now);
+  mlaas_loader_cancel(job.loader);
+  close_all(&job);
+  for (int i = 0; i < FILES; i++)
+    assert_true(asked[i] > 0);
+}
+
 /* ---- silence ---- */
 
 static enum mlaas_status read_epoch(struct mlaas_loader *loader, int64_t *rows) {
@@ -305,6 +349,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(without_memory_no_file_is_called_bad, start_small, stop),
       cmocka_unit_test_setup_teardown(batches_are_those_of_files_at_hand, start, stop),
       cmocka_unit_test_setup_teardown(a_cluster_takes_at_most_two_requests, start, stop),
+      cmocka_unit_test_setup_teardown(all_files_of_a_window_are_asked_at_once, start, stop),
       cmocka_unit_test_setup_teardown(hiccups_change_nothing, start, stop),
       cmocka_unit_test_setup_teardown(a_silent_server_costs_once, start_small, stop)};
   return cmocka_run_group_tests(tests, NULL, NULL);
