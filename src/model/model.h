@@ -18,12 +18,6 @@ struct mlaas_model {
   struct mlaas_drift drift;
 };
 
-/* Finds a plug-in by name, loads it once for the life of the process. `folder` may be NULL: $MLAAS_BACKENDS, then
- * beside the program or library. Thread safe. Errors: NOT_FOUND (which file, where it was looked for), UNSUPPORTED
- * (another MLAAS_BACKEND_VERSION). */
-enum mlaas_status mlaas_backend_find(const char *name, const char *folder, const struct mlaas_backend **backend,
-                                     struct mlaas_error *error);
-
 /* Checks what a request gives for input `i`: dtype, rank, fixed lengths. SCHEMA says which input, expected, found. */
 enum mlaas_status mlaas_model_check_input(const struct mlaas_model *model, size_t i, const struct mlaas_tensor *tensor,
                                           struct mlaas_error *error);

@@ -6,7 +6,7 @@
 #define MLAAS_SERVE_CONFIG_H
 
 #include "base/memory.h"
-#include "model/repository.h"
+#include "model/repository/repository.h"
 #include "net/server.h"
 
 enum mlaas_log_format { MLAAS_LOG_COMBINED, MLAAS_LOG_JSON, MLAAS_LOG_MONIT, MLAAS_LOG_NONE };

@@ -4,7 +4,7 @@
 #ifndef MLAAS_SERVE_EVENTS_H
 #define MLAAS_SERVE_EVENTS_H
 
-#include "model/repository.h"
+#include "model/repository/repository.h"
 
 struct mlaas_config;
 

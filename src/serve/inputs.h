@@ -4,7 +4,7 @@
 #ifndef MLAAS_SERVE_INPUTS_H
 #define MLAAS_SERVE_INPUTS_H
 
-#include "model/repository.h"
+#include "model/repository/repository.h"
 #include "serve/json_scan.h"
 
 /* Makes the inputs in `arena`; *rows is their first dimension, *raw whether the recipe made them. Errors: SCHEMA (does

@@ -2,7 +2,7 @@
 #ifndef MLAAS_SERVE_SERVICE_H
 #define MLAAS_SERVE_SERVICE_H
 
-#include "model/batcher.h"
+#include "model/run/batcher.h"
 #include "net/server.h"
 #include "serve/config.h"
 

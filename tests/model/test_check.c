@@ -1,7 +1,7 @@
 /* Trials in a child process: what crashes, hangs or talks too much there does the parent no harm. */
 #include "model/check.h"
 
-#include "model/repository.h"
+#include "model/repository/repository.h"
 
 #include <dirent.h>
 #include <setjmp.h>

@@ -2,7 +2,7 @@
  * takes long, fifty), and the process is not larger than after a few. Skipped where the framework's library is absent,
  * and under sanitizers, which keep what is freed.
  */
-#include "model/repository.h"
+#include "model/repository/repository.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,5 @@
 /* Opening a model, checking what goes in, running it: with the plug-ins echo and slow. */
+#include "model/backend.h"
 #include "model/model.h"
 
 #include "base/memory.h"

@@ -2,7 +2,7 @@
 #ifndef MLAAS_TESTS_MODEL_WAITING_H
 #define MLAAS_TESTS_MODEL_WAITING_H
 
-#include "model/repository.h"
+#include "model/repository/repository.h"
 
 #include <pthread.h>
 #include <time.h>
