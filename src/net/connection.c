@@ -1,18 +1,17 @@
 /* Bytes in and out of a socket, and how a connection ends. Knows no protocol. */
 #include "net/connection.h"
 
-#include "net/tls.h"
-
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 
 enum { LINGER_MS = 2000, LONGEST_LINGER_MS = 15000, GONE_MS = 100, SLOWEST_BODY = 1024 };
 
-void mlaas_connection_init(struct mlaas_connection *connection, struct mlaas_hub *hub) {
+void mlaas_connection_init(struct mlaas_connection *connection, struct mlaas_hub *hub,
+                           const struct mlaas_codec *codec) {
   connection->hub = hub;
-  connection->codec = &mlaas_http1_codec;
-  connection->since = connection->touched = mlaas_hub_now(hub);
-  mlaas_hub_add(hub, connection);
+  connection->codec = codec;
+  connection->since = connection->member.touched = mlaas_hub_now(hub);
+  mlaas_hub_add(hub, &connection->member);
   hub->num_connections++;
   atomic_fetch_add(&hub->shared->open, 1);
 }
@@ -24,7 +23,7 @@ static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer) {
   struct mlaas_connection *connection = handle->data;
   char *data = NULL;
   size_t size = 0;
-  if (connection->tls) {
+  if (connection->filter) {
     data = connection->hub->cipher;
     size = MLAAS_CIPHER_BYTES;
   } else {
@@ -52,8 +51,8 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer) 
     connection->codec->ended(connection);
   } else if (count < 0) {
     mlaas_connection_close(connection);
-  } else if (connection->tls) {
-    mlaas_tls_received(connection, buffer->base, (size_t)count);
+  } else if (connection->filter) {
+    connection->filter->received(connection, buffer->base, (size_t)count);
   } else {
     connection->codec->received(connection, (size_t)count);
   }
@@ -65,8 +64,8 @@ void mlaas_connection_resume(struct mlaas_connection *connection) {
   connection->reading = true;
   if (uv_read_start(&connection->uv.stream, on_room, on_read) < 0)
     mlaas_connection_close(connection);
-  else if (connection->tls)
-    mlaas_tls_resume(connection);
+  else if (connection->filter)
+    connection->filter->resume(connection);
 }
 
 bool mlaas_connection_has_unread(const struct mlaas_connection *connection) {
@@ -92,8 +91,8 @@ static void on_written(uv_write_t *request, int code) {
   connection->since = mlaas_hub_now(connection->hub);
   if (code < 0)
     mlaas_connection_close(connection);
-  else if (connection->tls)
-    mlaas_tls_written(connection);
+  else if (connection->filter)
+    connection->filter->written(connection);
   else
     connection->codec->sent(connection);
 }
@@ -132,7 +131,8 @@ bool mlaas_connection_write(struct mlaas_connection *connection, const uv_buf_t 
 bool mlaas_connection_send(struct mlaas_connection *connection, const uv_buf_t *parts, unsigned count) {
   if (connection->closing)
     return true;
-  return connection->tls ? mlaas_tls_send(connection, parts, count) : mlaas_connection_write(connection, parts, count);
+  return connection->filter ? connection->filter->send(connection, parts, count)
+                            : mlaas_connection_write(connection, parts, count);
 }
 
 /* ---- the end ---- */
@@ -146,8 +146,8 @@ void mlaas_connection_shutdown(struct mlaas_connection *connection) {
   if (connection->closing || connection->shut)
     return;
   connection->shut = true;
-  if (connection->tls)
-    mlaas_tls_shutdown(connection);
+  if (connection->filter)
+    connection->filter->shutdown(connection);
   uv_shutdown(&connection->shutdown, &connection->uv.stream, on_shutdown);
 }
 
@@ -155,7 +155,8 @@ void mlaas_connection_free_if_done(struct mlaas_connection *connection) {
   if (!connection->closed || connection->num_flights)
     return;
   struct mlaas_hub *hub = connection->hub;
-  mlaas_tls_free(connection);
+  if (connection->filter)
+    connection->filter->free(connection);
   mlaas_free(connection);
   if (--hub->num_connections == 0 && hub->stopping && hub->empty)
     hub->empty(hub->owner);
@@ -173,12 +174,12 @@ void mlaas_connection_close(struct mlaas_connection *connection) {
   struct mlaas_hub *hub = connection->hub;
   connection->closing = true;
   connection->reading = false;
-  mlaas_hub_remove(hub, connection);
+  mlaas_hub_remove(hub, &connection->member);
   atomic_fetch_sub(&hub->shared->open, 1);
   if (connection->refused)
     hub->num_refused--;
-  if (connection->tls && !connection->shut && connection->open)
-    mlaas_tls_shutdown(connection);
+  if (connection->filter && !connection->shut && connection->open)
+    connection->filter->shutdown(connection);
   connection->codec->lost(connection);
   connection->uv.handle.data = connection;
   if (connection->open)

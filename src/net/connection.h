@@ -11,7 +11,7 @@
 
 #include <uv.h>
 
-struct mlaas_tls;
+struct mlaas_connection;
 
 /* What the connection waits for: which of the timeouts counts. */
 enum mlaas_wait { MLAAS_WAIT_IDLE, MLAAS_WAIT_HEAD, MLAAS_WAIT_BODY, MLAAS_WAIT_RUN, MLAAS_WAIT_LINGER };
@@ -30,7 +30,15 @@ struct mlaas_codec {
   void (*finish)(struct mlaas_flight *flight);             /* at the end of the round: the flight may be reused */
 };
 
-extern const struct mlaas_codec mlaas_http1_codec;
+/* What stands between socket and codec, where bytes are sealed (tls.h). */
+struct mlaas_filter {
+  void (*received)(struct mlaas_connection *connection, const char *data, size_t size); /* from the socket */
+  void (*resume)(struct mlaas_connection *connection);                                  /* the codec has room again */
+  void (*written)(struct mlaas_connection *connection); /* what mlaas_connection_write kept is out now */
+  bool (*send)(struct mlaas_connection *connection, const uv_buf_t *parts, unsigned count); /* as connection_send */
+  void (*shutdown)(struct mlaas_connection *connection);
+  void (*free)(struct mlaas_connection *connection);
+};
 
 /* State of the HTTP/1.1 codec. */
 struct mlaas_http1 {
@@ -48,6 +56,7 @@ struct mlaas_http1 {
 };
 
 struct mlaas_connection {
+  struct mlaas_member member; /* first */
   union {
     uv_handle_t handle;
     uv_stream_t stream;
@@ -57,14 +66,13 @@ struct mlaas_connection {
   uv_write_t write;
   uv_shutdown_t shutdown;
   struct mlaas_hub *hub;
-  struct mlaas_connection *next, *before;
   const struct mlaas_codec *codec;
-  struct mlaas_tls *tls; /* NULL: plain */
-  int num_flights;       /* which keep it, also when it is closed */
+  const struct mlaas_filter *filter; /* NULL: plain */
+  struct mlaas_tls *tls;             /* the filter's */
+  int num_flights;                   /* which keep it, also when it is closed */
   enum mlaas_wait wait;
   int64_t since;      /* of the wait, or of the last byte of it; ms as uv_now() */
   int64_t began, got; /* of a body: its first moment, its bytes so far */
-  int64_t touched;    /* when it was last put at the end of the hub's list */
   size_t unsent;      /* bytes that the socket has not taken, as last seen */
   uv_buf_t out[2];    /* what is left to send, before TLS */
   unsigned num_out;
@@ -76,7 +84,7 @@ struct mlaas_connection {
 };
 
 /* Memory of zeros from mlaas_alloc becomes a connection without a handle; closing it frees it. */
-void mlaas_connection_init(struct mlaas_connection *connection, struct mlaas_hub *hub);
+void mlaas_connection_init(struct mlaas_connection *connection, struct mlaas_hub *hub, const struct mlaas_codec *codec);
 /* The socket is there: begins to read. */
 void mlaas_connection_start(struct mlaas_connection *connection);
 /* Sends one reply or a part of it. True: all is out (or the connection is lost). False: codec->sent comes later, and
@@ -90,7 +98,7 @@ void mlaas_connection_free_if_done(struct mlaas_connection *connection);
 bool mlaas_connection_has_unread(const struct mlaas_connection *connection); /* the kernel keeps bytes for it */
 void mlaas_connection_wait(struct mlaas_connection *connection, enum mlaas_wait wait);
 
-/* For tls.c: sends bytes of the wire as they are. False: mlaas_tls_written comes later. */
+/* For the filter: sends bytes of the wire as they are. False: filter->written comes later. */
 bool mlaas_connection_write(struct mlaas_connection *connection, const uv_buf_t *parts, unsigned count);
 /* When it will have waited too long, in ms as uv_now(). */
 int64_t mlaas_connection_deadline(struct mlaas_connection *connection, int64_t now);

@@ -10,12 +10,8 @@
 #define MLAAS_NET_EXCHANGE_H
 
 #include "base/memory.h"
-#include "base/slice.h"
+#include "net/header.h"
 #include "net/loop.h"
-
-struct mlaas_header {
-  struct mlaas_slice name, value; /* value without blanks around it */
-};
 
 struct mlaas_request {
   struct mlaas_slice method;          /* as sent: "GET" */

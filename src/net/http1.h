@@ -4,7 +4,9 @@
 #ifndef MLAAS_NET_HTTP1_H
 #define MLAAS_NET_HTTP1_H
 
-#include "net/exchange.h"
+#include "net/header.h"
+
+#include <stdint.h>
 
 enum { MLAAS_HTTP_MOST_HEADERS = 100, MLAAS_HTTP_MOST_METHOD = 32 };
 

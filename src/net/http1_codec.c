@@ -5,10 +5,12 @@
 #include "net/http1_codec.h"
 
 #include "base/error.h"
+#include "net/http1_reply.h"
 
-enum { MOST_SKIPPED = 256 << 10, SMALL_ROOM = 2048, FIRST_BLOCK = 64 << 10 };
+enum { SMALL_ROOM = 2048, FIRST_BLOCK = 64 << 10 };
 
 static void advance(struct mlaas_connection *connection);
+static bool go_on(struct mlaas_connection *connection);
 
 /* ---- buffers ---- */
 
@@ -57,6 +59,12 @@ static void release_buffer(struct mlaas_connection *connection) {
 
 /* ---- refusing ---- */
 
+static struct mlaas_flight *take_flight(struct mlaas_connection *connection) {
+  struct mlaas_flight *flight = mlaas_hub_take_flight(connection->hub, connection);
+  connection->num_flights += flight != NULL;
+  return flight;
+}
+
 /* The request cannot be understood or is too much: says why and ends the connection. */
 static bool refuse(struct mlaas_connection *connection, int status, const char *why) {
   struct mlaas_http1 *http = &connection->http1;
@@ -65,7 +73,7 @@ static bool refuse(struct mlaas_connection *connection, int status, const char *
   http->state = MLAAS_HTTP1_WAIT;
   mlaas_count(&connection->hub->counters.bad_requests, 1);
   if (!http->flight) {
-    http->flight = mlaas_hub_take_flight(connection->hub, connection);
+    http->flight = take_flight(connection);
     if (http->flight) {
       struct mlaas_http_head *head = &http->flight->head;
       head->num_headers = 0;
@@ -145,7 +153,7 @@ static bool read_head(struct mlaas_connection *connection) {
   int status = check_head(connection, flight);
   if (status)
     return refuse(connection, status, status == 431 ? "the headers are too long" : "there is no memory for the body");
-  http->flight = mlaas_hub_take_flight(connection->hub, connection);
+  http->flight = take_flight(connection);
   if (connection->wait != MLAAS_WAIT_HEAD)
     http->began = mlaas_now();
   connection->wait = MLAAS_WAIT_RUN;
@@ -203,17 +211,6 @@ static bool answer_expect(struct mlaas_connection *connection) {
   if (!mlaas_connection_send(connection, &part, 1))
     mlaas_connection_close(connection); /* a client that does not even take this */
   return !connection->closing;
-}
-
-/* The handler is about to reply to the head alone: the body that comes is dropped if it is small and surely comes, else
- * the connection ends with this reply. */
-void mlaas_http1_decide_skip(struct mlaas_connection *connection) {
-  struct mlaas_http1 *http = &connection->http1;
-  size_t came = http->end - http->body;
-  bool expected = http->flight->head.expects_continue && came == 0,
-       comes = http->length < 0 || http->length > (int64_t)came;
-  http->close |= expected || http->length > MOST_SKIPPED;
-  http->lingers = http->close && comes;
 }
 
 static bool skip_or_close(struct mlaas_connection *connection) {
@@ -333,7 +330,7 @@ static bool skip_body(struct mlaas_connection *connection) {
           mlaas_http_chunks_next(&http->chunks, http->in->data + http->start, used, &used, &content);
       http->have += (int64_t)content.size;
       done = result == MLAAS_HTTP_DONE;
-      if (result == MLAAS_HTTP_BAD || http->have > MOST_SKIPPED) {
+      if (result == MLAAS_HTTP_BAD || http->have > MLAAS_HTTP1_MOST_SKIPPED) {
         http->close = http->lingers = true;
         done = true;
       }
@@ -354,7 +351,7 @@ static bool skip_body(struct mlaas_connection *connection) {
   }
   http->state = MLAAS_HTTP1_WAIT;
   connection->wait = MLAAS_WAIT_RUN;
-  return mlaas_http1_next(connection);
+  return go_on(connection);
 }
 
 /* ---- the whole ---- */
@@ -422,7 +419,7 @@ static void http1_ended(struct mlaas_connection *connection) {
 }
 
 /* The reply is out and the request is read: the next one, or the end. True: go on reading. */
-bool mlaas_http1_next(struct mlaas_connection *connection) {
+static bool go_on(struct mlaas_connection *connection) {
   struct mlaas_http1 *http = &connection->http1;
   if (http->flight || http->state != MLAAS_HTTP1_WAIT)
     return false;
@@ -445,7 +442,8 @@ bool mlaas_http1_next(struct mlaas_connection *connection) {
   http->end = left;
   http->state = MLAAS_HTTP1_READ_HEAD;
   mlaas_connection_wait(connection, MLAAS_WAIT_IDLE);
-  mlaas_hub_touch(connection->hub, connection);
+  if (!connection->closing)
+    mlaas_hub_touch(connection->hub, &connection->member);
   return true;
 }
 
@@ -453,12 +451,13 @@ static void http1_finish(struct mlaas_flight *flight) {
   struct mlaas_connection *connection = flight->connection;
   struct mlaas_http1 *http = &connection->http1;
   http->flight = NULL;
+  connection->num_flights--;
   mlaas_hub_put_flight(connection->hub, flight);
   if (connection->closing) {
     mlaas_block_reset(&http->block);
     release_buffer(connection);
     mlaas_connection_free_if_done(connection);
-  } else if (mlaas_http1_next(connection) || http->state == MLAAS_HTTP1_SKIP_BODY) {
+  } else if (go_on(connection) || http->state == MLAAS_HTTP1_SKIP_BODY) {
     advance(connection);
   }
 }

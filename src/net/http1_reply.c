@@ -1,7 +1,7 @@
 /* Replies of HTTP/1.1: the head is written beside the exchange, and goes out with the body in one call. Files go out
  * in pieces. Knows no route.
  */
-#include "net/http1_codec.h"
+#include "net/http1_reply.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -207,6 +207,17 @@ static void make_plain(struct mlaas_flight *flight, int status, struct mlaas_sli
   flight->body = body;
 }
 
+/* The handler is about to reply to the head alone: the body that comes is dropped if it is small and surely comes, else
+ * the connection ends with this reply. */
+static void decide_skip(struct mlaas_connection *connection) {
+  struct mlaas_http1 *http = &connection->http1;
+  size_t came = http->end - http->body;
+  bool expected = http->flight->head.expects_continue && came == 0,
+       comes = http->length < 0 || http->length > (int64_t)came;
+  http->close |= expected || http->length > MLAAS_HTTP1_MOST_SKIPPED;
+  http->lingers = http->close && comes;
+}
+
 void mlaas_http1_reply(struct mlaas_flight *flight) {
   struct mlaas_connection *connection = flight->connection;
   struct mlaas_http1 *http = &connection->http1;
@@ -216,7 +227,7 @@ void mlaas_http1_reply(struct mlaas_flight *flight) {
     return;
   }
   if (flight->begun && !flight->handled && http->state != MLAAS_HTTP1_WAIT)
-    mlaas_http1_decide_skip(connection);
+    decide_skip(connection);
   http->close |= connection->hub->stopping;
   char *text = flight->text;
   if (flight->bad_header)

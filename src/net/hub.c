@@ -1,8 +1,7 @@
-/* Pools, timeouts and the end of exchanges, for the connections of one loop. Knows no protocol. */
+/* Pools, lists and the clock, for the connections of one loop. Knows neither protocol nor socket. */
 #include "net/hub.h"
 
 #include "base/error.h"
-#include "net/connection.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,7 +70,6 @@ struct mlaas_flight *mlaas_hub_take_flight(struct mlaas_hub *hub, struct mlaas_c
   hub->num_flights--;
   flight->next = NULL;
   flight->connection = connection;
-  connection->num_flights++;
   flight->begun = flight->handled = flight->replied = flight->over = flight->bad_header = false;
   flight->num_headers = 0;
   flight->fd = -1;
@@ -90,7 +88,6 @@ static void free_flight(struct mlaas_flight *flight) {
 }
 
 void mlaas_hub_put_flight(struct mlaas_hub *hub, struct mlaas_flight *flight) {
-  flight->connection->num_flights--;
   mlaas_arena_clear(&flight->exchange.arena);
   if (hub->num_flights >= MOST_FLIGHTS) {
     free_flight(flight);
@@ -114,85 +111,36 @@ void mlaas_hub_end_flight(struct mlaas_flight *flight) {
   flight->next = NULL;
 }
 
-static void finish_flights(void *context) {
-  struct mlaas_hub *hub = context;
-  if (!hub->over)
-    return;
-  const struct mlaas_handler *handler = &hub->shared->options.handler;
-  struct mlaas_flight *flight = hub->over;
-  hub->over = NULL;
-  while (flight) {
-    struct mlaas_flight *next = flight->next;
-    mlaas_count(&hub->counters.requests, 1);
-    mlaas_count(&hub->counters.bytes_in, flight->exchange.bytes_in);
-    mlaas_count(&hub->counters.bytes_out, flight->exchange.bytes_out);
-    if (handler->finished)
-      handler->finished(handler->context, &flight->exchange);
-    flight->connection->codec->finish(flight);
-    flight = next;
-  }
-  mlaas_loop_again(hub->loop); /* requests that waited behind have begun */
-}
+/* ---- the list of connections, and when to look at their timeouts ---- */
 
-/* ---- the list of connections, and their timeouts ---- */
-
-void mlaas_hub_add(struct mlaas_hub *hub, struct mlaas_connection *connection) {
-  connection->before = hub->last;
-  connection->next = NULL;
+void mlaas_hub_add(struct mlaas_hub *hub, struct mlaas_member *member) {
+  member->before = hub->last;
+  member->next = NULL;
   if (hub->last)
-    hub->last->next = connection;
+    hub->last->next = member;
   else
-    hub->first = connection;
-  hub->last = connection;
+    hub->first = member;
+  hub->last = member;
 }
 
-void mlaas_hub_remove(struct mlaas_hub *hub, struct mlaas_connection *connection) {
-  if (connection->before)
-    connection->before->next = connection->next;
+void mlaas_hub_remove(struct mlaas_hub *hub, struct mlaas_member *member) {
+  if (member->before)
+    member->before->next = member->next;
   else
-    hub->first = connection->next;
-  if (connection->next)
-    connection->next->before = connection->before;
+    hub->first = member->next;
+  if (member->next)
+    member->next->before = member->before;
   else
-    hub->last = connection->before;
+    hub->last = member->before;
 }
 
-void mlaas_hub_touch(struct mlaas_hub *hub, struct mlaas_connection *connection) {
+void mlaas_hub_touch(struct mlaas_hub *hub, struct mlaas_member *member) {
   int64_t now = mlaas_hub_now(hub);
-  if (now - connection->touched < TOUCH_MS || connection->closing)
+  if (now - member->touched < TOUCH_MS)
     return;
-  connection->touched = now;
-  mlaas_hub_remove(hub, connection);
-  mlaas_hub_add(hub, connection);
-}
-
-bool mlaas_hub_evict(struct mlaas_hub *hub) {
-  for (struct mlaas_connection *connection = hub->first; connection; connection = connection->next)
-    if (!connection->closing && connection->codec->idle(connection)) {
-      mlaas_connection_close(connection);
-      return true;
-    }
-  return false;
-}
-
-static void on_timer(uv_timer_t *timer) {
-  struct mlaas_hub *hub = timer->data;
-  int64_t now = mlaas_hub_now(hub), soonest = now + hub->tick;
-  if (hub->stopping && !hub->cutting && now >= hub->cut_at)
-    mlaas_hub_stop(hub, true);
-  for (struct mlaas_connection *connection = hub->first; connection; connection = connection->next) {
-    if (connection->closing)
-      continue;
-    int64_t deadline = mlaas_connection_deadline(connection, now);
-    if (deadline <= now)
-      mlaas_connection_expire(connection);
-    else if (deadline < soonest)
-      soonest = deadline;
-  }
-  if (hub->stopping && !hub->cutting && hub->cut_at < soonest)
-    soonest = hub->cut_at;
-  if (hub->first || (hub->stopping && hub->num_connections))
-    mlaas_hub_look_in(hub, soonest - now);
+  member->touched = now;
+  mlaas_hub_remove(hub, member);
+  mlaas_hub_add(hub, member);
 }
 
 /* Earlier than was asked for before, never later. */
@@ -201,7 +149,7 @@ void mlaas_hub_look_in(struct mlaas_hub *hub, int64_t ms) {
   uv_handle_t *handle = (uv_handle_t *)&hub->timer;
   if (uv_is_closing(handle) || (uv_is_active(handle) && (int64_t)uv_timer_get_due_in(&hub->timer) <= ms))
     return;
-  uv_timer_start(&hub->timer, on_timer, (uint64_t)ms, 0);
+  uv_timer_start(&hub->timer, hub->on_timer, (uint64_t)ms, 0);
 }
 
 /* ---- what replies carry ---- */
@@ -250,23 +198,7 @@ enum mlaas_status mlaas_hub_init(struct mlaas_hub *hub, struct mlaas_shared *sha
     return mlaas_fail(error, MLAAS_MEMORY, "no memory for a loop");
   uv_timer_init(mlaas_loop_uv(loop), &hub->timer);
   hub->timer.data = hub;
-  mlaas_loop_after_round(loop, finish_flights, hub);
   return MLAAS_OK;
-}
-
-void mlaas_hub_stop(struct mlaas_hub *hub, bool cut) {
-  if (!hub->stopping)
-    hub->cut_at = mlaas_hub_now(hub) + hub->shared->options.drain_ms;
-  hub->stopping = true;
-  hub->cutting |= cut;
-  for (struct mlaas_connection *connection = hub->first, *next; connection; connection = next) {
-    next = connection->next;
-    if (cut)
-      mlaas_connection_close(connection);
-    else
-      connection->codec->stop(connection);
-  }
-  mlaas_hub_look_in(hub, hub->tick);
 }
 
 void mlaas_hub_reset(struct mlaas_hub *hub) {

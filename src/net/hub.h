@@ -1,17 +1,16 @@
-/* What the connections of one loop share: pools, the clock of timeouts, counters, the list of exchanges that are over.
- * Knows no protocol.
+/* What the connections of one loop share: pools, the list of all, the clock of timeouts, counters, the list of
+ * exchanges that are over. Knows no protocol; what is done with lists and clock is in watch.h.
  */
 #ifndef MLAAS_NET_HUB_H
 #define MLAAS_NET_HUB_H
 
 #include "net/http1.h"
-#include "net/server.h"
+#include "net/options.h"
 
 #include <stdatomic.h>
 #include <uv.h>
 
 struct mlaas_connection;
-struct mlaas_codec;
 struct ssl_ctx_st;
 
 enum { MLAAS_MOST_REPLY_HEADERS = 32, MLAAS_BUFFER_BYTES = 16 << 10, MLAAS_CIPHER_BYTES = 64 << 10 };
@@ -61,16 +60,23 @@ struct mlaas_counters {
   atomic_llong accepted, refused, requests, bytes_in, bytes_out, timeouts, bad_requests;
 };
 
+/* A place in the list of connections: the first member of each. */
+struct mlaas_member {
+  struct mlaas_member *next, *before;
+  int64_t touched; /* when it was last put at the end */
+};
+
 struct mlaas_hub {
   struct mlaas_shared *shared;
   struct mlaas_loop *loop;
-  struct mlaas_connection *first, *last; /* the least recently used first, to a second */
+  struct mlaas_member *first, *last;     /* the least recently used first, to a second */
   struct mlaas_buffer *buffers;          /* free ones */
   struct mlaas_flight *flights;          /* free ones */
   struct mlaas_flight *over, *over_last; /* sent or given up: finished at the end of the round */
   size_t num_buffers, num_flights, num_connections, num_refused;
   uv_timer_t timer;
-  int64_t tick; /* ms */
+  uv_timer_cb on_timer; /* watch.c */
+  int64_t tick;         /* ms */
   bool stopping, cutting;
   int64_t cut_at;               /* when the wait for running requests ends */
   void (*empty)(void *owner);   /* stopping, and the last connection is gone */
@@ -85,8 +91,6 @@ struct mlaas_hub {
 
 enum mlaas_status mlaas_hub_init(struct mlaas_hub *hub, struct mlaas_shared *shared, struct mlaas_loop *loop,
                                  struct mlaas_error *error);
-/* On the loop's thread: closes idle connections and calls `empty` when none is left; the second time closes all. */
-void mlaas_hub_stop(struct mlaas_hub *hub, bool cut);
 void mlaas_hub_reset(struct mlaas_hub *hub); /* after the loop has ended */
 
 struct mlaas_buffer *mlaas_hub_get_buffer(struct mlaas_hub *hub, size_t capacity);
@@ -99,11 +103,9 @@ void mlaas_hub_put_flight(struct mlaas_hub *hub, struct mlaas_flight *flight);
 /* The reply is out, or will never be: `finished` is called at the end of the round. */
 void mlaas_hub_end_flight(struct mlaas_flight *flight);
 
-void mlaas_hub_add(struct mlaas_hub *hub, struct mlaas_connection *connection);
-void mlaas_hub_remove(struct mlaas_hub *hub, struct mlaas_connection *connection);
-void mlaas_hub_touch(struct mlaas_hub *hub, struct mlaas_connection *connection);
-/* Closes the connection that is idle for longest; false: none is. */
-bool mlaas_hub_evict(struct mlaas_hub *hub);
+void mlaas_hub_add(struct mlaas_hub *hub, struct mlaas_member *member);
+void mlaas_hub_remove(struct mlaas_hub *hub, struct mlaas_member *member);
+void mlaas_hub_touch(struct mlaas_hub *hub, struct mlaas_member *member);
 void mlaas_hub_look_in(struct mlaas_hub *hub, int64_t ms); /* at the timeouts, within that time */
 int64_t mlaas_hub_now(const struct mlaas_hub *hub);        /* ms, of this round */
 

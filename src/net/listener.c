@@ -5,7 +5,9 @@
 #include "base/error.h"
 #include "net/address.h"
 #include "net/http1_codec.h"
+#include "net/http1_reply.h"
 #include "net/tls.h"
+#include "net/watch.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -70,8 +72,8 @@ static void take(struct mlaas_listener *listener, int file, const struct sockadd
   struct mlaas_shared *shared = hub->shared;
   struct mlaas_connection *connection = listener->spare;
   listener->spare = NULL;
-  bool full = atomic_load(&shared->open) >= shared->options.connections && !mlaas_hub_evict(hub);
-  mlaas_connection_init(connection, hub);
+  bool full = atomic_load(&shared->open) >= shared->options.connections && !mlaas_watch_evict(hub);
+  mlaas_connection_init(connection, hub, &mlaas_http1_codec);
   if (!open_handle(connection, file, listener->is_unix)) {
     close(file);
     mlaas_connection_close(connection);
@@ -92,7 +94,7 @@ static enum outcome make_room(struct mlaas_listener *listener) {
   struct pollfd waiting = {.fd = listener->socket, .events = POLLIN};
   if (poll(&waiting, 1, 0) != 1 || !(waiting.revents & POLLIN))
     return NOBODY;
-  if (mlaas_hub_evict(listener->hub))
+  if (mlaas_watch_evict(listener->hub))
     return TAKEN;
   listener->hub->starves(listener->hub->owner);
   return SHORT;

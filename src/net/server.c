@@ -5,6 +5,7 @@
 #include "net/address.h"
 #include "net/listener.h"
 #include "net/tls.h"
+#include "net/watch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -63,7 +64,7 @@ static void on_favour(void *context) {
   struct lane *lane = context;
   atomic_store(&lane->favour_asked, false);
   if (!lane->ended)
-    mlaas_hub_evict(&lane->hub);
+    mlaas_watch_evict(&lane->hub);
 }
 
 static void ask_others(void *context) {
@@ -78,7 +79,7 @@ static void stop_lane(struct lane *lane, bool cut) {
   for (size_t i = 0; i < lane->num_sockets && !cut; i++)
     mlaas_listener_drain(&lane->listeners[i]);
   close_listeners(lane);
-  mlaas_hub_stop(&lane->hub, cut);
+  mlaas_watch_stop(&lane->hub, cut);
   if (lane->hub.num_connections == 0)
     end_lane(lane);
 }
@@ -102,6 +103,7 @@ static enum mlaas_status start_lane(struct lane *lane, struct mlaas_error *error
     lane->set_up = true;
   }
   MLAAS_TRY(mlaas_hub_init(&lane->hub, &lane->server->shared, lane->loop, error));
+  mlaas_watch_begin(&lane->hub);
   lane->hub.empty = end_lane;
   lane->hub.starves = ask_others;
   lane->hub.owner = lane;

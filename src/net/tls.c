@@ -167,35 +167,13 @@ static void greet(struct mlaas_connection *connection) {
 
 /* ---- a connection ---- */
 
-bool mlaas_tls_start(struct mlaas_connection *connection, struct ssl_ctx_st *context) {
-  struct mlaas_tls *tls = mlaas_alloc(sizeof *tls);
-  if (!tls)
-    return false;
-  tls->ssl = SSL_new(context);
-  tls->in = BIO_new(BIO_s_mem());
-  tls->out = BIO_new(BIO_s_mem());
-  if (!tls->ssl || !tls->in || !tls->out) {
-    SSL_free(tls->ssl);
-    BIO_free(tls->in);
-    BIO_free(tls->out);
-    mlaas_free(tls);
-    ERR_clear_error();
-    return false;
-  }
-  SSL_set_bio(tls->ssl, tls->in, tls->out);
-  SSL_set_accept_state(tls->ssl);
-  connection->tls = tls;
-  return true;
-}
-
-void mlaas_tls_free(struct mlaas_connection *connection) {
+static void tls_free(struct mlaas_connection *connection) {
   struct mlaas_tls *tls = connection->tls;
-  if (!tls)
-    return;
   SSL_free(tls->ssl);
   mlaas_free(tls->pending);
   mlaas_free(tls);
   connection->tls = NULL;
+  connection->filter = NULL;
 }
 
 /* Sealed bytes to the socket. True: all of them are out. */
@@ -285,7 +263,7 @@ static bool push(struct mlaas_connection *connection) {
   }
 }
 
-bool mlaas_tls_send(struct mlaas_connection *connection, const uv_buf_t *parts, unsigned count) {
+static bool tls_send(struct mlaas_connection *connection, const uv_buf_t *parts, unsigned count) {
   struct mlaas_tls *tls = connection->tls;
   tls->first = 0;
   tls->count = count;
@@ -294,7 +272,7 @@ bool mlaas_tls_send(struct mlaas_connection *connection, const uv_buf_t *parts, 
   return !tls->sending;
 }
 
-void mlaas_tls_written(struct mlaas_connection *connection) {
+static void tls_written(struct mlaas_connection *connection) {
   struct mlaas_tls *tls = connection->tls;
   mlaas_free(tls->pending);
   tls->pending = NULL;
@@ -304,7 +282,7 @@ void mlaas_tls_written(struct mlaas_connection *connection) {
   connection->codec->sent(connection);
 }
 
-void mlaas_tls_shutdown(struct mlaas_connection *connection) {
+static void tls_shutdown(struct mlaas_connection *connection) {
   struct mlaas_tls *tls = connection->tls;
   if (SSL_is_init_finished(tls->ssl) && !connection->writing) {
     ERR_clear_error();
@@ -374,7 +352,7 @@ static void pull(struct mlaas_connection *connection) {
     flush(connection);
 }
 
-void mlaas_tls_received(struct mlaas_connection *connection, const char *data, size_t size) {
+static void tls_received(struct mlaas_connection *connection, const char *data, size_t size) {
   if (size && BIO_write(connection->tls->in, data, (int)size) != (int)size) {
     ERR_clear_error();
     mlaas_connection_close(connection);
@@ -384,9 +362,40 @@ void mlaas_tls_received(struct mlaas_connection *connection, const char *data, s
     pull(connection);
 }
 
-void mlaas_tls_resume(struct mlaas_connection *connection) {
+static void tls_resume(struct mlaas_connection *connection) {
   if (connection->tls->stalled && !connection->tls->pumping) {
     connection->tls->stalled = false;
     pull(connection);
   }
+}
+
+static const struct mlaas_filter filter = {
+    .received = tls_received,
+    .resume = tls_resume,
+    .written = tls_written,
+    .send = tls_send,
+    .shutdown = tls_shutdown,
+    .free = tls_free,
+};
+
+bool mlaas_tls_start(struct mlaas_connection *connection, struct ssl_ctx_st *context) {
+  struct mlaas_tls *tls = mlaas_alloc(sizeof *tls);
+  if (!tls)
+    return false;
+  tls->ssl = SSL_new(context);
+  tls->in = BIO_new(BIO_s_mem());
+  tls->out = BIO_new(BIO_s_mem());
+  if (!tls->ssl || !tls->in || !tls->out) {
+    SSL_free(tls->ssl);
+    BIO_free(tls->in);
+    BIO_free(tls->out);
+    mlaas_free(tls);
+    ERR_clear_error();
+    return false;
+  }
+  SSL_set_bio(tls->ssl, tls->in, tls->out);
+  SSL_set_accept_state(tls->ssl);
+  connection->tls = tls;
+  connection->filter = &filter;
+  return true;
 }

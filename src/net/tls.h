@@ -2,9 +2,7 @@
 #ifndef MLAAS_NET_TLS_H
 #define MLAAS_NET_TLS_H
 
-#include "net/server.h"
-
-#include <uv.h>
+#include "net/options.h"
 
 struct mlaas_connection;
 struct ssl_ctx_st;
@@ -14,13 +12,7 @@ enum mlaas_status mlaas_tls_context_new(const struct mlaas_tls_options *options,
                                         struct mlaas_error *error);
 void mlaas_tls_context_free(struct ssl_ctx_st *context);
 
-/* The connection speaks TLS from now on. False: out of memory. */
+/* The connection speaks TLS from now on: it has a filter. False: out of memory. */
 bool mlaas_tls_start(struct mlaas_connection *connection, struct ssl_ctx_st *context);
-void mlaas_tls_free(struct mlaas_connection *connection); /* legal without */
-void mlaas_tls_received(struct mlaas_connection *connection, const char *data, size_t size);
-void mlaas_tls_resume(struct mlaas_connection *connection); /* the codec has room again */
-void mlaas_tls_written(struct mlaas_connection *connection);
-bool mlaas_tls_send(struct mlaas_connection *connection, const uv_buf_t *parts, unsigned count);
-void mlaas_tls_shutdown(struct mlaas_connection *connection);
 
 #endif
