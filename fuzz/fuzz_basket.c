@@ -3,7 +3,7 @@
  * offsets alone.
  */
 #include "rootio/value/decode.h"
-#include "rootio/value/type_name.h"
+#include "rootio/value/class_node.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,6 +3,7 @@
 Each rule is a function that returns the problems it found, as lines of text. Uses the standard library only.
 """
 
+import ast
 import re
 import subprocess
 import sys
@@ -19,6 +20,7 @@ FLOORS = {
 # Folders with floors of their own inside, "" for what lies in none: a file includes its folder and lower ones.
 INNER = {
     "source": {"": 0, "remote": 1, "http": 1},
+    "model": {"": 0, "run": 1, "repository": 2},
     "rootio": {
         "container": 0, "record": 1, "value": 2, "tree": 3, "ntuple": 3, "table": 4, "object": 5, "read": 5,
         "verify": 6,
@@ -106,6 +108,80 @@ def may_include(folder, inner, included):
         return FLOORS.get(other, 99) < FLOORS[folder] and other_inner in SEEN.get(other, {other_inner})
     floors = INNER.get(folder)
     return not floors or other_inner == inner or floors.get(other_inner, 99) < floors[inner]
+
+
+def circles(build):
+    """Two files of one folder, or more, that need each other: X.c and X.h are one, and so is a module with itself."""
+    problems = []
+    for what, needs in (("includes", included()), ("imports", imported())):
+        for circle in find_circles(needs):
+            ties = [f"{one} {what} {other}" for one, other in zip(circle, circle[1:] + circle[:1])]
+            problems.append(f"a circle, move what they share to a file below both: {', '.join(ties)}")
+    return problems
+
+
+def included():
+    """Which file needs which, without their endings: by includes of src/, backends/, clients/ and wires/."""
+    needs = {}
+    for path in tracked("src/*.[ch]", "backends/*.[ch]", "clients/c/*.[ch]", "wires/*.cc", "wires/*.hh"):
+        own = short(path.with_suffix(""))
+        for name in re.findall(r'^\s*#\s*include\s+"([^"]+)"', path.read_text(), re.M):
+            for place in (path.parent / name, ROOT / "src" / name):
+                if place.is_file() and short(place.with_suffix("")) != own:
+                    needs.setdefault(own, set()).add(short(place.with_suffix("")))
+                    break
+    return needs
+
+
+def imported():
+    """Which module of the package needs which, also where a function imports it. A package's __init__ hands names on:
+    modules below name the module that they mean, so it is in no circle."""
+    files = {module_of(path): path for path in tracked("python/mlaas/*.py")}
+    return {name: {other for other in imports_of(path, files) if other != name} for name, path in files.items()}
+
+
+def module_of(path):
+    parts = path.relative_to(ROOT / "python").with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports_of(path, modules):
+    """Names of `modules` that this file imports: the deepest that a statement means."""
+    package = module_of(path) if path.name == "__init__.py" else module_of(path).rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in modules)
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join(package.split(".")[: len(package.split(".")) - node.level + 1]) if node.level else ""
+            base = ".".join(filter(None, (base, node.module)))
+            for alias in node.names:
+                if f"{base}.{alias.name}" in modules:
+                    yield f"{base}.{alias.name}"
+                elif base in modules and alias.name != "_core":
+                    yield base
+
+
+def find_circles(needs):
+    """One circle for each knot of names that need each other, as a list of names; the shortest through its first."""
+    problems, done = [], set()
+    for start in sorted(needs):
+        if start in done:
+            continue
+        before, queue = {}, [start]
+        for name in queue:  # by breadth, so the first way back is the shortest
+            for other in sorted(needs.get(name, ())):
+                if other not in before:
+                    before[other] = name
+                    queue.append(other)
+        if start not in before:
+            continue
+        circle = [start]
+        while before[circle[-1]] != start:
+            circle.append(before[circle[-1]])
+        circle[1:] = reversed(circle[1:])
+        problems.append(circle)
+        done.update(circle)
+    return problems
 
 
 def formatting(build):
@@ -290,8 +366,8 @@ def links(build):
 
 
 RULES = [
-    floors, formatting, exported_symbols, banned_calls, headers_alone, lengths, first_comment, clean_text, python_style,
-    python_types, shell_syntax, generated_pages, links,
+    floors, circles, formatting, exported_symbols, banned_calls, headers_alone, lengths, first_comment, clean_text,
+    python_style, python_types, shell_syntax, generated_pages, links,
 ]  # fmt: skip
 
 

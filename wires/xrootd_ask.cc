@@ -1,5 +1,5 @@
 /* Questions to a server: limits, directories, and waiting for one answer. Must not know what files hold. */
-#include "xrootd.hh"
+#include "xrootd_parts.hh"
 
 #include <condition_variable>
 #include <cstdlib>

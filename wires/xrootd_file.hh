@@ -2,7 +2,7 @@
 #ifndef MLAAS_WIRES_XROOTD_FILE_HH
 #define MLAAS_WIRES_XROOTD_FILE_HH
 
-#include "xrootd.hh"
+#include "xrootd_parts.hh"
 
 #include <atomic>
 #include <condition_variable>

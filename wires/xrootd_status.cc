@@ -1,6 +1,6 @@
 /* What XrdCl's results mean to us: a status, whether trying again may help, and a text without secrets. Must not know
  * what was asked for. */
-#include "xrootd.hh"
+#include "xrootd_parts.hh"
 
 #include <XProtocol/XProtocol.hh>
 

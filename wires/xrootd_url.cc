@@ -5,7 +5,7 @@
  * XrdCl's own ztn, which sends it only if the server asks and once the connection is under TLS. Proxies and
  * certificates go by XrdCl's parameters xrd.gsiusr*, which it keeps apart per connection; what only the environment
  * can say (folders of authorities, a file of ztn's token) is put there. */
-#include "xrootd.hh"
+#include "xrootd_parts.hh"
 
 #include <XrdCl/XrdClDefaultEnv.hh>
 

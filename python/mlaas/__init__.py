@@ -18,9 +18,9 @@ except ImportError as error:
     ) from error
 
 from ._arrays import Jagged
+from ._batch import Batch
 from ._chain import Chain, chain
 from ._core import __version__
-from ._dataset import Dataset, specs
 from ._errors import (
     ArgumentError,
     CancelledError,
@@ -40,7 +40,7 @@ from ._errors import (
     UnsupportedError,
 )
 from ._file import File, Table, open
-from ._loader import Batch, Loader
+from ._loader import Dataset, Loader, specs
 from ._model import Model
 from ._objects import Axis, Efficiency, Formula, Graph, Histogram, Matrix, Object, Reference, Unreadable
 from ._recipe import Recipe, Specs, param_table, params_check

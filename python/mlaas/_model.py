@@ -11,15 +11,13 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from . import _core
 from ._errors import ArgumentError, StateError
-
-if TYPE_CHECKING:
-    from ._recipe import Recipe
+from ._recipe import Recipe
 
 #: NumPy's type and the word of the Open Inference Protocol, by the library's number (include/mlaas/tensor.h). NumPy has
 #: no bfloat16: its bits are uint16.
@@ -152,8 +150,6 @@ class Model:
     @property
     def recipe(self) -> Recipe | None:
         """How raw events become the inputs, where the model is a bundle."""
-        from . import Recipe
-
         core = self._open().recipe()
         return None if core is None else Recipe.from_json(core.format())
 

@@ -294,7 +294,7 @@ def params_text(params: Mapping[str, Any] | str | os.PathLike[str] | None) -> st
         return "{}"
     if isinstance(params, Mapping):
         try:
-            return json.dumps(dict(params), default=_plain)
+            return json.dumps(dict(params), default=plain)
         except (TypeError, ValueError) as error:
             raise ArgumentError(f"params cannot be written as JSON: {error}") from error
     text = os.fspath(params)
@@ -307,7 +307,7 @@ def params_text(params: Mapping[str, Any] | str | os.PathLike[str] | None) -> st
         raise ArgumentError(f"the params file {text!r} cannot be read: {error.strerror}") from error
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """NumPy scalars and arrays, paths and sets, for json."""
     if hasattr(value, "tolist"):
         return value.tolist()

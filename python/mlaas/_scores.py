@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ._dataset import Dataset
+from ._loader import Dataset
 from ._places import expand
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from ._views import Epochs, Layout
 
 if TYPE_CHECKING:
-    from ._loader import Batch, Loader
+    from ._batch import Batch, Batches
 
 
 _ALIGNMENT = 64
@@ -27,7 +27,7 @@ def _to_tensors(layout: Layout) -> Callable[[Batch], Any]:
     return lambda batch: layout.arrays(batch, convert, tf.convert_to_tensor)
 
 
-def tf_data(loader: Loader, masks: bool | str | None, weights: bool | None) -> Any:
+def tf_data(loader: Batches, masks: bool | str | None, weights: bool | None) -> Any:
     """A tf.data.Dataset of whole batches, one epoch a pass."""
     import tensorflow as tf
 
@@ -51,7 +51,7 @@ def tf_data(loader: Loader, masks: bool | str | None, weights: bool | None) -> A
     return dataset.apply(tf.data.experimental.assert_cardinality(len(loader)))
 
 
-def keras(loader: Loader, masks: bool | str | None, weights: bool | None) -> Any:
+def keras(loader: Batches, masks: bool | str | None, weights: bool | None) -> Any:
     """What fit, evaluate and predict of Keras 3 take as ``x``.
 
     Keras takes a DataAdapter as it is and calls the train step with whatever it iterates over, so no queue, no tf.data

@@ -11,7 +11,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 from ._views import Layout
 
 if TYPE_CHECKING:
-    from ._loader import Batch, Loader
+    from ._batch import Batch, Batches
 
 _MOST_WORKERS = 1024
 
@@ -24,10 +24,10 @@ class LoaderDataset(IterableDataset):
     batch of its own.
     """
 
-    def __init__(self, loader: Loader, masks: bool | str | None, weights: bool | None) -> None:
+    def __init__(self, loader: Batches, masks: bool | str | None, weights: bool | None) -> None:
         self.loader = loader
         self.layout = Layout(loader, masks, weights, real=False)
-        self._own: Loader | None = None
+        self._own: Batches | None = None
         # The epoch each worker is at: workers are started anew for every epoch and would repeat the first.
         self._next = torch.full((_MOST_WORKERS,), loader.epoch, dtype=torch.int64).share_memory_()
 
@@ -44,7 +44,7 @@ class LoaderDataset(IterableDataset):
         loader = self.loader if info is None else self._shard(info.id, info.num_workers)
         return (self._tensors(batch) for batch in loader)
 
-    def _shard(self, worker: int, workers: int) -> Loader:
+    def _shard(self, worker: int, workers: int) -> Batches:
         if self._own is None:
             self._own = self.loader.shard(worker, workers)
         self._own.set_epoch(int(self._next[worker]))

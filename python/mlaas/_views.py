@@ -24,13 +24,13 @@ import numpy as np
 from ._errors import ArgumentError
 
 if TYPE_CHECKING:
-    from ._loader import Batch, Loader
+    from ._batch import Batch, Batches
 
 
 class Layout:
     """Which arrays of a batch are yielded, in which form. Pickles."""
 
-    def __init__(self, loader: Loader, masks: bool | str | None, weights: bool | None, real: bool) -> None:
+    def __init__(self, loader: Batches, masks: bool | str | None, weights: bool | None, real: bool) -> None:
         if masks not in (None, False, True, "slots", "values"):
             raise ArgumentError(f'masks must be None, False, "slots" or "values", not {masks!r}')
         self.weights = loader.weighted if weights is None else weights
@@ -67,7 +67,7 @@ class Layout:
 class Epochs:
     """Each iter() is one epoch of what ``arrays`` makes of a batch; nothing is read before the first next()."""
 
-    def __init__(self, loader: Loader, arrays: Callable[[Batch], Any]) -> None:
+    def __init__(self, loader: Batches, arrays: Callable[[Batch], Any]) -> None:
         self.loader = loader
         self.arrays = arrays
 

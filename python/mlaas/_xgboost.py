@@ -11,7 +11,7 @@ import xgboost
 from ._views import Layout
 
 if TYPE_CHECKING:
-    from ._loader import Batch, Loader
+    from ._batch import Batch, Batches
 
 
 class LoaderIter(xgboost.DataIter):
@@ -21,7 +21,7 @@ class LoaderIter(xgboost.DataIter):
     which the loader was when this object was made. Inputs are laid side by side, padded ones slot by slot.
     """
 
-    def __init__(self, loader: Loader, missing: bool, weights: bool | None) -> None:
+    def __init__(self, loader: Batches, missing: bool, weights: bool | None) -> None:
         super().__init__()
         self.loader = loader
         self.missing = missing
@@ -53,7 +53,7 @@ class LoaderIter(xgboost.DataIter):
         return columns[0] if len(columns) == 1 else np.concatenate(columns, axis=1)
 
 
-def _columns(loader: Loader, row: dict[str, Any]) -> list[str]:
+def _columns(loader: Batches, row: dict[str, Any]) -> list[str]:
     features = loader.recipe.features(row["name"])
     if not row["padded"]:
         return features

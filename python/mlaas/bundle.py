@@ -18,6 +18,7 @@ import numpy as np
 from . import report
 from ._errors import ArgumentError, FormatError, IOError, NotFoundError, UnsupportedError
 from ._predictor import open_predictor
+from ._recipe import Recipe
 from ._scores import stream_scores
 from .train._checkpoint import swap_in, sync_tree
 
@@ -181,8 +182,6 @@ class Bundle:
     """A trained model with its recipe. `predict` takes raw events: files, a Table, a dict or an awkward array."""
 
     def __init__(self, path: str, backend: str | None = None, options: dict | None = None):
-        from . import Recipe
-
         self.path = os.path.abspath(os.fspath(path))
         self.info = _read_json(self.path, "model.json")
         check_format(self.info, os.path.join(self.path, "model.json"))

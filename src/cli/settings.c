@@ -3,7 +3,7 @@
 #include "base/memory.h"
 #include "cli/command.h"
 #include "cli/files.h"
-#include "dataset/params_value.h"
+#include "dataset/params.h"
 
 #include <limits.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 #ifndef MLAAS_DATASET_ACCESS_H
 #define MLAAS_DATASET_ACCESS_H
 
-#include "dataset/dataset.h"
+#include "dataset/handles.h"
 
 struct mlaas_access {
   const struct mlaas_dataset *dataset;

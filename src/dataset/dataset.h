@@ -5,7 +5,6 @@
 #define MLAAS_DATASET_DATASET_H
 
 #include "base/context.h"
-#include "dataset/handles.h"
 #include "dataset/params.h"
 #include "dataset/plan.h"
 #include "dataset/specs.h"
@@ -66,7 +65,7 @@ struct mlaas_dataset {
   const char **branches;       /* of the recipe, as they are called in these files */
   struct mlaas_class *classes; /* ascending label; one without a label (NaN) where labels are no classes */
   size_t num_classes;
-  struct mlaas_handles *handles; /* what is open */
+  struct mlaas_handles *handles; /* what is open: handles.h */
 };
 
 void mlaas_dataset_get(struct mlaas_dataset *dataset);

@@ -1,7 +1,8 @@
-/* Opening a data set: files, labels, quotas. Reads no values; what is known in the end, dataset.c tells. */
+/* Opening and closing a data set: files, labels, quotas. Reads no values; what is known in the end, dataset_describe.c
+ * tells. */
+#include "dataset/handles.h"
 #include "dataset/losses.h"
 #include "dataset/opener.h"
-#include "dataset/params_value.h"
 
 #include "base/error.h"
 #include "rootio/table/table.h"
@@ -279,4 +280,26 @@ enum mlaas_status mlaas_dataset_open(struct mlaas_context *context, const char *
   else
     mlaas_dataset_close(made);
   return status;
+}
+
+void mlaas_dataset_close(struct mlaas_dataset *dataset) {
+  if (!dataset || getpid() != dataset->owner || __atomic_sub_fetch(&dataset->count, 1, __ATOMIC_ACQ_REL) > 0)
+    return;
+  mlaas_recipe_put(dataset->recipe);
+  mlaas_specs_free(dataset->specs);
+  mlaas_handles_reset(dataset);
+  mlaas_plan_reset(&dataset->plan);
+  for (size_t i = 0; i < dataset->num_columns; i++) {
+    mlaas_free(dataset->columns[i].dropped);
+    mlaas_free(dataset->columns[i].conflict);
+  }
+  mlaas_free(dataset->columns);
+  mlaas_free(dataset->classes);
+  json_decref(dataset->warnings);
+  json_decref(dataset->lost);
+  mlaas_arena_reset(&dataset->source_arena);
+  mlaas_params_reset(&dataset->params);
+  mlaas_arena_reset(&dataset->arena);
+  mlaas_context_put(dataset->context);
+  mlaas_free(dataset);
 }

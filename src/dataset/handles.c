@@ -1,5 +1,5 @@
 /* Files that are open, and what they cost. Knows no branches. */
-#include "dataset/dataset.h"
+#include "dataset/handles.h"
 
 #include "base/error.h"
 #include "rootio/table/table.h"

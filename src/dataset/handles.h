@@ -4,13 +4,10 @@
 #ifndef MLAAS_DATASET_HANDLES_H
 #define MLAAS_DATASET_HANDLES_H
 
+#include "dataset/dataset.h"
 #include "source/source.h"
 
-#include <jansson.h>
-#include <mlaas/file.h>
 #include <pthread.h>
-
-struct mlaas_dataset;
 
 struct mlaas_handle {
   struct mlaas_handle *next;

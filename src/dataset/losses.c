@@ -4,6 +4,7 @@
 #include "dataset/losses.h"
 
 #include "base/error.h"
+#include "dataset/handles.h"
 
 #include <mlaas/status.h>
 #include <string.h>

@@ -1,8 +1,9 @@
 /* params.json: the one table of parameters, and the check of a text against it. What a value may be beyond its type is
  * in params_value.c. Knows no data set. */
-#include "dataset/params_value.h"
+#include "dataset/params.h"
 
 #include "base/error.h"
+#include "dataset/params_value.h"
 #include "recipe/json.h"
 
 #include <string.h>

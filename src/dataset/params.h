@@ -7,8 +7,6 @@
 #include <jansson.h>
 #include <mlaas/dataset.h>
 
-enum { MLAAS_WIDEST = 1 << 20 }; /* ceiling on the slots of a collection */
-
 enum mlaas_scaler { MLAAS_SCALER_STANDARD, MLAAS_SCALER_MINMAX, MLAAS_SCALER_NONE };
 enum mlaas_class_norm { MLAAS_CLASS_NORM_NONE, MLAAS_CLASS_NORM_EQUAL };
 enum mlaas_negative { MLAAS_NEGATIVE_KEEP, MLAAS_NEGATIVE_ABS, MLAAS_NEGATIVE_DROP };
@@ -59,5 +57,11 @@ struct mlaas_params {
 /* Errors as mlaas_params_check. reset is legal on a zeroed struct. */
 enum mlaas_status mlaas_params_init(struct mlaas_params *params, const char *json, struct mlaas_error *error);
 void mlaas_params_reset(struct mlaas_params *params);
+
+/* The effective parameters of a text, as in mlaas_params_check. */
+enum mlaas_status mlaas_params_effective(const char *json, json_t **effective, struct mlaas_error *error);
+
+/* Puts what the effective parameter "remote" (NULL: nothing) says over the options; texts are borrowed from it. */
+void mlaas_params_remote(const json_t *remote, struct mlaas_remote_options *options);
 
 #endif

@@ -1,6 +1,7 @@
 /* The effective parameters as a struct, for the layers in C. Knows the keys that these layers read, and no more. */
-#include "dataset/params_value.h"
+#include "dataset/params.h"
 
+#include "base/context.h"
 #include "base/error.h"
 
 #include <string.h>
@@ -115,4 +116,16 @@ void mlaas_params_reset(struct mlaas_params *params) {
   mlaas_free(params->weight_of_file);
   json_decref(params->json);
   *params = (struct mlaas_params){0};
+}
+
+enum mlaas_status mlaas_params_context(const char *params, struct mlaas_context *context,
+                                       struct mlaas_context **derived, struct mlaas_error *error) {
+  json_t *effective = NULL;
+  MLAAS_TRY(mlaas_params_effective(params, &effective, error));
+  struct mlaas_remote_options options = *mlaas_context_remote(context);
+  const json_t *remote = json_object_get(effective, "remote");
+  mlaas_params_remote(json_is_object(remote) ? remote : NULL, &options);
+  enum mlaas_status status = mlaas_context_derive(context, &options, derived, error);
+  json_decref(effective);
+  return status;
 }

@@ -1,8 +1,8 @@
 /* The parameter "remote": how files on servers are reached. Knows the names and bounds of the options, no protocol. */
-#include "dataset/params_value.h"
-
 #include "base/context.h"
 #include "base/error.h"
+#include "dataset/params.h"
+#include "dataset/params_value.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -141,16 +141,4 @@ void mlaas_params_remote(const json_t *remote, struct mlaas_remote_options *opti
       break;
     }
   }
-}
-
-enum mlaas_status mlaas_params_context(const char *params, struct mlaas_context *context,
-                                       struct mlaas_context **derived, struct mlaas_error *error) {
-  json_t *effective = NULL;
-  MLAAS_TRY(mlaas_params_effective(params, &effective, error));
-  struct mlaas_remote_options options = *mlaas_context_remote(context);
-  const json_t *remote = json_object_get(effective, "remote");
-  mlaas_params_remote(json_is_object(remote) ? remote : NULL, &options);
-  enum mlaas_status status = mlaas_context_derive(context, &options, derived, error);
-  json_decref(effective);
-  return status;
 }

@@ -2,6 +2,7 @@
 #include "dataset/params_value.h"
 
 #include "base/error.h"
+#include "base/memory.h"
 
 #include <ctype.h>
 #include <errno.h>

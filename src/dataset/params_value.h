@@ -2,7 +2,10 @@
 #ifndef MLAAS_DATASET_PARAMS_VALUE_H
 #define MLAAS_DATASET_PARAMS_VALUE_H
 
-#include "dataset/params.h"
+#include <jansson.h>
+#include <mlaas/status.h>
+
+enum { MLAAS_WIDEST = 1 << 20 }; /* ceiling on the slots of a collection */
 
 /* *value has the right type and is not null; the check may put another in its place (and drops the old count). */
 typedef enum mlaas_status mlaas_value_check(const char *name, json_t **value, struct mlaas_error *error);
@@ -11,11 +14,5 @@ mlaas_value_check mlaas_value_nevts, mlaas_value_names, mlaas_value_names_or_fil
     mlaas_value_split, mlaas_value_clip, mlaas_value_missing, mlaas_value_width, mlaas_value_sort_by,
     mlaas_value_inputs, mlaas_value_stopping, mlaas_value_count, mlaas_value_metrics, mlaas_value_memory,
     mlaas_value_remote;
-
-/* The effective parameters of a text, as in mlaas_params_check. */
-enum mlaas_status mlaas_params_effective(const char *json, json_t **effective, struct mlaas_error *error);
-
-/* Puts what the effective parameter "remote" (NULL: nothing) says over the options; texts are borrowed from it. */
-void mlaas_params_remote(const json_t *remote, struct mlaas_remote_options *options);
 
 #endif

@@ -1,4 +1,4 @@
-/* The values of model.json and params.json. For manifest.c only. */
+/* The values of model.json and params.json. For manifest_read.c only. */
 #ifndef MLAAS_MODEL_MANIFEST_JSON_H
 #define MLAAS_MODEL_MANIFEST_JSON_H
 

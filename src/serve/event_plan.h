@@ -1,4 +1,4 @@
-/* The inside of an event plan, shared by events.c (binding) and event_fill.c (filling). */
+/* The inside of an event plan, shared by event_bind.c (binding) and event_fill.c (filling). */
 #ifndef MLAAS_SERVE_EVENT_PLAN_H
 #define MLAAS_SERVE_EVENT_PLAN_H
 

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -367,11 +368,15 @@ void mlaas_log_access(struct mlaas_log_lane *lane, const struct mlaas_exchange *
 
 /* ---- lines of the server ---- */
 
-void mlaas_log_say(struct mlaas_log *log, int level, const char *text) {
+void mlaas_log_say(struct mlaas_log *log, int level, const char *format, ...) {
   static const char *const names[] = {"error", "warning", "info", "debug"};
   if (!log || level > __atomic_load_n(&log->level, __ATOMIC_RELAXED))
     return;
-  char line[2048], stamp[40];
+  char text[1536], line[2048], stamp[40];
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(text, sizeof text, format, arguments);
+  va_end(arguments);
   time_t now = time(NULL);
   struct tm parts;
   strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S%z", localtime_r(&now, &parts));

@@ -19,8 +19,8 @@ struct mlaas_log_lane *mlaas_log_lane(struct mlaas_log *log, int index);
 /* On the lane's loop; `ns`: how long the exchange took. Never waits for a file: lines that come faster than the disk
  * takes them are dropped and counted. */
 void mlaas_log_access(struct mlaas_log_lane *lane, const struct mlaas_exchange *exchange, int64_t ns);
-/* Any thread. */
-void mlaas_log_say(struct mlaas_log *log, int level, const char *text);
+/* A line of the server itself, from any thread. `level` as in config.log_level. */
+void mlaas_log_say(struct mlaas_log *log, int level, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* Opens the file again, after somebody moved it, and takes over level and form. */
 void mlaas_log_reopen(struct mlaas_log *log, const struct mlaas_config *config);
 /* Waits until all that was said is written. For tests. */

@@ -1,5 +1,5 @@
 /* Counters of the service per loop, and /metrics in the text form of Prometheus. Counters of models live with their
- * instances (model/stats.h).
+ * instances (model/run/stats.h).
  */
 #ifndef MLAAS_SERVE_METRICS_H
 #define MLAAS_SERVE_METRICS_H

@@ -45,10 +45,6 @@ static inline struct mlaas_lane *mlaas_service_lane(struct mlaas_service *servic
   return &service->lanes[mlaas_loop_index(exchange->loop)];
 }
 
-/* A line of the server's own log, any thread. level as in config.log_level. */
-void mlaas_service_say(struct mlaas_service *service, int level, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
 /* ---- routes: one table for all dialects (routes.c), matched in `begin` ---- */
 
 typedef void mlaas_route_handle(struct mlaas_service *service, struct mlaas_exchange *exchange);

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "serve/defaults.h"
 #include "serve/files.h"
+#include "serve/log.h"
 #include "serve/multipart.h"
 #include "serve/tfaas.h"
 #include "serve/tfaas_params.h"
@@ -169,7 +170,7 @@ static void delete_model(struct mlaas_errand *errand) {
   const struct manage *manage = errand->user;
   errand->status = mlaas_repository_delete(errand->service->repository, manage->name, 0, &errand->error);
   if (errand->status == MLAAS_OK)
-    mlaas_service_say(errand->service, 2, "model %.*s was deleted", (int)manage->name.size, manage->name.data);
+    mlaas_log_say(errand->service->log, 2, "model %.*s was deleted", (int)manage->name.size, manage->name.data);
 }
 
 /* The name in a form, or in the query beside a form: as TFaaS takes it. A query or a body of another kind alone does

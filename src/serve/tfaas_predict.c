@@ -4,6 +4,7 @@
 #include "serve/call.h"
 #include "serve/events.h"
 #include "serve/inputs.h"
+#include "serve/log.h"
 #include "serve/number.h"
 #include "serve/row.h"
 #include "serve/tfaas.h"
@@ -22,7 +23,7 @@ struct prediction {
 static void tell_news(struct mlaas_call *call) {
   char text[512];
   while (mlaas_event_plan_news(call->instance->extra, text, sizeof text))
-    mlaas_service_say(call->service, 1, "%s", text);
+    mlaas_log_say(call->service->log, 1, "%s", text);
 }
 
 static enum mlaas_status decode(struct mlaas_call *call, struct mlaas_error *error) {

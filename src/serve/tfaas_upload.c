@@ -4,6 +4,7 @@
 #include "serve/archive.h"
 #include "serve/defaults.h"
 #include "serve/files.h"
+#include "serve/log.h"
 #include "serve/multipart.h"
 #include "serve/tfaas.h"
 #include "serve/tfaas_params.h"
@@ -57,7 +58,7 @@ static void reply_upload(struct mlaas_errand *errand) {
     return;
   }
   mlaas_error_format(&errand->error, text, sizeof text);
-  mlaas_service_say(errand->service, 1, "an upload was refused: %s", text);
+  mlaas_log_say(errand->service->log, 1, "an upload was refused: %s", text);
   mlaas_exchange_refuse(errand->exchange, status_of(&errand->error), "%s", text);
 }
 

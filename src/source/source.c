@@ -1,6 +1,6 @@
 /* Opens sources by scheme and guards every read: ranges are checked against the size before a scheme sees them, and
  * tests can make any read fail. Must not know what the bytes mean. */
-#include "source/scheme.h"
+#include "source/source.h"
 
 #include "base/error.h"
 #include "base/memory.h"

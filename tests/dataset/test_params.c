@@ -1,5 +1,5 @@
 /* params.json: what is accepted, what it becomes, and what is refused in which words. */
-#include "dataset/params_value.h"
+#include "dataset/params.h"
 
 #include <math.h>
 #include <setjmp.h>

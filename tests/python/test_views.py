@@ -37,16 +37,16 @@ def jets(sample):
 @pytest.fixture
 def addresses(monkeypatch):
     """Addresses of x, y and w of the batches that loaders deliver from now on."""
-    from mlaas import _loader
+    from mlaas._batch import Batch
 
     seen = []
-    make = _loader.Batch.__init__
+    make = Batch.__init__
 
     def noting(batch, *arguments):
         make(batch, *arguments)
         seen.append([array.ctypes.data for array in (batch.x, batch.y, batch.w)])
 
-    monkeypatch.setattr(_loader.Batch, "__init__", noting)
+    monkeypatch.setattr(Batch, "__init__", noting)
     return seen
 
 

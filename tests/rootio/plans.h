@@ -3,6 +3,7 @@
 #define MLAAS_TESTS_ROOTIO_PLANS_H
 
 #include "rootio/value/decode.h"
+#include "rootio/value/class_node.h"
 #include "rootio/value/type_name.h"
 
 #include <setjmp.h>

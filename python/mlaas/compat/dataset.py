@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from .. import _errors
+from .._recipe import Recipe
 from .loader import Chunk, CompatLoader, split_rows
 from .takes import Takes, check_end
 
@@ -84,8 +85,6 @@ class CompatDataset:
     """
 
     def __init__(self, dataset: Any, folder: str | None = "."):
-        from .. import Recipe
-
         self._dataset = dataset
         self.params = dataset.params
         self.files = dataset.files

@@ -250,7 +250,7 @@ def open_table(
     if opener is not None:
         file = opener(place)
     else:
-        from .. import open as open_file
+        from .._file import open as open_file
 
         file = open_file(place, remote=remote)
     try:

@@ -15,8 +15,9 @@ import time
 
 import numpy as np
 
-from .. import bundle, leak, param_table, report
+from .. import bundle, leak, report
 from .._errors import ArgumentError, FormatError, NotFoundError, UnsupportedError
+from .._recipe import param_table
 from ..progress import costs_text
 from ..progress import make as make_progress
 from . import _base, _fit, _model
@@ -174,7 +175,7 @@ def _tell_costs(dataset, params, progress, log):
 
 def run(files, labels, model, params, out, resume, progress, more, **how):
     """See mlaas.train; `how`: memory, threads, limits and specs for the data set."""
-    from .. import Dataset
+    from .._loader import Dataset
 
     start = time.monotonic()
     out = bundle.check_target(out)

@@ -35,7 +35,7 @@ struct mlaas_ntuple_build {
   struct mlaas_ntuple_count *counts;
 };
 
-/* ---- little-endian, and frames (ntuple.c) ---- */
+/* ---- little-endian, and frames ---- */
 
 uint64_t mlaas_ntuple_little(struct mlaas_cursor *cursor, int size);
 /* Enters a record frame (items NULL) or a list frame, of items of at least `least` bytes each; returns its end. */

@@ -1,5 +1,6 @@
-/* What the files share that read an ntuple: ntuple_read.c (which pages), ntuple_work.c (their bytes), ntuple_take.c
- * (their values), ntuple_objects.c (streamed ones), ntuple_spread.c (what is missing).
+/* What the files share that read an ntuple: ntuple_where.c (where pages lie), ntuple_level.c (which of them),
+ * ntuple_work.c (their bytes), ntuple_take.c (their values), ntuple_objects.c (streamed ones), ntuple_spread.c (what is
+ * missing).
  */
 #ifndef MLAAS_ROOTIO_READ_NTUPLE_JOB_H
 #define MLAAS_ROOTIO_READ_NTUPLE_JOB_H
@@ -53,6 +54,8 @@ static inline bool mlaas_feed_is_index(const struct mlaas_field_feed *feed) {
   return feed->kind == MLAAS_FEED_ENDS || feed->kind == MLAAS_FEED_COUNTS || feed->kind == MLAAS_FEED_THERE;
 }
 
+/* Cluster `i` of the job. */
+const struct mlaas_ntuple_cluster *mlaas_fields_cluster(const struct mlaas_fields_job *job, size_t i);
 /* Finds job->first_cluster and job->num_clusters. */
 void mlaas_fields_clusters(struct mlaas_fields_job *job);
 /* The column of a feed in the representation that cluster `i` of the job has, or NULL. */

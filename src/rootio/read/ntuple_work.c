@@ -26,22 +26,6 @@ struct work {
   size_t num_groups;
 };
 
-enum mlaas_status mlaas_use_where(const struct mlaas_fields_job *job, const struct mlaas_page_use *use,
-                                  enum mlaas_status status, struct mlaas_error *error) {
-  const struct mlaas_ntuple *ntuple = &job->table->ntuple;
-  size_t cluster = job->first_cluster + use->cluster;
-  if (error && error->offset < 0 && use->page)
-    error->offset = use->page->seek;
-  if (use->page) {
-    size_t column = (size_t)(use->column - ntuple->columns);
-    mlaas_fail_in(error, status, "page %zu", (size_t)(use->page - ntuple->clusters[cluster].ranges[column].pages));
-  }
-  mlaas_fail_in(error, status, "cluster %zu", cluster);
-  mlaas_fail_in(error, status, "field %s", job->fields[use->field].name);
-  mlaas_fail_in(error, status, "%s", job->table->entry->path);
-  return mlaas_fail_in(error, status, "%s", mlaas_source_url(job->table->file->container.source));
-}
-
 static bool same_page(const struct mlaas_ntuple_page *a, const struct mlaas_ntuple_page *b) {
   return a->seek == b->seek && a->stored == b->stored && a->size == b->size && a->checksum == b->checksum;
 }

@@ -15,7 +15,7 @@ void mlaas_foreign_close(struct mlaas_foreign_handle *foreign); /* legal on NULL
 void mlaas_foreign_counters(const struct mlaas_file *file, struct mlaas_source_counters *counters);
 void mlaas_foreign_info(const struct mlaas_file *file, struct mlaas_file_info *info);
 
-/* ---- for table.c ---- */
+/* ---- for open.c ---- */
 
 enum mlaas_status mlaas_foreign_open_table(struct mlaas_table *table, struct mlaas_error *error);
 void mlaas_foreign_close_table(struct mlaas_table *table);

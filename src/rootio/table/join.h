@@ -28,7 +28,7 @@ struct mlaas_join {
   size_t num_friends;
 };
 
-/* ---- for table.c ---- */
+/* ---- for open.c ---- */
 
 void mlaas_join_free(struct mlaas_join *join); /* legal on NULL */
 void mlaas_join_column(const struct mlaas_table *table, size_t i, struct mlaas_column_info *info);

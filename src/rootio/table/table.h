@@ -100,7 +100,7 @@ const char *mlaas_table_counter(const struct mlaas_branch_plan *plan);
 /* Where the cluster ends that holds `entry`, but not behind `stop`. */
 int64_t mlaas_table_cluster_end(const struct mlaas_table *table, int64_t entry, int64_t stop);
 
-/* ---- opening, for table.c and ntuple.c ---- */
+/* ---- for those who open ---- */
 
 /* Room for `most` columns and their names. */
 enum mlaas_status mlaas_table_make_room(struct mlaas_table *table, size_t most, struct mlaas_error *error);

@@ -1,7 +1,7 @@
 /* Plans of TBranchElements and TBranchObjects, from the branch's record and the streamer info: members, objects,
  * standard collections. What is not certain is refused. Must not know any basket's bytes.
  */
-#include "rootio/tree/branch_maker.h"
+#include "rootio/tree/branch_element.h"
 
 #include "base/error.h"
 #include "rootio/value/class_node.h"

@@ -3,7 +3,8 @@
 #ifndef MLAAS_ROOTIO_TREE_BRANCH_MAKER_H
 #define MLAAS_ROOTIO_TREE_BRANCH_MAKER_H
 
-#include "rootio/tree/branch_plan.h"
+#include "rootio/tree/tree.h"
+#include "rootio/value/plan.h"
 
 enum { MLAAS_MOST_DIMENSIONS = 8 };
 
@@ -52,10 +53,5 @@ enum mlaas_status mlaas_maker_finish(struct mlaas_branch_maker *maker, struct ml
 /* Ends the plan with a list of as many items as fill the entry. */
 enum mlaas_status mlaas_maker_rest(struct mlaas_branch_maker *maker, struct mlaas_node *item, int32_t header_bytes,
                                    const struct mlaas_branch *counter);
-
-/* Plans a TBranchObject. */
-enum mlaas_status mlaas_maker_object(struct mlaas_branch_maker *maker);
-/* Plans a TBranchElement. */
-enum mlaas_status mlaas_maker_element(struct mlaas_branch_maker *maker);
 
 #endif

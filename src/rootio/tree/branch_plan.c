@@ -1,9 +1,10 @@
 /* From a branch's record to a plan: which kinds of branches there are, which of them are columns, and leaves. What is
  * not certain is refused. Must not know any basket's bytes.
  */
-#include "rootio/tree/branch_maker.h"
+#include "rootio/tree/branch_plan.h"
 
 #include "base/error.h"
+#include "rootio/tree/branch_element.h"
 
 #include <string.h>
 

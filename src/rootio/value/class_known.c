@@ -87,7 +87,7 @@ static struct mlaas_node *tarray(struct mlaas_node_maker *maker, int32_t code) {
 
 /* Behind the object of its base class, outside of the byte count, half of the values. */
 static struct mlaas_node *tmatrixtsym(struct mlaas_node_maker *maker, int32_t code, const char *base_name) {
-  struct mlaas_node *node = group(maker, 2), *base = node ? mlaas_class_node(maker, base_name, -1, 0) : NULL;
+  struct mlaas_node *node = group(maker, 2), *base = node ? maker->class_of(maker, base_name) : NULL;
   struct mlaas_node *item = base ? value(maker, code) : NULL;
   struct mlaas_node *list = item ? mlaas_node_new_list(maker, MLAAS_EXTENT_MEMBER, item) : NULL;
   if (!list || base->kind != MLAAS_NODE_STRUCT)
@@ -114,7 +114,7 @@ static struct mlaas_node *tclonesarray(struct mlaas_node_maker *maker) {
     return mlaas_node_new_skip(maker, MLAAS_SKIP_CLONES, which);
   if (!*name)
     return mlaas_node_refuse(maker, "no entry names the class of a TClonesArray");
-  struct mlaas_node *item = mlaas_class_node(maker, name, -1, 0);
+  struct mlaas_node *item = maker->class_of(maker, name);
   if (item && (item->kind != MLAAS_NODE_STRUCT || !item->object))
     return mlaas_node_refuse_class(maker, "a TClonesArray of", name, "is not read");
   struct mlaas_node *option = item ? mlaas_node_new(maker, MLAAS_NODE_OPTION, "") : NULL;

@@ -9,8 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A class whose members are classes of many members grows fast. */
-enum { MOST_NODES = 20000, MOST_DEPTH = 24, MOST_DIMENSIONS = 5 };
+enum { MOST_DEPTH = 24, MOST_DIMENSIONS = 5 };
 /* ROOT's codes of members, and what is added for arrays and counted arrays. */
 enum {
   CODE_BASE = 0,
@@ -32,141 +31,6 @@ enum {
   CODE_LOOP = 501
 };
 
-void mlaas_node_maker_init(struct mlaas_node_maker *maker, const struct mlaas_streamers *streamers,
-                           struct mlaas_arena *arena, struct mlaas_error *error) {
-  static const struct mlaas_streamers none;
-  *maker = (struct mlaas_node_maker){
-      .streamers = streamers ? streamers : &none, .arena = arena, .error = error, .content = CODE_OBJECT};
-}
-
-struct mlaas_node *mlaas_node_refuse(struct mlaas_node_maker *maker, const char *why) {
-  if (!maker->unsupported && maker->status == MLAAS_OK)
-    maker->unsupported = why;
-  return NULL;
-}
-
-static void *failed(struct mlaas_node_maker *maker) {
-  maker->status = maker->error->status;
-  return NULL;
-}
-
-struct mlaas_node *mlaas_node_refuse_class(struct mlaas_node_maker *maker, const char *before, const char *name,
-                                           const char *after) {
-  char *why = mlaas_arena_format(maker->arena, maker->error, "%s%s%s%s%s", before, *before ? " " : "", name,
-                                 *after ? " " : "", after);
-  return why ? mlaas_node_refuse(maker, why) : failed(maker);
-}
-
-struct mlaas_node *mlaas_node_new(struct mlaas_node_maker *maker, enum mlaas_node_kind kind, const char *format) {
-  if (++maker->num_nodes > MOST_NODES)
-    return mlaas_node_refuse(maker, "a class of so many members is not read");
-  struct mlaas_node *node = mlaas_arena_alloc(maker->arena, 1, sizeof *node, maker->error);
-  if (!node)
-    return failed(maker);
-  *node = (struct mlaas_node){.kind = kind, .format = format, .name = ""};
-  return node;
-}
-
-struct mlaas_node *mlaas_node_new_list(struct mlaas_node_maker *maker, enum mlaas_extent extent,
-                                       struct mlaas_node *child) {
-  if (child->kind == MLAAS_NODE_SKIP)
-    return mlaas_node_refuse(maker, "collections of objects whose class is not known beforehand are not read");
-  struct mlaas_node *node = mlaas_node_new(maker, MLAAS_NODE_LIST, "+l");
-  if (node) {
-    node->extent = extent;
-    node->children = child;
-    node->num_children = 1;
-    node->per_count = 1;
-  }
-  return node;
-}
-
-/* Values in one row of nested arrays. */
-static int64_t size_of(const struct mlaas_node *node) {
-  int64_t per;
-  if (node->kind == MLAAS_NODE_SKIP)
-    return node->per_count;
-  mlaas_node_inner(node, &per);
-  return per;
-}
-
-struct mlaas_node *mlaas_node_new_fixed(struct mlaas_node_maker *maker, int32_t size, struct mlaas_node *child) {
-  if (size < 1 || size_of(child) > INT32_MAX / size)
-    return mlaas_node_refuse(maker, "the dimensions of an array are beyond what is read");
-  if (child->kind == MLAAS_NODE_SKIP) {
-    child->per_count *= size;
-    return child;
-  }
-  char *format = mlaas_arena_format(maker->arena, maker->error, "+w:%d", size);
-  if (!format)
-    return failed(maker);
-  struct mlaas_node *node = mlaas_node_new(maker, MLAAS_NODE_FIXED, format);
-  if (node) {
-    node->size = size;
-    node->children = child;
-    node->num_children = 1;
-  }
-  return node;
-}
-
-struct mlaas_node *mlaas_node_new_skip(struct mlaas_node_maker *maker, enum mlaas_skip skip, int32_t size) {
-  struct mlaas_node *node = mlaas_node_new(maker, MLAAS_NODE_SKIP, "");
-  if (node) {
-    node->skip = skip;
-    node->size = size;
-    node->per_count = 1;
-  }
-  return node;
-}
-
-/* ---- names ---- */
-
-static const char *next_letter(const char *at) {
-  for (;;) {
-    if (*at == ' ')
-      at++;
-    else if (strncmp(at, "std::", 5) == 0)
-      at += 5;
-    else
-      return at;
-  }
-}
-
-bool mlaas_type_same(const char *left, const char *right) {
-  left = next_letter(left);
-  right = next_letter(right);
-  while (*left && *left == *right) {
-    left = next_letter(left + 1);
-    right = next_letter(right + 1);
-  }
-  return *left == *right;
-}
-
-const struct mlaas_streamer_info *mlaas_node_find_info(struct mlaas_node_maker *maker, const char *name,
-                                                       int32_t version, uint32_t checksum) {
-  const struct mlaas_streamer_info *info = mlaas_streamers_find(maker->streamers, name, version, checksum);
-  if (info || !strchr(name, '<'))
-    return info;
-  /* ROOT's spelling: no blanks but between two closing brackets, and in "unsigned int" and its kin */
-  size_t length = strlen(name), used = 0;
-  char *spelled = mlaas_arena_alloc(maker->arena, 2 * length + 1, 1, maker->error);
-  if (!spelled)
-    return failed(maker);
-  for (const char *at = name; *at; at++) {
-    if (strncmp(at, "std::", 5) == 0 && (at == name || strchr("<, ", at[-1]))) {
-      at += 4;
-      continue;
-    }
-    if (*at == ' ' && (used == 0 || strchr("<,> ", spelled[used - 1]) || strchr("<,>* ", at[1])))
-      continue;
-    if (*at == '>' && used > 0 && spelled[used - 1] == '>')
-      spelled[used++] = ' ';
-    spelled[used++] = *at;
-  }
-  spelled[used] = '\0';
-  return mlaas_streamers_find(maker->streamers, spelled, version, checksum);
-}
-
 /* "Track*" without what says that it is a pointer. */
 static char *pointed_to(struct mlaas_node_maker *maker, const char *type_name) {
   if (strncmp(type_name, "const ", 6) == 0)
@@ -175,7 +39,7 @@ static char *pointed_to(struct mlaas_node_maker *maker, const char *type_name) {
   while (length > 0 && (type_name[length - 1] == '*' || type_name[length - 1] == ' '))
     length--;
   char *name = mlaas_arena_strndup(maker->arena, type_name, length, maker->error);
-  return name ? name : failed(maker);
+  return name ? name : mlaas_node_failed(maker);
 }
 
 /* Another instance of the same template, as good a description as there is of one whose collections were always empty:
@@ -427,7 +291,7 @@ static struct mlaas_node *collection_class(struct mlaas_node_maker *maker, const
   if (!end)
     return mlaas_node_refuse_class(maker, "what class", info->name, "is a collection of is not in the file");
   char *name = mlaas_arena_format(maker->arena, maker->error, "vector<%.*s>", (int)(end - title - 1), title + 1);
-  return name ? mlaas_type_node(maker, name, true) : failed(maker);
+  return name ? mlaas_type_node(maker, name, true) : mlaas_node_failed(maker);
 }
 
 static struct mlaas_node *members_of(struct mlaas_node_maker *maker, const struct mlaas_streamer_info *info) {
@@ -437,11 +301,11 @@ static struct mlaas_node *members_of(struct mlaas_node_maker *maker, const struc
   node->children =
       mlaas_arena_alloc(maker->arena, info->num_elements ? info->num_elements : 1, sizeof *node, maker->error);
   if (!node->children)
-    return failed(maker);
+    return mlaas_node_failed(maker);
   for (size_t i = 0; i < info->num_elements; i++) {
     const struct mlaas_streamer_element *element = &info->elements[i];
     struct mlaas_node *member = mlaas_element_node(maker, element, node->children, node->num_children);
-    if (!member && maker->status == MLAAS_OK && maker->num_nodes <= MOST_NODES) {
+    if (!member && maker->status == MLAAS_OK && maker->num_nodes <= MLAAS_MOST_NODES) {
       const char *why = maker->unsupported;
       maker->unsupported = NULL;
       member = left_out(maker, element);
@@ -474,7 +338,7 @@ struct mlaas_node *mlaas_info_node(struct mlaas_node_maker *maker, const struct 
       *object = (struct mlaas_object_class){.name = info->name, .version = info->version, .checksum = info->checksum};
     node->object = object;
     if (!object)
-      node = failed(maker);
+      node = mlaas_node_failed(maker);
   }
   maker->open = open.outer;
   maker->depth--;
@@ -490,7 +354,7 @@ static struct mlaas_node *relative_node(struct mlaas_node_maker *maker, const st
     return node ? mlaas_node_refuse_class(maker, "class", info->name, "has relatives only") : NULL;
   object = mlaas_arena_alloc(maker->arena, 1, sizeof *object, maker->error);
   if (!object)
-    return failed(maker);
+    return mlaas_node_failed(maker);
   *object = (struct mlaas_object_class){.name = info->name, .version = -1, .checksum = info->checksum};
   node->object = object;
   return node;
@@ -560,10 +424,37 @@ struct mlaas_node *mlaas_pointer_node(struct mlaas_node_maker *maker, const char
   struct mlaas_node *node = mlaas_node_new(maker, MLAAS_NODE_OPTION, "");
   struct mlaas_object_class *object = mlaas_arena_alloc(maker->arena, 1, sizeof *object, maker->error);
   if (!node || !object)
-    return node ? failed(maker) : NULL;
+    return node ? mlaas_node_failed(maker) : NULL;
   *object = (struct mlaas_object_class){.name = name};
   node->object = object;
   node->children = child;
   node->num_children = 1;
   return node;
+}
+
+/* ---- the maker ---- */
+
+static struct mlaas_node *class_of(struct mlaas_node_maker *maker, const char *name) {
+  return mlaas_class_node(maker, name, -1, 0);
+}
+
+void mlaas_node_maker_init(struct mlaas_node_maker *maker, const struct mlaas_streamers *streamers,
+                           struct mlaas_arena *arena, struct mlaas_error *error) {
+  static const struct mlaas_streamers none;
+  *maker = (struct mlaas_node_maker){.streamers = streamers ? streamers : &none,
+                                     .arena = arena,
+                                     .error = error,
+                                     .class_of = class_of,
+                                     .pointer_to = mlaas_pointer_node,
+                                     .content = CODE_OBJECT};
+}
+
+enum mlaas_status mlaas_type_parse(const char *name, bool member, struct mlaas_arena *arena, struct mlaas_node **node,
+                                   const char **unsupported, struct mlaas_error *error) {
+  struct mlaas_error ignored;
+  struct mlaas_node_maker maker;
+  mlaas_node_maker_init(&maker, NULL, arena, error ? error : &ignored);
+  *node = mlaas_type_node(&maker, name, member);
+  *unsupported = maker.unsupported;
+  return maker.status;
 }

@@ -2,7 +2,6 @@
 #include "rootio/value/type_name.h"
 
 #include "base/error.h"
-#include "rootio/value/class_node.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -294,16 +293,14 @@ static struct mlaas_node *parse_class(struct parser *parser) {
   if (length == 0 || open > 0)
     return refuse(parser, not_understood);
   char *name = mlaas_arena_strndup(maker->arena, start, length, maker->error);
-  if (!name) {
-    maker->status = maker->error->status;
-    return NULL;
-  }
+  if (!name)
+    return mlaas_node_failed(maker);
   if (*parser->at == '*')
-    return mlaas_pointer_node(maker, name);
+    return maker->pointer_to(maker, name);
   /* an enumeration has no streamer info; written as an int, also where a shorter one is named */
   if (mlaas_scalar_of_code(content, &value, &format) && !mlaas_node_find_info(maker, name, -1, 0))
     return new_value(parser, value.width > 4 ? content : INT);
-  return mlaas_class_node(maker, name, -1, 0);
+  return maker->class_of(maker, name);
 }
 
 /* Framed as a member of a class is. */
@@ -352,12 +349,10 @@ static struct mlaas_node *parse_type(struct parser *parser) {
     return *parser->at == '*' ? refuse(parser, "pointers to pointers are not read") : node;
   }
   char *name = mlaas_arena_strndup(maker->arena, start, (size_t)(parser->at - start), maker->error);
-  if (!name) {
-    maker->status = maker->error->status;
-    return NULL;
-  }
+  if (!name)
+    return mlaas_node_failed(maker);
   parser->at++;
-  return node->kind == MLAAS_NODE_TEXT ? mlaas_pointer_node(maker, "string")
+  return node->kind == MLAAS_NODE_TEXT ? maker->pointer_to(maker, "string")
                                        : mlaas_node_refuse_class(maker, "pointers to", name, "are not read");
 }
 
@@ -375,14 +370,4 @@ struct mlaas_node *mlaas_type_node(struct mlaas_node_maker *maker, const char *n
   if (node && node->kind == MLAAS_NODE_TEXT && !member)
     node->framed = false;
   return node;
-}
-
-enum mlaas_status mlaas_type_parse(const char *name, bool member, struct mlaas_arena *arena, struct mlaas_node **node,
-                                   const char **unsupported, struct mlaas_error *error) {
-  struct mlaas_error ignored;
-  struct mlaas_node_maker maker;
-  mlaas_node_maker_init(&maker, NULL, arena, error ? error : &ignored);
-  *node = mlaas_type_node(&maker, name, member);
-  *unsupported = maker.unsupported;
-  return maker.status;
 }

@@ -1,5 +1,5 @@
 /* Two tables: codes of libcurl and statuses of HTTP. Must not know what was asked. */
-#include "source/http/error.h"
+#include "source/http/request.h"
 
 #include "base/error.h"
 

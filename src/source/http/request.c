@@ -1,8 +1,6 @@
 /* A request as libcurl wants it, its callbacks, and what came of it. Must not know about ranges or listings. */
 #include "source/http/request.h"
 
-#include "source/http/error.h"
-
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"

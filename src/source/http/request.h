@@ -55,4 +55,9 @@ enum mlaas_status mlaas_http_request_prepare(struct mlaas_http_request *request,
 /* Sets the outcome; `again`: it has to be begun once more, at another URL. */
 void mlaas_http_request_settle(struct mlaas_http_request *request, CURLcode code, bool timed_out);
 
+/* ---- error.c: both set status, error and transient of the request ---- */
+
+void mlaas_http_fail_code(struct mlaas_http_request *request, CURLcode code);
+void mlaas_http_fail_reply(struct mlaas_http_request *request);
+
 #endif

@@ -1,5 +1,5 @@
 /* What HTTP needs without a network: URLs, heads of answers, tokens, keys, what errors become, pages with names. */
-#include "source/http/error.h"
+#include "source/http/request.h"
 #include "source/http/index.h"
 #include "source/http/url.h"
 #include "source/http/s3.h"

@@ -11,21 +11,11 @@
 
 #include <errno.h>
 #include <sched.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
-
-void mlaas_service_say(struct mlaas_service *service, int level, const char *format, ...) {
-  char text[1536];
-  va_list arguments;
-  va_start(arguments, format);
-  vsnprintf(text, sizeof text, format, arguments);
-  va_end(arguments);
-  mlaas_log_say(service->log, level, text);
-}
 
 /* ---- loops ---- */
 
@@ -124,8 +114,8 @@ static enum mlaas_status open_parts(struct mlaas_service *service, struct mlaas_
   MLAAS_TRY(mlaas_server_open(&config->server, &service->server, error));
   int64_t wanted = config->server.connections, allowed = mlaas_server_connections(service->server);
   if (wanted > allowed)
-    mlaas_service_say(service, 1, "%lld connections are allowed, not %lld: the process may have too few files",
-                      (long long)allowed, (long long)wanted);
+    mlaas_log_say(service->log, 1, "%lld connections are allowed, not %lld: the process may have too few files",
+                  (long long)allowed, (long long)wanted);
   return MLAAS_OK;
 }
 
@@ -185,7 +175,7 @@ static void reload_file(struct mlaas_service *service) {
     service->config.log_level = fresh.log_level;
     service->config.log_format = fresh.log_format;
   } else {
-    mlaas_service_say(service, 0, "the configuration stays as it was: %s", error.message);
+    mlaas_log_say(service->log, 0, "the configuration stays as it was: %s", error.message);
   }
   mlaas_config_reset(&fresh);
 }
@@ -197,7 +187,7 @@ enum mlaas_status mlaas_service_reload(struct mlaas_service *service, struct mla
   if (service->config.server.tls.certificate)
     status = mlaas_server_reload_tls(service->server, error);
   if (status != MLAAS_OK)
-    mlaas_service_say(service, 0, "the certificates stay as they were: %s", error->message);
+    mlaas_log_say(service->log, 0, "the certificates stay as they were: %s", error->message);
   return mlaas_repository_refresh(service->repository, status == MLAAS_OK ? error : NULL) == MLAAS_OK ? status
                                                                                                       : error->status;
 }

@@ -2,8 +2,8 @@
  *
  * Rules of XrdCl that shape all of it: a callback runs on one of its few threads and must not wait for anything that
  * XrdCl does; deleting an open File waits for the server; nothing that was sent can be taken back. */
-#ifndef MLAAS_WIRES_XROOTD_HH
-#define MLAAS_WIRES_XROOTD_HH
+#ifndef MLAAS_WIRES_XROOTD_PARTS_HH
+#define MLAAS_WIRES_XROOTD_PARTS_HH
 
 #include <mlaas/wire.h>
 

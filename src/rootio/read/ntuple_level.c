@@ -8,32 +8,6 @@
 
 #include <string.h>
 
-/* ---- which clusters ---- */
-
-/* The first cluster that ends behind `entry`. */
-static size_t cluster_at(const struct mlaas_ntuple *ntuple, int64_t entry) {
-  size_t low = 0, high = ntuple->num_clusters;
-  while (low < high) {
-    size_t middle = low + (high - low) / 2;
-    if (ntuple->clusters[middle].first_entry + ntuple->clusters[middle].entries <= entry)
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  return low;
-}
-
-static const struct mlaas_ntuple_cluster *cluster_of(const struct mlaas_fields_job *job, size_t i) {
-  return &job->table->ntuple.clusters[job->first_cluster + i];
-}
-
-void mlaas_fields_clusters(struct mlaas_fields_job *job) {
-  if (job->start == job->stop)
-    return;
-  job->first_cluster = cluster_at(&job->table->ntuple, job->start);
-  job->num_clusters = cluster_at(&job->table->ntuple, job->stop - 1) + 1 - job->first_cluster;
-}
-
 /* ---- which elements ---- */
 
 static enum mlaas_status fail_field(const struct mlaas_fields_job *job, size_t field, enum mlaas_status status,
@@ -47,30 +21,13 @@ static enum mlaas_status fail_field(const struct mlaas_fields_job *job, size_t f
 static struct mlaas_span rows_above(const struct mlaas_fields_job *job, const struct mlaas_field_read *read,
                                     const struct mlaas_field_feed *feed, size_t i) {
   if (feed->parent == MLAAS_FEED_ENTRIES) {
-    const struct mlaas_ntuple_cluster *cluster = cluster_of(job, i);
+    const struct mlaas_ntuple_cluster *cluster = mlaas_fields_cluster(job, i);
     int64_t start = job->start - cluster->first_entry, stop = job->stop - cluster->first_entry;
     return (struct mlaas_span){start > 0 ? start : 0, stop < cluster->entries ? stop : cluster->entries};
   }
   const struct mlaas_field_feed *parent = &read->plan->feeds[feed->parent];
   size_t alternatives = parent->kind == MLAAS_FEED_SWITCH ? parent->node->num_children : 1;
   return read->feeds[feed->parent].spans[i * alternatives + feed->alternative];
-}
-
-/* The representation that a cluster has of the field. */
-const struct mlaas_ntuple_column *mlaas_fields_column(const struct mlaas_fields_job *job,
-                                                      const struct mlaas_field_feed *feed, size_t i) {
-  const struct mlaas_ntuple *ntuple = &job->table->ntuple;
-  const struct mlaas_ntuple_field *field = &ntuple->fields[feed->field];
-  const struct mlaas_ntuple_cluster *cluster = cluster_of(job, i);
-  for (size_t k = feed->part; k < field->num_columns; k += field->columns_each)
-    if (!cluster->ranges[field->columns[k]].suppressed)
-      return &ntuple->columns[field->columns[k]];
-  return NULL;
-}
-
-const struct mlaas_ntuple_range *mlaas_fields_range(const struct mlaas_fields_job *job,
-                                                    const struct mlaas_ntuple_column *column, size_t i) {
-  return &cluster_of(job, i)->ranges[column - job->table->ntuple.columns];
 }
 
 static enum mlaas_status make_segment(const struct mlaas_fields_job *job, size_t field, size_t feed, size_t i,
@@ -136,18 +93,6 @@ static enum mlaas_status open_feed(struct mlaas_fields_job *job, size_t field, s
 }
 
 /* ---- which pages ---- */
-
-size_t mlaas_page_at(const struct mlaas_ntuple_range *range, int64_t element) {
-  size_t low = 0, high = range->num_pages;
-  while (high - low > 1) {
-    size_t middle = low + (high - low) / 2;
-    if (range->pages[middle].first <= element)
-      low = middle;
-    else
-      high = middle;
-  }
-  return low;
-}
 
 /* Index columns are read from the element before on: a list begins where that one ends. */
 static int64_t first_element(const struct mlaas_field_feed *plan, const struct mlaas_segment *segment) {
