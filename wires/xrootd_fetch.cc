@@ -5,10 +5,12 @@
  * comes; where that takes long, the connection is given up, so that nothing can come any more. Others that share it
  * hear of a lost connection and go on with a new one. */
 #include "xrootd_file.hh"
+#include "xrootd_socket.hh"
 
 #ifdef MLAAS_XROOTD_PRIVATE
 #include <XrdCl/XrdClDefaultEnv.hh>
 #include <XrdCl/XrdClPostMaster.hh>
+#include <XrdCl/XrdClPostMasterInterfaces.hh>
 #endif
 
 #include <algorithm>
@@ -276,14 +278,23 @@ void send(const SharedJob &job) {
   }
 }
 
-/* Ends all that is on its way over the connection of `file`. XrdCl shows this to its own kind only; without its private
- * headers a cancel waits for the answer, or until the time for one is up. */
+/* Ends all that is on its way over the connection of `file`. XrdCl tells to its own kind only where that leads; without
+ * its private headers a cancel waits for the answer, or until the time for one is up. */
 void disconnect(const SharedFile &file) {
 #ifdef MLAAS_XROOTD_PRIVATE
   std::string url;
+  XrdCl::AnyObject answer;
   XrdCl::PostMaster *connections = XrdCl::DefaultEnv::GetPostMaster();
-  if (connections && file && file->GetProperty("LastURL", url))
-    connections->ForceDisconnect(XrdCl::URL(url));
+  if (!connections || !file || !file->GetProperty("LastURL", url))
+    return;
+  const XrdCl::URL server(url);
+  if (!connections->QueryTransport(server, XrdCl::StreamQuery::IpAddr, answer).IsOK())
+    return;
+  std::string *address = nullptr;
+  answer.Get(address);
+  std::unique_ptr<std::string> ours(address); /* the answer does not own it */
+  if (address)
+    shut_connections(*address, server.GetPort());
 #else
   (void)file;
 #endif

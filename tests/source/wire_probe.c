@@ -5,6 +5,7 @@
  *   read O:L ...    one fetch of these ranges; their CRC-32
  *   many N O:L ...  N such fetches at once
  *   cancel MS O:L   one fetch that is cancelled after MS milliseconds
+ *   storm N R O:L   N threads, each of which starts and cancels R fetches
  *   checksum, list, close
  *   fork            the next commands in a child
  *   sleep MS
@@ -23,7 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { RANGES_MOST = 70000, FETCHES_MOST = 64 };
+enum { RANGES_MOST = 70000, FETCHES_MOST = 64, THREADS_MOST = 16 };
 
 static struct {
   const char *url;
@@ -149,31 +150,76 @@ static void report(struct task *task, double began) {
   free(task);
 }
 
+static struct task *start(const char *text) {
+  char *copy = strdup(text);
+  struct task *task = calloc(1, sizeof *task);
+  if (!probe.is_open || !parse_ranges(task, copy)) {
+    say(json_pack("{s:s}", "status", probe.is_open ? "no such range" : "not open"));
+    exit(2);
+  }
+  free(copy);
+  probe.wire->start(probe.file.handle, &task->fetch);
+  return task;
+}
+
+static void cancel(struct task *task) {
+  pthread_mutex_lock(&task->lock);
+  bool done = task->done;
+  pthread_mutex_unlock(&task->lock);
+  if (!done) /* a done that comes now is why wires keep what cancel needs */
+    probe.wire->cancel(probe.file.handle, &task->fetch);
+}
+
 static void read_them(char *text, long count, long cancel_after) {
   struct task *tasks[FETCHES_MOST];
   double began = now();
-  for (long i = 0; i < count; i++) {
-    char *copy = strdup(text);
-    tasks[i] = calloc(1, sizeof *tasks[i]);
-    if (!probe.is_open || !parse_ranges(tasks[i], copy)) {
-      say(json_pack("{s:s}", "status", probe.is_open ? "no such range" : "not open"));
-      exit(2);
-    }
-    free(copy);
-    probe.wire->start(probe.file.handle, &tasks[i]->fetch);
-  }
+  for (long i = 0; i < count; i++)
+    tasks[i] = start(text);
   if (cancel_after >= 0) {
     pause_ms(cancel_after);
-    pthread_mutex_lock(&tasks[0]->lock);
-    bool done = tasks[0]->done;
-    pthread_mutex_unlock(&tasks[0]->lock);
-    if (!done) /* a done that comes now is why wires keep what cancel needs */
-      probe.wire->cancel(probe.file.handle, &tasks[0]->fetch);
+    cancel(tasks[0]);
   }
   for (long i = 0; i < count; i++)
     wait_for(tasks[i]);
   for (long i = 0; i < count; i++)
     report(tasks[i], began);
+}
+
+/* ---- many that are cancelled, from several threads ---- */
+
+struct storm {
+  pthread_t thread;
+  const char *text;
+  long rounds;
+};
+
+static void drop(struct task *task) {
+  wait_for(task);
+  free(task->memory);
+  free(task->ranges);
+  free(task);
+}
+
+static void *cancel_many(void *argument) {
+  const struct storm *storm = argument;
+  for (long i = 0; i < storm->rounds; i++) {
+    struct task *task = start(storm->text);
+    cancel(task);
+    drop(task);
+  }
+  return NULL;
+}
+
+static void cancel_from_threads(const char *text, long count, long rounds) {
+  struct storm storms[THREADS_MOST];
+  double began = now();
+  for (long i = 0; i < count; i++) {
+    storms[i] = (struct storm){.text = text, .rounds = rounds};
+    pthread_create(&storms[i].thread, NULL, cancel_many, &storms[i]);
+  }
+  for (long i = 0; i < count; i++)
+    pthread_join(storms[i].thread, NULL);
+  say(answer(MLAAS_OK, NULL, false, began));
 }
 
 /* ---- the rest ---- */
@@ -235,6 +281,9 @@ static void obey(char *line) {
   } else if (strcmp(line, "cancel") == 0) {
     long after = strtol(rest, &end, 10);
     read_them(end, 1, after);
+  } else if (strcmp(line, "storm") == 0) {
+    long count = strtol(rest, &end, 10), rounds = strtol(end, &end, 10);
+    cancel_from_threads(end, count < THREADS_MOST ? count : THREADS_MOST, rounds);
   } else if (strcmp(line, "checksum") == 0)
     ask_checksum();
   else if (strcmp(line, "list") == 0)
