@@ -38,7 +38,7 @@ struct mlaas_remote_options {
   int64_t deadline_ms;     /* for one read with all its retries and replicas; 120,000 */
   int retries;             /* of one request at one replica; 4; -1: none */
   int64_t cache;           /* bytes kept or on their way; a quarter of the ceiling, at most 256 MiB */
-  const char *token_file;  /* a bearer token; read again for every request that needs one, for tokens are renewed */
+  const char *token_file;  /* a bearer token; read again with every request (XRootD: every file opened) */
   const char *certificate; /* of the client, with its key or a proxy certificate's chain (PEM) */
   const char *key;         /* where it is not in `certificate` */
   const char *authorities; /* a file or folder of certificates to trust */

@@ -55,7 +55,7 @@ MLAAS_API void mlaas_file_costs(const struct mlaas_file *file, struct mlaas_cost
 
 struct mlaas_file_info {
   const char *url;       /* as it may be shown: without passwords and tokens */
-  const char *id;        /* UUID of the TFile and its size, "UUID:SIZE"; the same for every copy of the file */
+  const char *id;        /* the same for every copy: "UUID:SIZE", of other formats "xxh3-HASH:SIZE" */
   int32_t version;       /* ROOT version that wrote it, e.g. 62804; 0: another format */
   int32_t compression;   /* 100 x algorithm + level, as the header says (a hint); -1 unknown */
   int64_t size;          /* bytes */

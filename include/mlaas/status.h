@@ -33,7 +33,7 @@ extern "C" {
   X(UNSUPPORTED, "not supported", 501, 12, 7, "UnsupportedError")                                                      \
   X(SCHEMA, "the schemas do not fit together", 422, 9, 8, "SchemaError")                                               \
   X(STALE, "made for other data", 409, 9, 9, "StaleError")                                                             \
-  X(LIMIT, "the memory ceiling is too low", 413, 8, 10, "LimitError")                                                  \
+  X(LIMIT, "a ceiling is too low", 413, 8, 10, "LimitError")                                                           \
   X(MEMORY, "out of memory", 503, 8, 11, "MemoryError")                                                                \
   X(STATE, "the handle cannot do this now", 409, 9, 12, "StateError")                                                  \
   X(INTERNAL, "internal error", 500, 13, 70, "InternalError")                                                          \

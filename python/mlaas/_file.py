@@ -27,7 +27,7 @@ _LIBRARIES = ("np", "ak", "pd")
 
 
 class File:
-    """An open ROOT file; see mlaas.open."""
+    """An open file; see mlaas.open."""
 
     def __init__(
         self,
