@@ -40,7 +40,7 @@ const char *const schemes[] = {"root", "xroot", "roots", "xroots", nullptr};
 
 const struct mlaas_wire wire = {MLAAS_WIRE_VERSION, sizeof(struct mlaas_wire), schemes,      open_file,
                                 mlaas::start_fetch, mlaas::cancel_fetch,       ask_checksum, list_directory,
-                                mlaas::close_file};
+                                mlaas::close_file,  mlaas::settle_file};
 
 } // namespace
 

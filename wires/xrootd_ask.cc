@@ -6,7 +6,9 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <set>
+#include <unistd.h>
 
 namespace mlaas {
 
@@ -94,7 +96,7 @@ Limits parse_limits(const std::string &text) {
 
 struct Known {
   std::mutex lock;
-  std::map<std::string, Limits> limits;
+  std::map<std::string, SharedQuestion> questions; /* by host; those on their way, and those with an answer */
 };
 
 /* Never freed: threads of XrdCl may outlive static objects. */
@@ -105,30 +107,103 @@ Known &known() {
 
 } // namespace
 
-Limits limits_of(const XrdCl::URL &url, const Settings &settings, int64_t *requests) {
-  std::string host = url.GetHostId();
+struct Question {
+  const pid_t owner = getpid(); /* a child does not hear the answer to its parent's */
+  std::mutex lock;
+  std::condition_variable answered;
+  bool done = false;
+  Limits limits = usual_limits;
+};
+
+namespace {
+
+/* `text` nullptr: there is none, and it is asked again next time. */
+void answer_question(const SharedQuestion &question, const std::string &host, XrdCl::Buffer *text) {
+  Limits limits = usual_limits;
+  try {
+    if (text)
+      limits = parse_limits(text->ToString());
+  } catch (const std::bad_alloc &) { /* who called is XrdCl */
+  }
   {
     std::lock_guard<std::mutex> guard(known().lock);
-    auto found = known().limits.find(host);
-    if (found != known().limits.end())
-      return found->second;
+    auto found = known().questions.find(host);
+    if (!text && found != known().questions.end() && found->second == question)
+      known().questions.erase(found);
   }
-  auto server = std::make_shared<XrdCl::FileSystem>(url);
-  XrdCl::Buffer question;
-  question.FromString("readv_iov_max readv_ior_max");
-  Answer answer = ask(settings.timeout_ms, server, [&](XrdCl::ResponseHandler *handler) {
-    return server->Query(XrdCl::QueryCode::Config, question, handler, seconds(settings.timeout_ms));
-  });
+  {
+    std::lock_guard<std::mutex> guard(question->lock);
+    question->limits = limits;
+    question->done = true;
+  }
+  question->answered.notify_all();
+}
+
+class Listener : public XrdCl::ResponseHandler {
+public:
+  Listener(SharedQuestion question, std::string host, std::shared_ptr<XrdCl::FileSystem> server)
+      : question(std::move(question)), host(std::move(host)), server(std::move(server)) {}
+  void HandleResponseWithHosts(XrdCl::XRootDStatus *status, XrdCl::AnyObject *response,
+                               XrdCl::HostList *hosts) override {
+    XrdCl::Buffer *text = nullptr;
+    if (status->IsOK() && response)
+      response->Get(text);
+    answer_question(question, host, text);
+    delete status;
+    delete response;
+    delete hosts;
+    delete this;
+  }
+
+private:
+  SharedQuestion question;
+  std::string host;
+  std::shared_ptr<XrdCl::FileSystem> server;
+};
+
+/* Others may wait for the answer already, so there is one in any case. */
+void send_question(const SharedQuestion &question, const std::string &host, const XrdCl::URL &url,
+                   const Settings &settings) {
+  try {
+    auto server = std::make_shared<XrdCl::FileSystem>(url);
+    XrdCl::Buffer words;
+    words.FromString("readv_iov_max readv_ior_max");
+    auto listener = std::make_unique<Listener>(question, host, server);
+    XrdCl::XRootDStatus status =
+        server->Query(XrdCl::QueryCode::Config, words, listener.get(), seconds(settings.timeout_ms));
+    if (status.IsOK())
+      listener.release(); /* it deletes itself */
+    else
+      answer_question(question, host, nullptr);
+  } catch (const std::bad_alloc &) {
+    answer_question(question, host, nullptr);
+  }
+}
+
+} // namespace
+
+SharedQuestion ask_limits(const XrdCl::URL &url, const Settings &settings, int64_t *requests) {
+  std::string host = url.GetHostId();
+  auto question = std::make_shared<Question>();
+  {
+    std::lock_guard<std::mutex> guard(known().lock);
+    SharedQuestion &there = known().questions[host];
+    if (there && (there->owner == question->owner || limits_of(there, 0, nullptr)))
+      return there;
+    there = question;
+  }
+  send_question(question, host, url, settings);
   ++*requests;
-  XrdCl::Buffer *text = nullptr;
-  if (answer.response)
-    answer.response->Get(text);
-  if (!answer.status.IsOK() || !text)
-    return usual_limits; /* asked again next time */
-  Limits limits = parse_limits(text->ToString());
-  std::lock_guard<std::mutex> guard(known().lock);
-  known().limits[host] = limits;
-  return limits;
+  return question;
+}
+
+bool limits_of(const SharedQuestion &question, int64_t milliseconds, Limits *limits) {
+  std::unique_lock<std::mutex> guard(question->lock);
+  bool done =
+      question->answered.wait_for(guard, std::chrono::milliseconds(milliseconds), [&] { return question->done; });
+  if (done && limits)
+    *limits = question->limits;
+  return done;
 }
 
 /* ---- directories ---- */

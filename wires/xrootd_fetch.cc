@@ -223,7 +223,7 @@ public:
     if (status->IsOK())
       check(info);
     else if (refuses_vectors(*status) && !job->cancelled) {
-      job->handle->single = true;
+      job->handle->single = job->handle->settled.load();
       run_singles(job);
     } else
       finish_with(job.get(), *status);

@@ -134,6 +134,18 @@ Answer open_patiently(Handle *handle, int64_t *requests) {
   return answer;
 }
 
+/* Those of the server, if its answer comes within `milliseconds`; until then such as are early enough. */
+bool use_limits(Handle *handle, struct mlaas_wire_file *file, int64_t milliseconds) {
+  Limits limits = early_limits;
+  bool there = limits_of(handle->question, milliseconds, &limits);
+  handle->range_bytes = limits.range_bytes;
+  handle->settled = there;
+  file->most_ranges = (size_t)limits.ranges;
+  file->most_range_bytes = limits.range_bytes;
+  file->most_request_bytes = std::max(most_request_bytes, limits.range_bytes);
+  return there;
+}
+
 enum mlaas_status open_now(Handle *handle, struct mlaas_wire_file *file, bool *transient, struct mlaas_error *error) {
   const Settings &settings = handle->settings;
   enum mlaas_status status = find_address(handle->url, settings, &handle->address, error);
@@ -150,14 +162,11 @@ enum mlaas_status open_now(Handle *handle, struct mlaas_wire_file *file, bool *t
   if (status != MLAAS_OK)
     return status;
   handle->server = handle->first_server = server_of(handle->file);
-  Limits limits = limits_of(url_of_server(handle->file), settings, &file->requests);
-  handle->range_bytes = limits.range_bytes;
+  handle->question = ask_limits(url_of_server(handle->file), settings, &file->requests);
+  use_limits(handle, file, 0);
   file->size = handle->size;
   snprintf(file->tag, sizeof file->tag, "%llu", (unsigned long long)handle->changed);
   snprintf(file->server, sizeof file->server, "%s", handle->server.c_str());
-  file->most_ranges = (size_t)limits.ranges;
-  file->most_range_bytes = limits.range_bytes;
-  file->most_request_bytes = std::max(most_request_bytes, limits.range_bytes);
   file->gap = gap;
   file->most_requests = most_requests;
   return MLAAS_OK;
@@ -234,6 +243,11 @@ enum mlaas_status ask_checksum(void *opaque, char *text, size_t size, struct mla
     return fail(error, MLAAS_IO, "the checksum that the server gives is none: '%.100s'", said.c_str());
   snprintf(text, size, "%.*s:%.*s", (int)blank, said.c_str(), (int)digits, said.c_str() + blank + 1);
   return MLAAS_OK;
+}
+
+bool settle_file(void *opaque, struct mlaas_wire_file *file, int milliseconds) {
+  Handle *handle = static_cast<SharedHandle *>(opaque)->get();
+  return use_limits(handle, file, milliseconds);
 }
 
 void close_file(void *opaque) { delete static_cast<SharedHandle *>(opaque); }

@@ -48,12 +48,14 @@ struct Handle : std::enable_shared_from_this<Handle> {
   const pid_t owner;
   /* At the opening; never changed. */
   int64_t size = 0;
-  int64_t range_bytes = 0; /* the longest range of a request for several */
-  uint64_t changed = 0;    /* when, by `first_server`: copies elsewhere have other times */
+  uint64_t changed = 0; /* when, by `first_server`: copies elsewhere have other times */
   std::string first_server;
-  std::atomic<bool> single{false}; /* the server refused several ranges */
-  std::atomic<int64_t> asked{0};   /* bytes on their way */
-  std::mutex lock;                 /* over what follows; nothing of XrdCl is called under it */
+  SharedQuestion question;             /* for the limits of that server */
+  std::atomic<bool> settled{false};    /* they are its own */
+  std::atomic<int64_t> range_bytes{0}; /* the longest range of a request for several */
+  std::atomic<bool> single{false};     /* the server refused several ranges, within its limits */
+  std::atomic<int64_t> asked{0};       /* bytes on their way */
+  std::mutex lock;                     /* over what follows; nothing of XrdCl is called under it */
   Address address;
   SharedFile file;
   std::string server;
@@ -74,6 +76,7 @@ Known known_of(const SharedFile &file);
 enum mlaas_status open_file(const char *url, const struct mlaas_remote_options *options, struct mlaas_wire_file *file,
                             bool *transient, struct mlaas_error *error);
 enum mlaas_status ask_checksum(void *handle, char *text, size_t size, struct mlaas_error *error);
+bool settle_file(void *handle, struct mlaas_wire_file *file, int milliseconds);
 void close_file(void *handle);
 
 void start_fetch(void *handle, struct mlaas_fetch *fetch);

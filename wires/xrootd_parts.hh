@@ -71,11 +71,20 @@ struct Answer {
 Answer ask(int64_t milliseconds, std::shared_ptr<void> keep,
            const std::function<XrdCl::XRootDStatus(XrdCl::ResponseHandler *)> &begin);
 
-/* How many ranges, and of how many bytes, the server of `url` takes in one request; asked once. */
+/* How many ranges, and of how many bytes, a server takes in one request. */
 struct Limits {
   int64_t ranges, range_bytes;
 };
-Limits limits_of(const XrdCl::URL &url, const Settings &settings, int64_t *requests);
+constexpr Limits early_limits = {16, 256 << 10}; /* until it has answered: enough for both ends of a file */
+
+/* The question of one server for its limits. */
+struct Question;
+using SharedQuestion = std::shared_ptr<Question>;
+
+/* That of the server of `url`, which is sent if nobody has asked it. Does not wait. */
+SharedQuestion ask_limits(const XrdCl::URL &url, const Settings &settings, int64_t *requests);
+/* False: no answer within `milliseconds`. A server that does not say has the usual limits. */
+bool limits_of(const SharedQuestion &question, int64_t milliseconds, Limits *limits);
 enum mlaas_status list_directory(const char *url, const struct mlaas_remote_options *options,
                                  bool (*entry)(void *context, const struct mlaas_wire_entry *entry), void *context,
                                  struct mlaas_error *error);

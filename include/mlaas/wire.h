@@ -85,6 +85,10 @@ struct mlaas_wire {
    * not have returned yet, so a wire's own threads touch the handle no more once they call it. Does not wait for the
    * server. */
   void (*close)(void *handle);
+  /* May be NULL. Limits as open left them may be such as every server takes, while the server was asked for its own:
+   * puts those into `file` when they are there, after at most `milliseconds`. False: not yet. Called until it is true,
+   * and not beside other functions for the same handle but done. */
+  bool (*settle)(void *handle, struct mlaas_wire_file *file, int milliseconds);
 };
 
 /* The one symbol of a plug-in. Static storage. */

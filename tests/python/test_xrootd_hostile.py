@@ -182,6 +182,25 @@ def test_limits_that_are_nonsense(liar, text):
         assert read["status"] == "OK" and read["crc32"] == crc(RANGES)
 
 
+def test_no_round_trip_is_spent_on_limits_alone(liar):
+    """The server's limits are asked for beside the ends of a file: one that answers only then is read."""
+    import mlaas
+
+    asked, reads = [], []
+
+    def read(s, stream, given, text):
+        reads.append(len(text) // 16)
+        s.reply(stream, OK, s.honest(READV, given, text))
+        while asked:
+            s.reply(asked.pop(), OK, b"1024\n2097136\n\0")
+
+    liar.lies[QUERY] = lambda s, stream, *_: asked.append(stream)
+    liar.lies[READV] = read
+    with pytest.raises(mlaas.FormatError):  # what it has is no ROOT file
+        mlaas.open(liar.url, remote={"connect_timeout": 5, "timeout": 30, "deadline": 60})
+    assert len(reads) == 1 and reads[0] <= 16
+
+
 @pytest.mark.parametrize("about", [b"1 -5 16 1\0", b"1 99999999999999999999 16 1\0", b"\0", b"1 2\0", b"x y z w\0"])
 def test_sizes_that_are_nonsense(liar, about):
     liar.lies[OPEN] = lambda s, stream, *_: s.reply(stream, OK, b"file" + bytes(8) + about)

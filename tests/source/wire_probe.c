@@ -70,6 +70,8 @@ static void open_it(void) {
   if (probe.is_open)
     probe.wire->close(probe.file.handle);
   enum mlaas_status status = probe.wire->open(probe.url, &probe.options, &probe.file, &transient, &error);
+  while (status == MLAAS_OK && probe.wire->settle && !probe.wire->settle(probe.file.handle, &probe.file, 50))
+    ;
   json_t *line = answer(status, &error, transient, began);
   probe.is_open = status == MLAAS_OK;
   if (probe.is_open) {

@@ -88,6 +88,16 @@ static enum mlaas_status read_ends(struct mlaas_remote *remote, struct mlaas_err
   return MLAAS_OK;
 }
 
+/* What the server was asked for when the file was opened has come with the ends. */
+static enum mlaas_status settle(struct mlaas_remote *remote, const struct mlaas_tries *tries,
+                                struct mlaas_error *error) {
+  pthread_mutex_lock(&remote->cache->lock);
+  enum mlaas_status status = mlaas_replica_settle(remote, tries, error);
+  mlaas_remote_tidy(remote);
+  pthread_mutex_unlock(&remote->cache->lock);
+  return status;
+}
+
 /* Nothing is on its way any more when it returns. */
 static void end_flights(struct mlaas_remote *remote) {
   struct mlaas_cache *cache = remote->cache;
@@ -149,6 +159,8 @@ static enum mlaas_status open_remote(struct mlaas_context *context, const char *
   pthread_mutex_unlock(&remote->cache->lock);
   if (status == MLAAS_OK)
     status = read_ends(remote, error);
+  if (status == MLAAS_OK)
+    status = settle(remote, &tries, error);
   if (status != MLAAS_OK) {
     close_remote(remote);
     return status;

@@ -99,6 +99,7 @@ void mlaas_spans_note_read(struct mlaas_remote *remote, int64_t offset, int64_t 
 struct mlaas_opened {
   const struct mlaas_wire *wire;
   struct mlaas_wire_file file;
+  bool settled; /* its limits are the server's own */
   int replica, count;
   struct mlaas_opened *next; /* of those to be closed */
 };
@@ -177,6 +178,10 @@ enum mlaas_status mlaas_replica_failed(struct mlaas_remote *remote, struct mlaas
                                        struct mlaas_error *error);
 /* TIMEOUT, with what was tried. */
 enum mlaas_status mlaas_tries_too_late(const struct mlaas_remote *remote, const struct mlaas_tries *tries,
+                                       struct mlaas_error *error);
+/* Waits for the limits of the server in use. With the lock held, which is let go meanwhile. Errors: CANCELLED, TIMEOUT.
+ */
+enum mlaas_status mlaas_replica_settle(struct mlaas_remote *remote, const struct mlaas_tries *tries,
                                        struct mlaas_error *error);
 void mlaas_opened_put(struct mlaas_remote *remote, struct mlaas_opened *opened);
 /* Closes what nobody uses any more. With the lock held, which is let go meanwhile; not from a wire's thread. */

@@ -16,7 +16,15 @@
 #include <string.h>
 #include <xxhash.h>
 
-enum { ASIDE_MS = 5000, MOST_ASIDE_MS = 60000, HEAD_BYTES = 4096, ALONE = 1, LONG_MS = 1000, ASKED_SILENT = 2 };
+enum {
+  ASIDE_MS = 5000,
+  MOST_ASIDE_MS = 60000,
+  HEAD_BYTES = 4096,
+  ALONE = 1,
+  LONG_MS = 1000,
+  ASKED_SILENT = 2,
+  LOOK_MS = 50
+};
 
 /* ---- lists ---- */
 
@@ -312,7 +320,41 @@ static enum mlaas_status compare(struct mlaas_remote *remote, const struct mlaas
   return MLAAS_OK;
 }
 
-/* Without the lock. */
+/* Without the lock. The server's own limits take the place of those that every server takes. */
+static enum mlaas_status settle(const struct mlaas_remote *remote, const struct mlaas_opened *opened,
+                                const struct mlaas_tries *tries, struct mlaas_wire_file *file,
+                                struct mlaas_error *error) {
+  while (opened->wire->settle && !opened->wire->settle(opened->file.handle, file, LOOK_MS)) {
+    if (mlaas_cancelled())
+      return mlaas_fail(error, MLAAS_CANCELLED, "cancelled while '%s' was opened", remote->replicas[0].shown);
+    if (mlaas_now_ms() >= tries->deadline_ms)
+      return mlaas_tries_too_late(remote, tries, error);
+  }
+  mend_limits(file);
+  return MLAAS_OK;
+}
+
+enum mlaas_status mlaas_replica_settle(struct mlaas_remote *remote, const struct mlaas_tries *tries,
+                                       struct mlaas_error *error) {
+  struct mlaas_opened *opened = remote->opened;
+  if (!opened || opened->settled)
+    return MLAAS_OK;
+  struct mlaas_wire_file file = opened->file;
+  opened->count++;
+  pthread_mutex_unlock(&remote->cache->lock);
+  enum mlaas_status status = settle(remote, opened, tries, &file, error);
+  pthread_mutex_lock(&remote->cache->lock);
+  if (status == MLAAS_OK) {
+    opened->file = file;
+    opened->settled = true;
+    if (remote->opened == opened)
+      remote->limits = file;
+  }
+  mlaas_opened_put(remote, opened);
+  return status;
+}
+
+/* Without the lock. Who comes in mid-file has its limits at once, for requests are waiting. */
 static enum mlaas_status open_replica(struct mlaas_remote *remote, int i, struct mlaas_tries *tries,
                                       struct mlaas_opened **result, bool *transient, struct mlaas_error *error) {
   const struct mlaas_replica *replica = &remote->replicas[i];
@@ -333,6 +375,9 @@ static enum mlaas_status open_replica(struct mlaas_remote *remote, int i, struct
   }
   mend_limits(&opened->file);
   status = compare(remote, opened, tries, transient, error);
+  opened->settled = remote->size >= 0;
+  if (status == MLAAS_OK && opened->settled)
+    status = settle(remote, opened, tries, &opened->file, error);
   if (status == MLAAS_OK) {
     *result = opened;
     return MLAAS_OK;

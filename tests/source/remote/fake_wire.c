@@ -20,6 +20,7 @@ struct handle {
   struct fake_file *file;
   int64_t size; /* when it was opened */
   int in_flight, starting;
+  bool early; /* it has the limits of its file that are early */
 };
 
 struct request {
@@ -205,7 +206,8 @@ static enum mlaas_status open_file(const char *url, const struct mlaas_remote_op
   struct handle *handle = calloc(1, sizeof *handle);
   handle->file = file;
   handle->size = atomic_load(&file->size);
-  *opened = file->limits;
+  handle->early = file->early.most_ranges > 0;
+  *opened = handle->early ? file->early : file->limits;
   opened->handle = handle;
   opened->size = handle->size;
   opened->requests = 1;
@@ -229,7 +231,7 @@ static enum mlaas_status fake_open(const char *url, const struct mlaas_remote_op
 }
 
 static bool keeps_contract(const struct handle *handle, const struct mlaas_fetch *fetch) {
-  const struct mlaas_wire_file *limits = &handle->file->limits;
+  const struct mlaas_wire_file *limits = handle->early ? &handle->file->early : &handle->file->limits;
   int64_t end = 0, bytes = 0;
   for (size_t i = 0; i < fetch->num_ranges; i++) {
     const struct mlaas_range *range = &fetch->ranges[i];
@@ -322,6 +324,27 @@ static enum mlaas_status fake_list(const char *url, const struct mlaas_remote_op
   return MLAAS_OK;
 }
 
+/* The answer comes with the first bytes: who waits for it before asking for any waits for ever. */
+static bool fake_settle(void *opened, struct mlaas_wire_file *limits, int milliseconds) {
+  struct handle *handle = opened;
+  const struct mlaas_wire_file *now = &handle->file->limits;
+  if (!handle->early)
+    return true;
+  if (atomic_load(&handle->file->fetches) == 0) {
+    nanosleep(&(struct timespec){.tv_nsec = milliseconds * 1000000L}, NULL);
+    return false;
+  }
+  pthread_mutex_lock(&lock);
+  handle->early = false;
+  pthread_mutex_unlock(&lock);
+  limits->most_ranges = now->most_ranges;
+  limits->most_range_bytes = now->most_range_bytes;
+  limits->most_request_bytes = now->most_request_bytes;
+  limits->gap = now->gap;
+  limits->most_requests = now->most_requests;
+  return true;
+}
+
 static void fake_close(void *opened) {
   struct handle *handle = opened;
   pthread_mutex_lock(&lock);
@@ -340,7 +363,8 @@ const struct mlaas_wire fake_wire = {.version = MLAAS_WIRE_VERSION,
                                      .cancel = fake_cancel,
                                      .checksum = fake_checksum,
                                      .list = fake_list,
-                                     .close = fake_close};
+                                     .close = fake_close,
+                                     .settle = fake_settle};
 
 /* ---- for tests ---- */
 

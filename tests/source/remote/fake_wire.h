@@ -30,6 +30,7 @@ struct fake_file {
   atomic_int_fast64_t size; /* what an opening says */
   char tag[64];
   struct mlaas_wire_file limits; /* most_ranges, most_range_bytes, most_request_bytes, gap, most_requests */
+  struct mlaas_wire_file early;  /* with most_ranges: limits until a fetch was started and `settle` was called */
   int delay_us;
   bool at_once;  /* done is called within start */
   int linger_us; /* so long after it, start returns */

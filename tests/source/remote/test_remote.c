@@ -362,6 +362,57 @@ static void checksums_are_the_servers(void **state) {
   close_all(context, source);
 }
 
+/* ---- limits that come late ---- */
+
+static const struct mlaas_wire_file narrow = {
+    .most_ranges = 4, .most_range_bytes = 50000, .most_request_bytes = 1 << 20, .gap = 4096, .most_requests = 2};
+
+/* The ends of a file are read within what every server takes, and nothing waits for more until they are there. */
+static void limits_come_with_the_ends(void **state) {
+  (void)state;
+  struct fake_file *file = fake_wire_serve(url, bytes, SIZE);
+  file->early = narrow;
+  struct mlaas_context *context = make_context(0, 2000, 1);
+  struct mlaas_source *source = open_file(context, url);
+  assert_int_equal(file->fetches, 1); /* both ends, in pieces that these limits allow */
+  int64_t wanted[20][2];
+  for (int i = 0; i < 20; i++) {
+    wanted[i][0] = 400000 + i * 100000;
+    wanted[i][1] = 60000;
+  }
+  struct mlaas_error error;
+  assert_int_equal(read_ranges(source, wanted, 20, &error), MLAAS_OK);
+  assert_int_equal(file->fetches, 2); /* all together, as the server's own limits allow */
+  close_all(context, source);
+}
+
+static void a_replica_in_mid_file_has_its_limits_at_once(void **state) {
+  (void)state;
+  struct fake_file *a = fake_wire_serve("fake://g/x.root", bytes, SIZE);
+  struct fake_file *b = fake_wire_serve("fake://h/x.root", bytes, SIZE);
+  a->early = b->early = narrow;
+  struct mlaas_context *context = make_context(0, 0, 0);
+  struct mlaas_source *source = open_file(context, "fake://g/x.root|fake://h/x.root");
+  struct fake_file *first = a->opens ? a : b, *second = a->opens ? b : a;
+  first->fetch_fault = first->open_fault = FAKE_TRANSIENT;
+  first->bad_fetches = first->bad_opens = 1000;
+  assert_reads(source, 500000, 900000);
+  assert_int_equal(second->opens, 1);
+  assert_true(second->fetches <= 2); /* its first bytes, which are compared, and the range */
+  close_all(context, source);
+}
+
+static void who_never_hears_the_limits_gives_up(void **state) {
+  (void)state;
+  struct fake_file *file = fake_wire_serve(url, bytes, 0); /* nothing is read of an empty file, so none are said */
+  file->early = narrow;
+  struct mlaas_context *context = make_context(0, 300, 1);
+  struct mlaas_source *source = NULL;
+  struct mlaas_error error;
+  assert_int_equal(mlaas_source_open(context, url, &source, &error), MLAAS_TIMEOUT);
+  mlaas_context_put(context);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
   const struct CMUnitTest tests[] = {
@@ -383,6 +434,9 @@ int main(void) {
       TEST(cancelling_ends_waiting),
       TEST(handles_of_the_parent_are_refused_after_fork),
       TEST(checksums_are_the_servers),
+      TEST(limits_come_with_the_ends),
+      TEST(a_replica_in_mid_file_has_its_limits_at_once),
+      TEST(who_never_hears_the_limits_gives_up),
   };
 #undef TEST
   return cmocka_run_group_tests(tests, NULL, NULL);
