@@ -11,7 +11,7 @@
 struct value {
   const struct mlaas_option *option;
   const char *text;
-  int64_t number;
+  int64_t number; /* of SECONDS in milliseconds */
 };
 
 struct mlaas_arguments {
@@ -62,6 +62,9 @@ static enum mlaas_status check_value(struct value *value, struct mlaas_error *er
                       value->text);
   if (option->type == MLAAS_OPTION_SIZE && !mlaas_size_parse(value->text, &value->number))
     return mlaas_fail(error, MLAAS_ARGUMENT, "--%s is '%s'; it must be a size such as 300MB, 1GiB or 500000000",
+                      option->name, value->text);
+  if (option->type == MLAAS_OPTION_SECONDS && !mlaas_seconds_parse(value->text, &value->number))
+    return mlaas_fail(error, MLAAS_ARGUMENT, "--%s is '%s'; it must be a time such as 15, 0.5, 500ms or 2min",
                       option->name, value->text);
   if (option->type == MLAAS_OPTION_CHOICE && !is_choice(option->choices, value->text))
     return mlaas_fail(error, MLAAS_ARGUMENT, "--%s is '%s'; it must be one of %s", option->name, value->text,
@@ -239,6 +242,11 @@ const char *mlaas_arguments_text(const struct mlaas_arguments *arguments, const 
 int64_t mlaas_arguments_number(const struct mlaas_arguments *arguments, const char *name, int64_t fallback) {
   const struct value *value = last_value(arguments, name);
   return value ? value->number : fallback;
+}
+
+double mlaas_arguments_seconds(const struct mlaas_arguments *arguments, const char *name, double fallback) {
+  const struct value *value = last_value(arguments, name);
+  return value ? (double)value->number / 1e3 : fallback;
 }
 
 void mlaas_arguments_conclude(const struct mlaas_arguments *arguments, int exit_code) {

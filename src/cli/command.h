@@ -15,6 +15,7 @@ enum mlaas_option_type {
   MLAAS_OPTION_DIRECTORY, /* completed by directory name */
   MLAAS_OPTION_COUNT,     /* a whole number, not negative */
   MLAAS_OPTION_SIZE,      /* bytes: 300000000, 300MB, 1GiB */
+  MLAAS_OPTION_SECONDS,   /* 15, 0.5, 500ms, 2min */
   MLAAS_OPTION_CHOICE     /* one of `choices` */
 };
 
@@ -89,17 +90,17 @@ struct mlaas_option {
    .argument = "URL",                                                                                                  \
    .help = "Put in front of names of files that are not here, such as root://cms-xrd-global.cern.ch"},                 \
       {.name = "connect-timeout",                                                                                      \
-       .type = MLAAS_OPTION_COUNT,                                                                                     \
+       .type = MLAAS_OPTION_SECONDS,                                                                                   \
        .argument = "SECONDS",                                                                                          \
        .fallback = "10",                                                                                               \
-       .help = "How long a connection may take, with TLS and login"},                                                  \
+       .help = "How long a connection may take, with TLS and login; 0.5 and 500ms are times, too"},                    \
       {.name = "timeout",                                                                                              \
-       .type = MLAAS_OPTION_COUNT,                                                                                     \
+       .type = MLAAS_OPTION_SECONDS,                                                                                   \
        .argument = "SECONDS",                                                                                          \
        .fallback = "15",                                                                                               \
        .help = "How long a server may be silent before a request is given up"},                                        \
       {.name = "deadline",                                                                                             \
-       .type = MLAAS_OPTION_COUNT,                                                                                     \
+       .type = MLAAS_OPTION_SECONDS,                                                                                   \
        .argument = "SECONDS",                                                                                          \
        .fallback = "120",                                                                                              \
        .help = "How long one read may take with all its retries and replicas"},                                        \
@@ -200,6 +201,8 @@ size_t mlaas_arguments_count(const struct mlaas_arguments *arguments, const char
 const char *mlaas_arguments_nth(const struct mlaas_arguments *arguments, const char *name, size_t i);
 /* The number behind an option of type COUNT or SIZE, or `fallback`. */
 int64_t mlaas_arguments_number(const struct mlaas_arguments *arguments, const char *name, int64_t fallback);
+/* Of type SECONDS. */
+double mlaas_arguments_seconds(const struct mlaas_arguments *arguments, const char *name, double fallback);
 bool mlaas_arguments_knows(const struct mlaas_arguments *arguments, const char *name); /* the command has the option */
 /* The effective parameters (see mlaas_params_check) as JSON, for
  * mlaas_text_free: those of --params, then --set, then the options that

@@ -48,6 +48,8 @@ static json_t *value_of(const struct mlaas_arguments *arguments, const struct ml
     return json_true();
   if (option->type == MLAAS_OPTION_COUNT || option->type == MLAAS_OPTION_SIZE)
     return json_integer(mlaas_arguments_number(arguments, option->name, 0));
+  if (option->type == MLAAS_OPTION_SECONDS)
+    return json_real(mlaas_arguments_seconds(arguments, option->name, 0));
   if (!option->repeats)
     return json_string(mlaas_arguments_text(arguments, option->name));
   json_t *list = json_array();

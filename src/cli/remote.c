@@ -63,7 +63,7 @@ enum mlaas_status mlaas_remote_open(const struct mlaas_arguments *arguments, int
   char *token = NULL;
   MLAAS_TRY(read_token(arguments, &token, error));
   struct mlaas_client_options options = {.size = sizeof options,
-                                         .timeout = (double)mlaas_arguments_number(arguments, "timeout", 120),
+                                         .timeout = mlaas_arguments_seconds(arguments, "timeout", 120),
                                          .connections = connections,
                                          .token = token,
                                          .ca_file = mlaas_arguments_text(arguments, "ca"),

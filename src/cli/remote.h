@@ -33,7 +33,7 @@
        .fallback = "the file of --cert",                                                                               \
        .help = "Key of the client certificate, PEM"},                                                                  \
   {                                                                                                                    \
-    .name = "timeout", .type = MLAAS_OPTION_COUNT, .argument = "SECONDS", .fallback = "120",                           \
+    .name = "timeout", .type = MLAAS_OPTION_SECONDS, .argument = "SECONDS", .fallback = "120",                         \
     .help = "Longest wait for a reply, retries included"                                                               \
   }
 

@@ -75,14 +75,14 @@ static enum mlaas_status take_setting(json_t *params, const char *setting, struc
 /* --connect-timeout 3 is {"remote": {"connect_timeout": 3}}, over what is there. */
 static enum mlaas_status take_remote(json_t *params, const struct mlaas_arguments *arguments,
                                      struct mlaas_error *error) {
-  enum { NUMBER, TEXT, FLAG };
+  enum { NUMBER, SECONDS, TEXT, FLAG };
   static const struct {
     const char *name, *key;
     int kind;
   } options[] = {
-      {"connect-timeout", "connect_timeout", NUMBER},
-      {"timeout", "timeout", NUMBER},
-      {"deadline", "deadline", NUMBER},
+      {"connect-timeout", "connect_timeout", SECONDS},
+      {"timeout", "timeout", SECONDS},
+      {"deadline", "deadline", SECONDS},
       {"retries", "retries", NUMBER},
       {"remote-cache", "cache", NUMBER},
       {"token-file", "token_file", TEXT},
@@ -100,9 +100,10 @@ static enum mlaas_status take_remote(json_t *params, const struct mlaas_argument
     const char *name = options[i].name;
     if (!is_given(arguments, name))
       continue;
-    json_t *value = options[i].kind == NUMBER ? json_integer((json_int_t)mlaas_arguments_number(arguments, name, 0))
-                    : options[i].kind == TEXT ? json_string(mlaas_arguments_text(arguments, name))
-                                              : json_true();
+    json_t *value = options[i].kind == NUMBER    ? json_integer((json_int_t)mlaas_arguments_number(arguments, name, 0))
+                    : options[i].kind == SECONDS ? json_real(mlaas_arguments_seconds(arguments, name, 0))
+                    : options[i].kind == TEXT    ? json_string(mlaas_arguments_text(arguments, name))
+                                                 : json_true();
     failed |= json_object_set_new(remote, options[i].key, value) != 0;
   }
   if (!failed && json_object_size(remote) > 0)

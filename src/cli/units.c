@@ -30,23 +30,40 @@ static double factor_of(const char *unit) {
   return 0;
 }
 
-bool mlaas_size_parse(const char *text, int64_t *bytes) {
-  if (!isdigit((unsigned char)text[0]))
-    return false;
+/* "1.5 GiB": 1.5, and where the unit begins; NULL where there is no number. */
+static const char *split(const char *text, double *value) {
+  char number[32], *end;
   size_t digits = strspn(text, "0123456789.");
-  char number[32];
-  if (digits >= sizeof number)
-    return false;
+  if (!isdigit((unsigned char)text[0]) || digits >= sizeof number)
+    return NULL;
   snprintf(number, sizeof number, "%.*s", (int)digits, text);
-  char *end;
-  double value = strtod(number, &end);
-  const char *unit = text + digits;
-  unit += *unit == ' ';
-  double factor = factor_of(unit);
-  if (*end || factor == 0 || value * factor >= 0x1p62)
+  *value = strtod(number, &end);
+  return *end ? NULL : text + digits + (text[digits] == ' ');
+}
+
+bool mlaas_size_parse(const char *text, int64_t *bytes) {
+  double value = 0;
+  const char *unit = split(text, &value);
+  double factor = unit ? factor_of(unit) : 0;
+  if (factor == 0 || value * factor >= 0x1p62)
     return false;
   *bytes = (int64_t)llround(value * factor);
   return true;
+}
+
+bool mlaas_seconds_parse(const char *text, int64_t *ms) {
+  static const struct {
+    const char *name;
+    double ms;
+  } units[] = {{"", 1e3}, {"s", 1e3}, {"ms", 1}, {"min", 6e4}, {"h", 3.6e6}};
+  double value = 0;
+  const char *unit = split(text, &value);
+  for (size_t i = 0; unit && i < sizeof units / sizeof *units; i++)
+    if (strcmp(unit, units[i].name) == 0 && value * units[i].ms < 0x1p53) {
+      *ms = (int64_t)llround(value * units[i].ms);
+      return true;
+    }
+  return false;
 }
 
 char *mlaas_size_format(int64_t bytes, char *text) {

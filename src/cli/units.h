@@ -10,6 +10,8 @@ enum { MLAAS_UNITS_TEXT = 40 }; /* room that every text of this header needs at 
 
 /* "300000000", "300MB", "300 MB", "1.5GiB"; kB, MB, GB, TB are powers of 1000, KiB ... of 1024. False for all else. */
 bool mlaas_size_parse(const char *text, int64_t *bytes);
+/* "15", "0.5", "500ms", "2 min"; seconds where no unit (ms, s, min, h) is behind. False for all else. */
+bool mlaas_seconds_parse(const char *text, int64_t *ms);
 /* Digits only, at most INT64_MAX. */
 bool mlaas_count_parse(const char *text, int64_t *count);
 

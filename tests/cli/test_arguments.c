@@ -11,6 +11,7 @@
 static const struct mlaas_option options[] = {
     {.name = "files", .type = MLAAS_OPTION_FILE, .argument = "FILE", .required = true, .help = "Files"},
     {.name = "memory", .type = MLAAS_OPTION_SIZE, .argument = "SIZE", .help = "Ceiling"},
+    {.name = "patience", .type = MLAAS_OPTION_SECONDS, .argument = "SECONDS", .help = "Patience"},
     {.name = "threads", .type = MLAAS_OPTION_COUNT, .argument = "N", .help = "Threads"},
     {.name = "format", .type = MLAAS_OPTION_CHOICE, .argument = "F", .choices = "root|csv", .help = "Format"},
     {.name = "rename", .type = MLAAS_OPTION_TEXT, .argument = "A=B", .repeats = true, .help = "Rename"},
@@ -67,6 +68,18 @@ static void the_last_value_counts_and_all_are_kept(void **state) {
   assert_string_equal(mlaas_arguments_nth(arguments, "rename", 1), "r=s");
   assert_null(mlaas_arguments_nth(arguments, "rename", 2));
   assert_int_equal(mlaas_arguments_number(arguments, "threads", -7), -7);
+}
+
+static void times_have_fractions_and_units(void **state) {
+  (void)state;
+  assert_int_equal(parse("a", "--files=x", "--patience", "0.5", NULL), MLAAS_OK);
+  assert_true(mlaas_arguments_seconds(arguments, "patience", 7) == 0.5);
+  assert_int_equal(parse("a", "--files=x", "--patience=250ms", NULL), MLAAS_OK);
+  assert_true(mlaas_arguments_seconds(arguments, "patience", 7) == 0.25);
+  assert_int_equal(parse("a", "--files=x", NULL), MLAAS_OK);
+  assert_true(mlaas_arguments_seconds(arguments, "patience", 7) == 7);
+  assert_int_equal(parse("a", "--files=x", "--patience", "soon", NULL), MLAAS_ARGUMENT);
+  assert_string_equal(error.message, "--patience is 'soon'; it must be a time such as 15, 0.5, 500ms or 2min");
 }
 
 static void two_dashes_end_the_options(void **state) {
@@ -147,6 +160,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_teardown(both_spellings_are_read, free_arguments),
       cmocka_unit_test_teardown(the_last_value_counts_and_all_are_kept, free_arguments),
+      cmocka_unit_test_teardown(times_have_fractions_and_units, free_arguments),
       cmocka_unit_test_teardown(two_dashes_end_the_options, free_arguments),
       cmocka_unit_test_teardown(help_needs_nothing_else, free_arguments),
       cmocka_unit_test_teardown(mistakes_are_said, free_arguments),

@@ -33,6 +33,24 @@ static void sizes_are_parsed(void **state) {
     assert_false(mlaas_size_parse(bad[i], &bytes));
 }
 
+static void times_are_parsed(void **state) {
+  (void)state;
+  static const struct {
+    const char *text;
+    int64_t ms;
+  } good[] = {{"0", 0},        {"15", 15000},   {"0.5", 500},   {"500ms", 500},     {"2min", 120000},
+              {"1.5 s", 1500}, {"1h", 3600000}, {"0.25s", 250}, {"86400", 86400000}};
+  static const char *const bad[] = {"",     "s",   "-1", ".5",   "1..5",           "1x",
+                                    "1 s ", "1e3", "5m", "9e99", "99999999999999", "1,5"};
+  int64_t ms = -1;
+  for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+    assert_true(mlaas_seconds_parse(good[i].text, &ms));
+    assert_int_equal(ms, good[i].ms);
+  }
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+    assert_false(mlaas_seconds_parse(bad[i], &ms));
+}
+
 static void sizes_are_written(void **state) {
   (void)state;
   assert_string_equal(mlaas_size_format(0, text), "0 B");
@@ -80,9 +98,9 @@ static void roots_numbers_are_words(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(sizes_are_parsed),        cmocka_unit_test(sizes_are_written),
-      cmocka_unit_test(counts_are_grouped),      cmocka_unit_test(durations_are_short),
-      cmocka_unit_test(roots_numbers_are_words),
+      cmocka_unit_test(sizes_are_parsed),    cmocka_unit_test(times_are_parsed),
+      cmocka_unit_test(sizes_are_written),   cmocka_unit_test(counts_are_grouped),
+      cmocka_unit_test(durations_are_short), cmocka_unit_test(roots_numbers_are_words),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -175,6 +175,10 @@ def test_the_command_has_them_too(folder):
     assert done.returncode == 0, done.stderr
     assert len(json.loads(done.stdout)["files"]) == 2
     refused(run("specs", "--files", "s0.root", "--redirector", "host"), 2, "neither a URL nor a folder")
+    times = ["--timeout", "0.5", "--deadline", "1500ms", "--connect-timeout"]
+    assert run("specs", "--files", folder / "store/s0.root", *times, "23h").returncode == 0
+    refused(run("specs", "--files", "s0.root", *times, "25h"), 2, "connect_timeout has to be seconds between 0.001")
+    refused(run("specs", "--files", "s0.root", *times, "soon"), 2, "must be a time such as 15, 0.5, 500ms or 2min")
     refused(run("specs", "--files", "s0.root", "--timeout", "0"), 2, "timeout has to be seconds")
     refused(run("specs", "--files", "s0.root", "--s3-endpoint", "host"), 2, "s3_endpoint")
     refused(run("train", "--files", "s*.root", "--model", params, "--params", params), 3, "no file has such a name")
