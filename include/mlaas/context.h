@@ -77,9 +77,10 @@ MLAAS_API int mlaas_context_threads(const struct mlaas_context *context);
 
 /* ---- interrupts ---- */
 
-/* Ctrl-C for calls that wait for servers. While a thread watches, whatever waits in it, or in threads that work for it,
- * ends within a tenth of a second with CANCELLED once mlaas_interrupt was called; that may be done by a signal handler.
- * The interrupt lasts until mlaas_interrupt_clear. There is one for the whole process. */
+/* Ctrl-C for calls that wait for servers or read much. While a thread watches, whatever waits in it, or in threads that
+ * work for it, ends within a tenth of a second with CANCELLED once mlaas_interrupt was called, and what is decoded
+ * behind the basket or page at hand; that may be done by a signal handler. The interrupt lasts until
+ * mlaas_interrupt_clear. There is one for the whole process. */
 MLAAS_API void mlaas_interrupt_watch(bool watch);
 MLAAS_API void mlaas_interrupt(void);
 MLAAS_API void mlaas_interrupt_clear(void);

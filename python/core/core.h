@@ -33,15 +33,16 @@ PyObject *core_statuses(void);
 /* ---- wait.c ---- */
 
 void core_wait_begin(void);
-bool core_wait_end(void); /* true: a signal came */
-/* A call that may wait for a server, without the GIL: Ctrl-C ends it. Where a handler of Python's raises, its exception
- * is set, which core_raise keeps; where it does not, the call is made again. */
+bool core_wait_end(void);   /* true: a signal came */
+bool core_wait_again(void); /* no handler of Python's raised anything: what was interrupted may go on */
+/* A call that may wait for a server or read much, without the GIL: Ctrl-C ends it. Where a handler of Python's raises,
+ * its exception is set, which core_raise keeps; where it does not, the call is made again. */
 #define CORE_WAIT(status, call)                                                                                        \
   do {                                                                                                                 \
     core_wait_begin();                                                                                                 \
     Py_BEGIN_ALLOW_THREADS(status) = (call);                                                                           \
     Py_END_ALLOW_THREADS                                                                                               \
-  } while (core_wait_end() && (status) == MLAAS_CANCELLED && PyErr_CheckSignals() == 0)
+  } while (core_wait_end() && (status) == MLAAS_CANCELLED && core_wait_again())
 
 PyObject *core_interruptible(PyObject *module, PyObject *function);
 

@@ -119,12 +119,12 @@ static PyObject *dataset_scan(PyObject *object, PyObject *call) {
   struct mlaas_error error;
   enum mlaas_status status;
   self->busy = true;
-  core_wait_begin();
-  Py_BEGIN_ALLOW_THREADS status = mlaas_dataset_scan(dataset, on_progress, &progress, &error);
-  Py_END_ALLOW_THREADS bool came = core_wait_end();
+  do {
+    core_wait_begin();
+    Py_BEGIN_ALLOW_THREADS status = mlaas_dataset_scan(dataset, on_progress, &progress, &error);
+    Py_END_ALLOW_THREADS
+  } while (core_wait_end() && !progress.type && status == MLAAS_CANCELLED && core_wait_again());
   self->busy = false;
-  if (came && !progress.type && status == MLAAS_CANCELLED && PyErr_CheckSignals() < 0)
-    return NULL;
   if (progress.type) {
     PyErr_Restore(progress.type, progress.value, progress.traceback);
     return NULL;

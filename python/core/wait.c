@@ -1,6 +1,6 @@
-/* Ctrl-C while the library waits for a server: Python's handlers run between two bytecodes only, so a call that blocks
- * has to be ended first. During such a call of the main thread a handler stands in front of Python's, which interrupts
- * the library and passes the signal on. */
+/* Ctrl-C while the library waits for a server or works: Python's handlers run between two bytecodes only, so a call
+ * that blocks has to be ended first. During such a call of the main thread a handler stands in front of Python's, which
+ * interrupts the library and passes the signal on. */
 #include "core.h"
 
 #include <signal.h>
@@ -46,13 +46,25 @@ void core_wait_begin(void) {
 }
 
 bool core_wait_end(void) {
-  if (!is_main() || --depth > 0)
+  if (!is_main())
     return false;
+  if (--depth > 0)
+    return came;
   for (int i = 0; i < SIGNALS; i++)
     sigaction(numbers[i], &before[i], NULL);
   mlaas_interrupt_watch(false);
   mlaas_interrupt_clear();
   return came;
+}
+
+bool core_wait_again(void) {
+  if (PyErr_CheckSignals() != 0)
+    return false;
+  if (depth > 0 && is_main()) { /* the outer call does not end either */
+    came = 0;
+    mlaas_interrupt_clear();
+  }
+  return true;
 }
 
 PyObject *core_interruptible(PyObject *module, PyObject *function) {

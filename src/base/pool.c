@@ -69,7 +69,8 @@ static void take_part(struct mlaas_pool *pool, struct job *job, int worker) {
     pthread_mutex_unlock(&pool->lock);
     struct mlaas_error error;
     error.status = MLAAS_OK;
-    enum mlaas_status status = job->work(job->context, item, worker, &error);
+    enum mlaas_status status = mlaas_cancelled() ? mlaas_fail(&error, MLAAS_CANCELLED, "the work was cancelled")
+                                                 : job->work(job->context, item, worker, &error);
     pthread_mutex_lock(&pool->lock);
     if (status != MLAAS_OK)
       note_failure(job, item, status, &error);

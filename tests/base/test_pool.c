@@ -1,4 +1,5 @@
 /* The parallel for: every item once, the error of the lowest failed item, scratch by worker, no use after fork. */
+#include "base/cancel.h"
 #include "base/error.h"
 #include "base/pool.h"
 
@@ -52,6 +53,45 @@ static void every_item_runs_once(void **state) {
         assert_int_equal(atomic_load(&the_work.seen[i]), i < count);
       assert_int_equal(atomic_load(&the_work.overlaps), 0);
     }
+    mlaas_pool_free(pool);
+  }
+}
+
+struct cancelling {
+  atomic_bool flag;
+  atomic_int done, late; /* items; of these, begun when the flag was set */
+};
+
+enum { CANCELLED_AT = 100 };
+
+static enum mlaas_status cancel_in_the_middle(void *context, size_t i, int worker, struct mlaas_error *error) {
+  struct cancelling *cancelling = context;
+  (void)worker;
+  (void)error;
+  atomic_fetch_add(&cancelling->late, atomic_load(&cancelling->flag));
+  if (i == CANCELLED_AT)
+    atomic_store(&cancelling->flag, true);
+  atomic_fetch_add(&cancelling->done, 1);
+  return MLAAS_OK;
+}
+
+/* The others may be about to begin one each; no more is begun. */
+static void nothing_begins_after_a_cancel(void **state) {
+  (void)state;
+  for (int threads = 1; threads <= MOST; threads++) {
+    struct mlaas_pool *pool = mlaas_pool_new(threads);
+    struct cancelling cancelling = {0};
+    struct mlaas_error error;
+    const atomic_bool *before = mlaas_cancel_watch(&cancelling.flag);
+    assert_int_equal(mlaas_pool_run(pool, ITEMS, cancel_in_the_middle, &cancelling, &error), MLAAS_CANCELLED);
+    assert_true(atomic_load(&cancelling.done) + threads > CANCELLED_AT);
+    assert_true(atomic_load(&cancelling.late) <= threads - 1);
+    int done = atomic_load(&cancelling.done);
+    assert_int_equal(mlaas_pool_run(pool, ITEMS, cancel_in_the_middle, &cancelling, &error), MLAAS_CANCELLED);
+    assert_int_equal(atomic_load(&cancelling.done), done);
+    mlaas_cancel_watch(before);
+    assert_int_equal(mlaas_pool_run(pool, ITEMS, cancel_in_the_middle, &cancelling, &error), MLAAS_OK);
+    assert_int_equal(atomic_load(&cancelling.done), done + ITEMS); /* nobody watches */
     mlaas_pool_free(pool);
   }
 }
@@ -131,9 +171,9 @@ static void silly_sizes_are_allowed(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(every_item_runs_once),       cmocka_unit_test(the_lowest_error_wins),
-      cmocka_unit_test(several_callers_take_turns), cmocka_unit_test(a_forked_child_is_refused),
-      cmocka_unit_test(silly_sizes_are_allowed),
+      cmocka_unit_test(nothing_begins_after_a_cancel), cmocka_unit_test(every_item_runs_once),
+      cmocka_unit_test(the_lowest_error_wins),         cmocka_unit_test(several_callers_take_turns),
+      cmocka_unit_test(a_forked_child_is_refused),     cmocka_unit_test(silly_sizes_are_allowed),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 
 import awkward as ak
@@ -11,11 +12,13 @@ import mlaas
 import mlaas.formats
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.feather as feather
 import pyarrow.orc as orc
 import pyarrow.parquet as pq
 import pytest
 import uproot
+from mlaas.formats import _convert
 from test_formats import ROWS, arrow_table, events, flat, write_parquet, write_root
 
 MLAAS = os.path.join(os.environ.get("MLAAS_BUILD", "build"), "src", "cli", "mlaas")
@@ -238,3 +241,66 @@ def test_many_inputs(tmp_path):
 def test_command_refuses(arguments, code, words):
     done = run(*arguments)
     assert done.returncode == code and words in done.stderr, done.stderr
+
+
+def test_an_interrupt_waits_for_one_stretch_of_text(tmp_path, monkeypatch):
+    """All rows are one group; the signal comes with the first rows of it that are written."""
+    rows = 100_000
+    pq.write_table(pa.table({"x": np.arange(rows), "y": np.arange(rows) / 7}), tmp_path / "x.parquet")
+    written = []
+
+    class Told(_convert._WRITERS["csv"]):
+        def __init__(self, path, schema):
+            super().__init__(path, schema)
+            self.real, self.writer = self.writer, self
+
+        def write_batch(self, batch):
+            written.append(batch.num_rows)
+            self.real.write_batch(batch)
+            os.kill(os.getpid(), signal.SIGINT)
+
+        def close(self):
+            self.real.close()
+
+    monkeypatch.setitem(_convert._WRITERS, "csv", Told)
+    with pytest.raises(KeyboardInterrupt):
+        mlaas.formats.convert(str(tmp_path / "x.parquet"), tmp_path / "y.csv")
+    assert len(written) == 1 and written[0] < rows / 10
+    assert os.listdir(tmp_path) == ["x.parquet"]
+    monkeypatch.undo()
+    assert mlaas.formats.convert(str(tmp_path / "x.parquet"), tmp_path / "y.csv")["rows"] == rows
+    assert pa.csv.read_csv(tmp_path / "y.csv").equals(pq.read_table(tmp_path / "x.parquet"))
+
+
+def test_measured_numbers_get_no_dictionary_in_parquet(tmp_path):
+    """Looking for one takes several times as long as writing them."""
+    measured = pa.array([[1.5, 2.5], [3.5]], pa.list_(pa.float32()))
+    pair = pa.array([{"n": 1, "e": 0.5}, {"n": 1, "e": 1.5}])
+    table = pa.table({"x": [1.5, 2.5], "n": [7, 7], "name": ["a", "a"], "jets": measured, "ids": [[1], [1]], "p": pair})
+    pq.write_table(table, tmp_path / "x.parquet")
+    mlaas.formats.convert(str(tmp_path / "x.parquet"), tmp_path / "y.parquet")
+    assert pq.read_table(tmp_path / "y.parquet").equals(table)
+    group = pq.read_metadata(tmp_path / "y.parquet").row_group(0)
+    columns = [group.column(i) for i in range(group.num_columns)]
+    with_one = {one.path_in_schema for one in columns if one.has_dictionary_page}
+    assert with_one == {"n", "name", "ids.list.element", "p.n"}
+
+
+def test_a_handler_that_does_not_raise_does_not_end_a_conversion(sources, tmp_path, monkeypatch):
+    """The signal comes between two batches: the reading of the next one is interrupted, and made again."""
+    came = []
+
+    class Told(_convert._WRITERS["arrow"]):
+        def append(self, table):
+            os.kill(os.getpid(), signal.SIGINT)
+            super().append(table)
+
+    monkeypatch.setattr(_convert, "_GROUP_ROWS", 1)
+    monkeypatch.setitem(_convert._WRITERS, "arrow", Told)
+    before = signal.signal(signal.SIGINT, lambda *_: came.append(1))
+    try:
+        done = mlaas.formats.convert([str(sources / "x.root")] * 2, tmp_path / "y.arrow")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert len(came) > 1 and done["rows"] == 2 * ROWS
+    assert read_arrow(tmp_path / "y.arrow").num_rows == 2 * ROWS
