@@ -13,8 +13,6 @@
 #include "base/memory.h"
 #include "base/slice.h"
 
-enum { MLAAS_JSON_DEPTH = 64 };
-
 /* A value: `count` numbers of `numbers` from `first`; -1: a single one. */
 struct mlaas_json_cell {
   struct mlaas_slice key; /* of an event that is an object */

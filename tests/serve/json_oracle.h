@@ -2,6 +2,7 @@
 #ifndef MLAAS_TESTS_SERVE_JSON_ORACLE_H
 #define MLAAS_TESTS_SERVE_JSON_ORACLE_H
 
+#include "serve/json_lexer.h"
 #include "serve/json_scan.h"
 
 #include <jansson.h>
