@@ -19,17 +19,26 @@ static void wait_until_quiet(void) {
 }
 
 /* The file's ends are there. */
-static struct mlaas_source *open_quietly(struct mlaas_context *context, const char *name) {
-  struct mlaas_source *source = open_file(context, name);
+static struct mlaas_source *open_quietly(struct mlaas_context *of, const char *name) {
+  struct mlaas_source *opened = open_file(of, name);
   wait_until_quiet();
-  return source;
+  return opened;
+}
+
+/* What most tests read, and close. */
+static struct fake_file *file;
+static struct mlaas_context *context;
+static struct mlaas_source *source;
+
+static void open_served(int64_t cache) {
+  file = fake_wire_serve(url, bytes, SIZE);
+  context = make_context(cache, 0, 0);
+  source = open_quietly(context, url);
 }
 
 static void what_was_announced_comes_once(void **state) {
   (void)state;
-  struct fake_file *file = fake_wire_serve(url, bytes, SIZE);
-  struct mlaas_context *context = make_context(0, 0, 0);
-  struct mlaas_source *source = open_quietly(context, url);
+  open_served(0);
   int64_t held = mlaas_context_memory_held(context);
   int64_t ranges[100][2];
   long before = file->delivered, fetches = file->fetches;
@@ -54,9 +63,7 @@ static void what_was_announced_comes_once(void **state) {
 
 static void what_was_announced_twice_stays_until_read_twice(void **state) {
   (void)state;
-  struct fake_file *file = fake_wire_serve(url, bytes, SIZE);
-  struct mlaas_context *context = make_context(0, 0, 0);
-  struct mlaas_source *source = open_quietly(context, url);
+  open_served(0);
   int64_t ranges[][2] = {{first, 30000}, {first, 30000}, {first + 30000, 1000}};
   long before = file->delivered;
   announce(source, ranges, 3);
@@ -73,9 +80,7 @@ static void what_was_announced_twice_stays_until_read_twice(void **state) {
 /* A basket is read in pieces: its head first. */
 static void a_range_is_read_when_its_last_byte_is(void **state) {
   (void)state;
-  struct fake_file *file = fake_wire_serve(url, bytes, SIZE);
-  struct mlaas_context *context = make_context(0, 0, 0);
-  struct mlaas_source *source = open_quietly(context, url);
+  open_served(0);
   int64_t ranges[][2] = {{first, 100000}, {first + 100000, 100000}};
   long before = file->delivered;
   announce(source, ranges, 2);
@@ -90,9 +95,7 @@ static void a_range_is_read_when_its_last_byte_is(void **state) {
 
 static void a_reader_does_not_wait_for_room(void **state) {
   (void)state;
-  struct fake_file *file = fake_wire_serve(url, bytes, SIZE);
-  struct mlaas_context *context = make_context(1, 0, 0); /* one byte of cache: nothing fits */
-  struct mlaas_source *source = open_quietly(context, url);
+  open_served(1); /* one byte of cache: nothing fits */
   int64_t ranges[40][2];
   fill_ranges(ranges, 40, first, 20000, 20000);
   announce(source, ranges, 40);
@@ -107,10 +110,8 @@ static void a_reader_does_not_wait_for_room(void **state) {
 /* Ten times the cache: what does not fit waits, and follows as the reader goes on. */
 static void announcements_wait_for_room(void **state) {
   (void)state;
-  struct fake_file *file = fake_wire_serve(url, bytes, SIZE);
   enum { CACHE = 200000 };
-  struct mlaas_context *context = make_context(CACHE, 0, 0);
-  struct mlaas_source *source = open_quietly(context, url);
+  open_served(CACHE);
   int64_t ranges[200][2];
   fill_ranges(ranges, 200, first, 10000, 10000);
   long before = file->delivered;
@@ -129,24 +130,19 @@ static void announcements_wait_for_room(void **state) {
 
 static void a_reader_starts_what_still_waits(void **state) {
   (void)state;
-  struct fake_file *file = fake_wire_serve(url, bytes, SIZE);
-  struct mlaas_context *context = make_context(200000, 0, 0);
-  struct mlaas_source *source = open_quietly(context, url);
+  open_served(200000);
   int64_t ranges[200][2];
   fill_ranges(ranges, 200, first, 10000, 10000);
   announce(source, ranges, 200);
   wait_until_quiet();
   assert_reads(source, ranges[199][0], ranges[199][1]);
   assert_reads(source, ranges[150][0], 60000); /* several together */
-  (void)file;
   close_all(context, source);
 }
 
 static void a_hiccup_does_not_lose_what_was_announced(void **state) {
   (void)state;
-  struct fake_file *file = fake_wire_serve(url, bytes, SIZE);
-  struct mlaas_context *context = make_context(0, 0, 0);
-  struct mlaas_source *source = open_quietly(context, url);
+  open_served(0);
   int64_t ranges[10][2];
   fill_ranges(ranges, 10, first, 100000, 90000);
   file->fetch_fault = FAKE_TRANSIENT;
@@ -164,9 +160,7 @@ static void a_hiccup_does_not_lose_what_was_announced(void **state) {
 /* Errors come when bytes are read, and not before. */
 static void failures_ahead_are_the_readers(void **state) {
   (void)state;
-  struct fake_file *file = fake_wire_serve(url, bytes, SIZE);
-  struct mlaas_context *context = make_context(0, 0, 0);
-  struct mlaas_source *source = open_quietly(context, url);
+  open_served(0);
   int64_t ranges[][2] = {{first, 100000}};
   file->fetch_fault = FAKE_FINAL;
   file->bad_fetches = 2;
@@ -179,9 +173,7 @@ static void failures_ahead_are_the_readers(void **state) {
 
 static void closing_ends_what_is_on_its_way(void **state) {
   (void)state;
-  struct fake_file *file = fake_wire_serve(url, bytes, SIZE);
-  struct mlaas_context *context = make_context(0, 0, 0);
-  struct mlaas_source *source = open_quietly(context, url);
+  open_served(0);
   int64_t ranges[40][2];
   fill_ranges(ranges, 40, first, 50000, 40000);
   file->limits.most_ranges = 1; /* known from the next opening on */
@@ -197,9 +189,7 @@ static void closing_ends_what_is_on_its_way(void **state) {
 
 static void nonsense_is_left_out(void **state) {
   (void)state;
-  fake_wire_serve(url, bytes, SIZE);
-  struct mlaas_context *context = make_context(0, 0, 0);
-  struct mlaas_source *source = open_quietly(context, url);
+  open_served(0);
   int64_t ranges[][2] = {{-1, 5}, {SIZE, 1}, {SIZE - 1, 2}, {5, -1}, {5, 0}, {INT64_MAX, INT64_MAX}, {0, SIZE + 1LL}};
   announce(source, ranges, 7);
   announce(source, ranges, 0);
@@ -210,11 +200,10 @@ static void nonsense_is_left_out(void **state) {
 /* Two files of a context share its room; what one does not read any more goes for the other. */
 static void files_share_the_cache(void **state) {
   (void)state;
-  struct fake_file *file = fake_wire_serve(url, bytes, SIZE);
   struct fake_file *other = fake_wire_serve("fake://two/y.root", bytes, SIZE);
   enum { CACHE = 400000 };
-  struct mlaas_context *context = make_context(CACHE, 0, 0);
-  struct mlaas_source *source = open_quietly(context, url), *second = open_quietly(context, "fake://two/y.root");
+  open_served(CACHE);
+  struct mlaas_source *second = open_quietly(context, "fake://two/y.root");
   int64_t ranges[60][2];
   fill_ranges(ranges, 60, first, 10000, 10000);
   announce(source, ranges, 60);
@@ -233,16 +222,13 @@ static void files_share_the_cache(void **state) {
   for (int i = 0; i < 30; i++)
     assert_reads(second, ranges[i][0], ranges[i][1]);
   assert_true(other->fetches - before <= 6); /* read ahead since there was room again */
-  (void)file;
   close_all(context, second);
 }
 
 /* What may go: the one that was not used for longest. */
 static void small_reads_are_kept_as_long_as_there_is_room(void **state) {
   (void)state;
-  struct fake_file *file = fake_wire_serve(url, bytes, SIZE);
-  struct mlaas_context *context = make_context(120000, 0, 0);
-  struct mlaas_source *source = open_quietly(context, url);
+  open_served(120000);
   assert_reads(source, first, 2000);
   long before = file->fetches;
   assert_reads(source, first + 2000, 2000); /* a bit more was read at once */
@@ -262,9 +248,7 @@ static void small_reads_are_kept_as_long_as_there_is_room(void **state) {
 /* Bytes that small reads bring beside what was asked for have an end. */
 static void waste_around_small_reads_is_bounded(void **state) {
   (void)state;
-  struct fake_file *file = fake_wire_serve(url, bytes, SIZE);
-  struct mlaas_context *context = make_context(0, 0, 0);
-  struct mlaas_source *source = open_quietly(context, url);
+  open_served(0);
   long before = file->delivered;
   for (int i = 0; i < 50; i++)
     assert_reads(source, 100000 + i * 50000, 1000);
@@ -274,9 +258,7 @@ static void waste_around_small_reads_is_bounded(void **state) {
 
 static void work_has_room_before_the_cache(void **state) {
   (void)state;
-  fake_wire_serve(url, bytes, SIZE);
-  struct mlaas_context *context = make_context(0, 0, 0);
-  struct mlaas_source *source = open_quietly(context, url);
+  open_served(0);
   int64_t ranges[][2] = {{first, 1000000}};
   struct mlaas_block block;
   announce(source, ranges, 1);
@@ -300,11 +282,10 @@ static void not_all_is_asked_for_at_once(void **state) {
   enum { EACH = 16 << 20, COUNT = 7 };
   int64_t size = (int64_t)EACH * (COUNT + 1);
   unsigned char *large = calloc((size_t)size, 1);
-  struct fake_file *file = fake_wire_serve(url, large, size);
+  file = fake_wire_serve(url, large, size);
   struct mlaas_context_options options = {.size = sizeof options, .memory = 1024LL * MIB, .threads = 1};
-  struct mlaas_context *context;
   assert_int_equal(mlaas_context_new(&options, &context, NULL), MLAAS_OK);
-  struct mlaas_source *source = open_quietly(context, url);
+  source = open_quietly(context, url);
   file->delay_us = 100000;
   for (int64_t i = 0; i < COUNT; i++) {
     int64_t range[][2] = {{first + i * EACH, EACH}};
