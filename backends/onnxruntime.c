@@ -29,8 +29,8 @@ static struct {
 static const struct ort_api *const ort = &shared.api;
 
 struct model {
+  struct plugin_model ports; /* first */
   void *session;
-  struct plugin_ports inputs, outputs;
   int *input_types;    /* the library's number of each input's dtype */
   bool *output_tensor; /* else a sequence of maps */
   struct plugin_pool pool;
@@ -175,7 +175,7 @@ static enum mlaas_status describe_maps(const void *type, const char *name, struc
 
 static enum mlaas_status describe_port(struct model *model, bool output, const void *type, const char *name,
                                        struct mlaas_error *error) {
-  struct plugin_ports *ports = output ? &model->outputs : &model->inputs;
+  struct plugin_ports *ports = output ? &model->ports.outputs : &model->ports.inputs;
   int kind, number = 0;
   TRY_ORT(ort->type_kind(type, &kind), "cannot read the model's types");
   PLUGIN_TRY(plugin_ports_add(ports, name, name, MLAAS_DTYPE_INVALID, error));
@@ -240,7 +240,7 @@ static enum mlaas_status describe(struct model *model, bool output, const char *
 static void held_free(struct model *model, struct held *held) {
   if (!held)
     return;
-  for (size_t i = 0; held->blocks && i < model->outputs.count; i++)
+  for (size_t i = 0; held->blocks && i < model->ports.outputs.count; i++)
     plugin_block_reset(&held->blocks[i]);
   free(held->inputs);
   free(held->outputs);
@@ -254,8 +254,8 @@ static void close_model(void *opened) {
     held_free(model, (struct held *)held);
   if (model->session)
     ort->session_free(model->session);
-  plugin_ports_reset(&model->inputs);
-  plugin_ports_reset(&model->outputs);
+  plugin_ports_reset(&model->ports.inputs);
+  plugin_ports_reset(&model->ports.outputs);
   pthread_mutex_destroy(&model->pool.lock);
   free(model->input_types);
   free(model->output_tensor);
@@ -345,9 +345,9 @@ static struct held *held_new(struct model *model, struct mlaas_error *error) {
     return held;
   held = calloc(1, sizeof *held);
   if (held) {
-    held->inputs = calloc(model->inputs.count + 1, sizeof *held->inputs);
-    held->outputs = calloc(model->outputs.count + 1, sizeof *held->outputs);
-    held->blocks = calloc(model->outputs.count + 1, sizeof *held->blocks);
+    held->inputs = calloc(model->ports.inputs.count + 1, sizeof *held->inputs);
+    held->outputs = calloc(model->ports.outputs.count + 1, sizeof *held->outputs);
+    held->blocks = calloc(model->ports.outputs.count + 1, sizeof *held->blocks);
   }
   if (held && held->inputs && held->outputs && held->blocks)
     return held;
@@ -367,7 +367,7 @@ static void free_values(void **values, size_t count) {
 static void release(void *opened, void *given) {
   struct model *model = opened;
   struct held *held = given;
-  free_values(held->outputs, model->outputs.count);
+  free_values(held->outputs, model->ports.outputs.count);
   plugin_pool_give(&model->pool, &held->link);
 }
 
@@ -490,18 +490,19 @@ static enum mlaas_status take_maps(const void *value, enum mlaas_dtype dtype, st
 
 static enum mlaas_status run_held(struct model *model, const struct mlaas_tensor *inputs, struct mlaas_tensor *outputs,
                                   struct held *held, struct mlaas_error *error) {
-  for (size_t i = 0; i < model->inputs.count; i++)
+  for (size_t i = 0; i < model->ports.inputs.count; i++)
     PLUGIN_TRY(make_input(&inputs[i], model->input_types[i], &held->inputs[i], error));
-  TRY_ORT(ort->run(model->session, NULL, model->inputs.names, held->inputs, model->inputs.count, model->outputs.names,
-                   model->outputs.count, held->outputs),
+  TRY_ORT(ort->run(model->session, NULL, model->ports.inputs.names, held->inputs, model->ports.inputs.count,
+                   model->ports.outputs.names, model->ports.outputs.count, held->outputs),
           "ONNX Runtime does not run the model on this");
-  for (size_t i = 0; i < model->outputs.count; i++) {
+  for (size_t i = 0; i < model->ports.outputs.count; i++) {
     if (!model->output_tensor[i]) {
-      PLUGIN_TRY(take_maps(held->outputs[i], model->outputs.infos[i].dtype, &outputs[i], &held->blocks[i], error));
+      PLUGIN_TRY(
+          take_maps(held->outputs[i], model->ports.outputs.infos[i].dtype, &outputs[i], &held->blocks[i], error));
       continue;
     }
     PLUGIN_TRY(take_tensor(held->outputs[i], &outputs[i], &held->blocks[i], error));
-    PLUGIN_TRY(plugin_keep_output(inputs, model->inputs.count, &outputs[i], &held->blocks[i], error));
+    PLUGIN_TRY(plugin_keep_output(inputs, model->ports.inputs.count, &outputs[i], &held->blocks[i], error));
   }
   return MLAAS_OK;
 }
@@ -513,7 +514,7 @@ static enum mlaas_status run(void *opened, const struct mlaas_tensor *inputs, st
   if (!held)
     return MLAAS_MEMORY;
   enum mlaas_status status = run_held(model, inputs, outputs, held, error);
-  free_values(held->inputs, model->inputs.count);
+  free_values(held->inputs, model->ports.inputs.count);
   if (status == MLAAS_OK)
     *given = held;
   else
@@ -522,16 +523,6 @@ static enum mlaas_status run(void *opened, const struct mlaas_tensor *inputs, st
 }
 
 /* ---- the table ---- */
-
-static const struct mlaas_tensor_info *inputs_of(const void *model, size_t *count) {
-  *count = ((const struct model *)model)->inputs.count;
-  return ((const struct model *)model)->inputs.infos;
-}
-
-static const struct mlaas_tensor_info *outputs_of(const void *model, size_t *count) {
-  *count = ((const struct model *)model)->outputs.count;
-  return ((const struct model *)model)->outputs.infos;
-}
 
 static const char *library_version(void) { return shared.version; }
 
@@ -542,8 +533,8 @@ const struct mlaas_backend *mlaas_backend_get(void) {
       .name = "onnxruntime",
       .open = open_model,
       .close = close_model,
-      .inputs = inputs_of,
-      .outputs = outputs_of,
+      .inputs = plugin_model_inputs,
+      .outputs = plugin_model_outputs,
       .run = run,
       .release = release,
       .library_version = library_version,

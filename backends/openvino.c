@@ -27,8 +27,8 @@ static struct {
 static const struct ov_api *const ov = &shared.api;
 
 struct model {
+  struct plugin_model ports; /* first */
   void *compiled;
-  struct plugin_ports inputs, outputs;
   int *input_types;     /* the library's number of each input's dtype */
   size_t *output_index; /* of each wanted output among the model's */
   struct plugin_pool pool;
@@ -136,7 +136,7 @@ static enum mlaas_status describe_shape(const void *port, struct mlaas_tensor_in
 
 static enum mlaas_status describe_port(struct model *model, bool output, size_t index, const char *wanted,
                                        const void *port, struct mlaas_error *error) {
-  struct plugin_ports *ports = output ? &model->outputs : &model->inputs;
+  struct plugin_ports *ports = output ? &model->ports.outputs : &model->ports.inputs;
   char *theirs = NULL, name[PLUGIN_NAME_MOST + 1];
   int number;
   if (ov->port_get_any_name(port, &theirs) == 0 && theirs) {
@@ -163,7 +163,7 @@ static enum mlaas_status describe_port(struct model *model, bool output, size_t 
 }
 
 static enum mlaas_status describe(struct model *model, bool output, const char *wanted, struct mlaas_error *error) {
-  struct plugin_ports *ports = output ? &model->outputs : &model->inputs;
+  struct plugin_ports *ports = output ? &model->ports.outputs : &model->ports.inputs;
   size_t count = 0, found = 0;
   TRY_OV((output ? ov->compiled_model_outputs_size : ov->compiled_model_inputs_size)(model->compiled, &count),
          MLAAS_FORMAT, "OpenVINO does not say the model's inputs and outputs");
@@ -198,7 +198,7 @@ static enum mlaas_status describe(struct model *model, bool output, const char *
 static void held_free(struct model *model, struct held *held) {
   if (!held)
     return;
-  for (size_t i = 0; held->blocks && i < model->outputs.count; i++)
+  for (size_t i = 0; held->blocks && i < model->ports.outputs.count; i++)
     plugin_block_reset(&held->blocks[i]);
   if (held->request)
     ov->infer_request_free(held->request);
@@ -213,8 +213,8 @@ static void close_model(void *opened) {
     held_free(model, (struct held *)held);
   if (model->compiled)
     ov->compiled_model_free(model->compiled);
-  plugin_ports_reset(&model->inputs);
-  plugin_ports_reset(&model->outputs);
+  plugin_ports_reset(&model->ports.inputs);
+  plugin_ports_reset(&model->ports.outputs);
   pthread_mutex_destroy(&model->pool.lock);
   free(model->input_types);
   free(model->output_index);
@@ -271,8 +271,8 @@ static enum mlaas_status held_new(struct model *model, struct held **given, stru
     return MLAAS_OK;
   held = calloc(1, sizeof *held);
   if (held) {
-    held->outputs = calloc(model->outputs.count + 1, sizeof *held->outputs);
-    held->blocks = calloc(model->outputs.count + 1, sizeof *held->blocks);
+    held->outputs = calloc(model->ports.outputs.count + 1, sizeof *held->outputs);
+    held->blocks = calloc(model->ports.outputs.count + 1, sizeof *held->blocks);
   }
   enum mlaas_status status = MLAAS_OK;
   if (!held || !held->outputs || !held->blocks) {
@@ -292,7 +292,7 @@ static enum mlaas_status held_new(struct model *model, struct held **given, stru
 static void release(void *opened, void *given) {
   struct model *model = opened;
   struct held *held = given;
-  for (size_t i = 0; i < model->outputs.count; i++)
+  for (size_t i = 0; i < model->ports.outputs.count; i++)
     if (held->outputs[i]) {
       ov->tensor_free(held->outputs[i]);
       held->outputs[i] = NULL;
@@ -339,14 +339,14 @@ static enum mlaas_status take_output(const void *tensor, struct mlaas_tensor *ou
 
 static enum mlaas_status run_held(struct model *model, const struct mlaas_tensor *inputs, struct mlaas_tensor *outputs,
                                   struct held *held, struct mlaas_error *error) {
-  for (size_t i = 0; i < model->inputs.count; i++)
+  for (size_t i = 0; i < model->ports.inputs.count; i++)
     PLUGIN_TRY(set_input(held, i, model->input_types[i], &inputs[i], error));
   TRY_OV(ov->infer_request_infer(held->request), MLAAS_ARGUMENT, "OpenVINO does not run the model on this");
-  for (size_t i = 0; i < model->outputs.count; i++) {
+  for (size_t i = 0; i < model->ports.outputs.count; i++) {
     TRY_OV(ov->infer_request_get_output_tensor_by_index(held->request, model->output_index[i], &held->outputs[i]),
            MLAAS_INTERNAL, "OpenVINO does not give an output");
     PLUGIN_TRY(take_output(held->outputs[i], &outputs[i], error));
-    PLUGIN_TRY(plugin_keep_output(inputs, model->inputs.count, &outputs[i], &held->blocks[i], error));
+    PLUGIN_TRY(plugin_keep_output(inputs, model->ports.inputs.count, &outputs[i], &held->blocks[i], error));
   }
   return MLAAS_OK;
 }
@@ -366,16 +366,6 @@ static enum mlaas_status run(void *opened, const struct mlaas_tensor *inputs, st
 
 /* ---- the table ---- */
 
-static const struct mlaas_tensor_info *inputs_of(const void *model, size_t *count) {
-  *count = ((const struct model *)model)->inputs.count;
-  return ((const struct model *)model)->inputs.infos;
-}
-
-static const struct mlaas_tensor_info *outputs_of(const void *model, size_t *count) {
-  *count = ((const struct model *)model)->outputs.count;
-  return ((const struct model *)model)->outputs.infos;
-}
-
 static const char *library_version(void) { return shared.version; }
 
 const struct mlaas_backend *mlaas_backend_get(void) {
@@ -385,8 +375,8 @@ const struct mlaas_backend *mlaas_backend_get(void) {
       .name = "openvino",
       .open = open_model,
       .close = close_model,
-      .inputs = inputs_of,
-      .outputs = outputs_of,
+      .inputs = plugin_model_inputs,
+      .outputs = plugin_model_outputs,
       .run = run,
       .release = release,
       .library_version = library_version,

@@ -222,6 +222,16 @@ void plugin_ports_reset(struct plugin_ports *ports) {
   *ports = (struct plugin_ports){0};
 }
 
+const struct mlaas_tensor_info *plugin_model_inputs(const void *model, size_t *count) {
+  *count = ((const struct plugin_model *)model)->inputs.count;
+  return ((const struct plugin_model *)model)->inputs.infos;
+}
+
+const struct mlaas_tensor_info *plugin_model_outputs(const void *model, size_t *count) {
+  *count = ((const struct plugin_model *)model)->outputs.count;
+  return ((const struct plugin_model *)model)->outputs.infos;
+}
+
 size_t plugin_dtype_bytes(enum mlaas_dtype dtype) {
   static const unsigned char sizes[] = {
 #define X(symbol, name, bytes) bytes,

@@ -76,6 +76,14 @@ enum mlaas_status plugin_ports_add(struct plugin_ports *ports, const char *name,
                                    enum mlaas_dtype dtype, struct mlaas_error *error);
 void plugin_ports_reset(struct plugin_ports *ports);
 
+/* First member of a model, so that these two may be in a back end's table. */
+struct plugin_model {
+  struct plugin_ports inputs, outputs;
+};
+
+const struct mlaas_tensor_info *plugin_model_inputs(const void *model, size_t *count);
+const struct mlaas_tensor_info *plugin_model_outputs(const void *model, size_t *count);
+
 size_t plugin_dtype_bytes(enum mlaas_dtype dtype);
 /* Elements of a shape; -1 where a dimension is negative or the product too large. */
 int64_t plugin_elements(const int64_t *shape, int num_dims);

@@ -33,8 +33,8 @@ static struct {
 static const struct tf_api *const tf = &shared.api;
 
 struct model {
+  struct plugin_model ports; /* first */
   void *graph, *session;
-  struct plugin_ports inputs, outputs;
   struct tf_output *input_nodes, *output_nodes;
   int *input_types; /* TensorFlow's number of each input's dtype */
   struct plugin_pool pool;
@@ -105,12 +105,12 @@ static enum mlaas_status find_nodes(struct model *model, const struct plugin_por
 }
 
 static enum mlaas_status find_all(struct model *model, struct mlaas_error *error) {
-  PLUGIN_TRY(find_nodes(model, &model->inputs, &model->input_nodes, error));
-  PLUGIN_TRY(find_nodes(model, &model->outputs, &model->output_nodes, error));
-  model->input_types = calloc(model->inputs.count + 1, sizeof *model->input_types);
+  PLUGIN_TRY(find_nodes(model, &model->ports.inputs, &model->input_nodes, error));
+  PLUGIN_TRY(find_nodes(model, &model->ports.outputs, &model->output_nodes, error));
+  model->input_types = calloc(model->ports.inputs.count + 1, sizeof *model->input_types);
   if (!model->input_types)
     return mlaas_backend_fail(error, MLAAS_MEMORY, "no memory for the model's inputs and outputs");
-  for (size_t i = 0; i < model->inputs.count; i++)
+  for (size_t i = 0; i < model->ports.inputs.count; i++)
     model->input_types[i] = tf->OperationOutputType(model->input_nodes[i]);
   return MLAAS_OK;
 }
@@ -178,7 +178,7 @@ static enum mlaas_status find_only(struct model *model, bool (*fits)(void *opera
 
 static enum mlaas_status choose_nodes(struct model *model, const char *named, bool output, void *status,
                                       struct mlaas_error *error) {
-  struct plugin_ports *ports = output ? &model->outputs : &model->inputs;
+  struct plugin_ports *ports = output ? &model->ports.outputs : &model->ports.inputs;
   char name[PLUGIN_NAME_MOST];
   if (!named || !named[0])
     PLUGIN_TRY(
@@ -248,8 +248,8 @@ static enum mlaas_status open_saved_model(struct model *model, const struct mlaa
   enum mlaas_status result =
       tf->GetCode(status) != TF_CODE_OK
           ? fail_open(config->path, status, error)
-          : tensorflow_signature_read(meta->data, meta->length, plugin_option(config, "signature"), &model->inputs,
-                                      &model->outputs, error);
+          : tensorflow_signature_read(meta->data, meta->length, plugin_option(config, "signature"),
+                                      &model->ports.inputs, &model->ports.outputs, error);
   tf->DeleteBuffer(meta);
   return result;
 }
@@ -283,7 +283,7 @@ static enum mlaas_status open_frozen(struct model *model, const struct mlaas_bac
 static void held_free(struct model *model, struct held *held) {
   if (!held)
     return;
-  for (size_t i = 0; held->blocks && i < model->outputs.count; i++)
+  for (size_t i = 0; held->blocks && i < model->ports.outputs.count; i++)
     plugin_block_reset(&held->blocks[i]);
   if (held->status)
     tf->DeleteStatus(held->status);
@@ -305,8 +305,8 @@ static void close_model(void *opened) {
   if (model->graph)
     tf->DeleteGraph(model->graph);
   tf->DeleteStatus(status);
-  plugin_ports_reset(&model->inputs);
-  plugin_ports_reset(&model->outputs);
+  plugin_ports_reset(&model->ports.inputs);
+  plugin_ports_reset(&model->ports.outputs);
   pthread_mutex_destroy(&model->pool.lock);
   free(model->input_nodes);
   free(model->output_nodes);
@@ -353,9 +353,9 @@ static struct held *held_new(struct model *model, struct mlaas_error *error) {
   held = calloc(1, sizeof *held);
   if (held) {
     held->status = tf->NewStatus();
-    held->inputs = calloc(model->inputs.count + 1, sizeof *held->inputs);
-    held->outputs = calloc(model->outputs.count + 1, sizeof *held->outputs);
-    held->blocks = calloc(model->outputs.count + 1, sizeof *held->blocks);
+    held->inputs = calloc(model->ports.inputs.count + 1, sizeof *held->inputs);
+    held->outputs = calloc(model->ports.outputs.count + 1, sizeof *held->outputs);
+    held->blocks = calloc(model->ports.outputs.count + 1, sizeof *held->blocks);
   }
   if (held && held->status && held->inputs && held->outputs && held->blocks)
     return held;
@@ -380,12 +380,12 @@ static void free_input(void **input) {
 static void release(void *opened, void *given) {
   struct model *model = opened;
   struct held *held = given;
-  for (size_t i = 0; i < model->outputs.count; i++)
+  for (size_t i = 0; i < model->ports.outputs.count; i++)
     if (held->outputs[i]) {
       tf->DeleteTensor(held->outputs[i]);
       held->outputs[i] = NULL;
     }
-  for (size_t i = 0; i < model->inputs.count; i++)
+  for (size_t i = 0; i < model->ports.inputs.count; i++)
     free_input(&held->inputs[i]);
   plugin_pool_give(&model->pool, &held->link);
 }
@@ -439,17 +439,17 @@ static enum mlaas_status take_output(const void *value, struct mlaas_tensor *out
 
 static enum mlaas_status run_held(struct model *model, const struct mlaas_tensor *inputs, struct mlaas_tensor *outputs,
                                   struct held *held, struct mlaas_error *error) {
-  for (size_t i = 0; i < model->inputs.count; i++)
+  for (size_t i = 0; i < model->ports.inputs.count; i++)
     PLUGIN_TRY(make_input(&inputs[i], model->input_types[i], &held->inputs[i], error));
-  tf->SessionRun(model->session, NULL, model->input_nodes, held->inputs, (int)model->inputs.count, model->output_nodes,
-                 held->outputs, (int)model->outputs.count, NULL, 0, NULL, held->status);
+  tf->SessionRun(model->session, NULL, model->input_nodes, held->inputs, (int)model->ports.inputs.count,
+                 model->output_nodes, held->outputs, (int)model->ports.outputs.count, NULL, 0, NULL, held->status);
   int code = tf->GetCode(held->status);
   if (code != TF_CODE_OK)
     return plugin_fail_words(error, code == TF_CODE_INVALID_ARGUMENT ? MLAAS_ARGUMENT : MLAAS_INTERNAL,
                              "TensorFlow does not run the model on this", tf->Message(held->status));
-  for (size_t i = 0; i < model->outputs.count; i++) {
+  for (size_t i = 0; i < model->ports.outputs.count; i++) {
     PLUGIN_TRY(take_output(held->outputs[i], &outputs[i], &held->blocks[i], error));
-    PLUGIN_TRY(plugin_keep_output(inputs, model->inputs.count, &outputs[i], &held->blocks[i], error));
+    PLUGIN_TRY(plugin_keep_output(inputs, model->ports.inputs.count, &outputs[i], &held->blocks[i], error));
   }
   return MLAAS_OK;
 }
@@ -470,16 +470,6 @@ static enum mlaas_status run(void *opened, const struct mlaas_tensor *inputs, st
 
 /* ---- the table ---- */
 
-static const struct mlaas_tensor_info *inputs_of(const void *model, size_t *count) {
-  *count = ((const struct model *)model)->inputs.count;
-  return ((const struct model *)model)->inputs.infos;
-}
-
-static const struct mlaas_tensor_info *outputs_of(const void *model, size_t *count) {
-  *count = ((const struct model *)model)->outputs.count;
-  return ((const struct model *)model)->outputs.infos;
-}
-
 static const char *library_version(void) { return shared.ready ? tf->Version() : ""; }
 
 const struct mlaas_backend *mlaas_backend_get(void) {
@@ -489,8 +479,8 @@ const struct mlaas_backend *mlaas_backend_get(void) {
       .name = "tensorflow",
       .open = open_model,
       .close = close_model,
-      .inputs = inputs_of,
-      .outputs = outputs_of,
+      .inputs = plugin_model_inputs,
+      .outputs = plugin_model_outputs,
       .run = run,
       .release = release,
       .library_version = library_version,
