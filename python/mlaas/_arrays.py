@@ -6,12 +6,12 @@ much is asked for. Knows Arrow's layout; does not know where the batches come fr
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._errors import UnsupportedError
+from ._errors import ArgumentError, UnsupportedError
 
 
 class Jagged(NamedTuple):
@@ -302,3 +302,21 @@ def collect(batches: Iterable[Any], library: str) -> Any:
         return ak.Array(whole.awkward(ak))
     columns = whole.numpy()
     return columns if library == "np" else _frame(columns)
+
+
+def batch_size(size: int | None) -> int:
+    """Rows of the batches that were asked for, 0 where nobody did. Raises ArgumentError."""
+    if size is not None and size <= 0:
+        raise ArgumentError(f"batches of {size} rows were asked for; the size must be positive")
+    return size or 0
+
+
+def record_batches(arrays: Iterable[Any]) -> Iterator[Any]:
+    """As pyarrow.RecordBatch where pyarrow is installed, else as they are."""
+    try:
+        from pyarrow import record_batch
+    except ImportError:
+        yield from arrays
+        return
+    for array in arrays:
+        yield record_batch(array)

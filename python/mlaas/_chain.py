@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import _core
-from ._arrays import collect
+from ._arrays import batch_size, collect, record_batches
 from ._errors import ArgumentError
 from ._file import File
 from ._places import Files, Remote, context_limits, expand
@@ -75,20 +75,10 @@ class Chain:
         memory ceiling); none crosses the end of a file. Raises SchemaError, naming the file, where one lacks a column
         or has another type for it. pyarrow.RecordBatch where pyarrow is installed, else objects with
         ``__arrow_c_array__``."""
-        if size is not None and size <= 0:
-            raise ArgumentError(f"batches of {size} rows were asked for; the size must be positive")
-        return self._batches(size or 0)
+        return self._batches(batch_size(size))
 
     def _batches(self, size: int) -> Iterator[Any]:
-        try:
-            from pyarrow import record_batch
-        except ImportError:
-
-            def record_batch(array: Any) -> Any:
-                return array
-
-        for array in self._open().batches(self._columns, size):
-            yield record_batch(array)
+        yield from record_batches(self._open().batches(self._columns, size))
 
     def arrays(self, names: Sequence[str] | None = None, library: str = "np") -> Any:
         """Reads columns of all files into memory of your own; as Table.arrays."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import _core
-from ._arrays import collect
+from ._arrays import batch_size, collect, record_batches
 from ._errors import ArgumentError, NotFoundError, StateError, UnsupportedError
 from ._html import html_table
 from ._objects import Object, read_object
@@ -346,21 +346,11 @@ class Table:
         """Iterates over the rows in Arrow batches of ``size`` entries (None: whole clusters, cut to fit the memory
         ceiling). Batches count against the ceiling while you hold them. pyarrow.RecordBatch where pyarrow is installed,
         else objects with ``__arrow_c_array__``. An iterator belongs to one thread at a time."""
-        if size is not None and size <= 0:
-            raise ArgumentError(f"batches of {size} rows were asked for; the size must be positive")
-        return self._batches(size or 0)
+        return self._batches(batch_size(size))
 
     def _batches(self, size: int) -> Iterator[Any]:
-        try:
-            from pyarrow import record_batch
-        except ImportError:
-
-            def record_batch(array: Any) -> Any:
-                return array
-
-        for array in self._open().batches(self._indices, self._start, self._stop, size):
-            if len(array):
-                yield record_batch(array)
+        arrays = self._open().batches(self._indices, self._start, self._stop, size)
+        yield from record_batches(array for array in arrays if len(array))
 
     def arrays(
         self, names: Sequence[str] | None = None, start: int = 0, stop: int | None = None, library: str = "np"

@@ -12,23 +12,8 @@
 
 #include <cmocka.h>
 
-#include "folders.h"
+#include "root.h"
 #include "waiting.h"
-
-static char root[TEST_PATH];
-
-static int begin(void **state) {
-  (void)state;
-  make_temporary(root);
-  return 0;
-}
-
-static int end(void **state) {
-  (void)state;
-  mlaas_memory_fail(0, false);
-  remove_tree(root);
-  return 0;
-}
 
 static int descriptors(void) {
   DIR *dir = opendir("/proc/self/fd");
@@ -241,7 +226,7 @@ static void what_was_good_is_not_tried_again(void **state) {
   waiting_end(&waiting);
 }
 
-#define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, begin, end)
+#define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_root, remove_root)
 
 int main(void) {
   const struct CMUnitTest tests[] = {

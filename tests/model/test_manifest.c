@@ -8,28 +8,7 @@
 
 #include <cmocka.h>
 
-#include "folders.h"
-
-static char root[TEST_PATH];
-
-static int make_root(void **state) {
-  (void)state;
-  make_temporary(root);
-  return 0;
-}
-
-static int remove_root(void **state) {
-  (void)state;
-  mlaas_memory_fail(0, false);
-  remove_tree(root);
-  return 0;
-}
-
-static char *below(const char *name) {
-  static char path[2 * TEST_PATH];
-  snprintf(path, sizeof path, "%s/%s", root, name);
-  return path;
-}
+#include "root.h"
 
 static struct mlaas_manifest read_good(const char *name) {
   struct mlaas_manifest manifest;

@@ -11,28 +11,12 @@
 
 #include <cmocka.h>
 
+enum { ARENA_BYTES = 8 << 20 };
+#include "arena.h"
+
 #define FOLDER MLAAS_TEST_DATA "/images/"
 
 enum { PIXELS_MOST = 10000 };
-
-static struct mlaas_budget *the_budget;
-static struct mlaas_arena the_arena;
-static struct mlaas_error the_error;
-
-static int setup(void **state) {
-  (void)state;
-  the_budget = mlaas_budget_new(8 << 20);
-  mlaas_arena_init(&the_arena, the_budget);
-  return 0;
-}
-
-static int teardown(void **state) {
-  (void)state;
-  mlaas_memory_fail(0, false);
-  mlaas_arena_reset(&the_arena);
-  mlaas_budget_put(the_budget);
-  return 0;
-}
 
 /* The file in memory of just its size; freed by the caller. */
 static struct mlaas_slice read_file(const char *name) {
@@ -129,8 +113,8 @@ static void damage_never_harms(void **state) {
       if (status != MLAAS_OK && status != MLAAS_ARGUMENT && status != MLAAS_LIMIT)
         fail_msg("%s, byte %zu: status %d: %s", names[i], at, status, the_error.message);
       data[at] ^= 0x55;
-      teardown(state);
-      setup(state);
+      free_arena(state);
+      make_arena(state);
     }
     drop(file);
   }
@@ -175,11 +159,11 @@ static void not_everything_is_an_image(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(pixels_are_as_tensorflow_decodes_them, setup, teardown),
-      cmocka_unit_test_setup_teardown(what_is_cut_is_no_image, setup, teardown),
-      cmocka_unit_test_setup_teardown(damage_never_harms, setup, teardown),
-      cmocka_unit_test_setup_teardown(sizes_are_checked_before_memory_is_taken, setup, teardown),
-      cmocka_unit_test_setup_teardown(not_everything_is_an_image, setup, teardown),
+      cmocka_unit_test_setup_teardown(pixels_are_as_tensorflow_decodes_them, make_arena, free_arena),
+      cmocka_unit_test_setup_teardown(what_is_cut_is_no_image, make_arena, free_arena),
+      cmocka_unit_test_setup_teardown(damage_never_harms, make_arena, free_arena),
+      cmocka_unit_test_setup_teardown(sizes_are_checked_before_memory_is_taken, make_arena, free_arena),
+      cmocka_unit_test_setup_teardown(not_everything_is_an_image, make_arena, free_arena),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

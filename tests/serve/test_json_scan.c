@@ -9,28 +9,14 @@
 
 #include <cmocka.h>
 
-static struct mlaas_budget *budget;
-static struct mlaas_arena arena;
+enum { ARENA_BYTES = 64 << 20 };
+#include "arena.h"
+
 static struct mlaas_json_request request;
-static struct mlaas_error error;
-
-static int make_arena(void **state) {
-  (void)state;
-  budget = mlaas_budget_new(64 << 20);
-  mlaas_arena_init(&arena, budget);
-  return 0;
-}
-
-static int free_arena(void **state) {
-  (void)state;
-  mlaas_arena_reset(&arena);
-  mlaas_budget_put(budget);
-  return 0;
-}
 
 static enum mlaas_status scan(const char *text) {
-  error = (struct mlaas_error){0};
-  return mlaas_json_scan(mlaas_slice_of(text), &arena, &request, &error);
+  the_error = (struct mlaas_error){0};
+  return mlaas_json_scan(mlaas_slice_of(text), &the_arena, &request, &the_error);
 }
 
 #define assert_slice(slice, text) assert_true(mlaas_slice_is(slice, text))
@@ -195,11 +181,11 @@ static void bad_bodies_are_refused(void **state) {
                                        "// x\n{}"};
   for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
     assert_int_equal(scan(bodies[i]), MLAAS_ARGUMENT);
-    assert_true(error.message[0]);
+    assert_true(the_error.message[0]);
   }
   assert_int_equal(scan("{\"values\":[1,x]}"), MLAAS_ARGUMENT);
-  assert_int_equal(error.offset, 13);
-  assert_int_equal(mlaas_json_scan((struct mlaas_slice){"{\"a\":\"b\0c\"}", 11}, &arena, &request, &error),
+  assert_int_equal(the_error.offset, 13);
+  assert_int_equal(mlaas_json_scan((struct mlaas_slice){"{\"a\":\"b\0c\"}", 11}, &the_arena, &request, &the_error),
                    MLAAS_ARGUMENT);
 }
 
@@ -267,13 +253,13 @@ static void jansson_agrees(void **state) {
     random = random * 6364136223846793005u + 1442695040888963407u;
     const char *frame = frames[(random >> 33) % 6], *at = strstr(frame, "%s");
     snprintf(text, sizeof text, "%.*s%s%s", (int)(at - frame), frame, inner, at + 2);
-    enum json_verdict verdict = json_judge(text, strlen(text), &arena);
+    enum json_verdict verdict = json_judge(text, strlen(text), &the_arena);
     if (verdict == JSON_DIFFER)
       print_message("differ on: %s\n", text);
     assert_int_not_equal(verdict, JSON_DIFFER);
     judged += verdict == JSON_AGREE;
     if (i % 1000 == 0)
-      mlaas_arena_reset(&arena);
+      mlaas_arena_reset(&the_arena);
   }
   assert_true(judged > 100000);
 }
@@ -287,7 +273,7 @@ static void failing_memory_is_an_error(void **state) {
     used += (size_t)snprintf(text + used, 8, "%d,", i);
   snprintf(text + used, 8, "0]}");
   for (long n = 1;; n++) {
-    mlaas_arena_reset(&arena);
+    mlaas_arena_reset(&the_arena);
     mlaas_memory_fail(n, false);
     enum mlaas_status status = scan(text);
     mlaas_memory_fail(0, false);

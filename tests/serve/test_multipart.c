@@ -10,24 +10,8 @@
 
 #include <cmocka.h>
 
-static struct mlaas_budget *the_budget;
-static struct mlaas_arena the_arena;
-static struct mlaas_error the_error;
-
-static int setup(void **state) {
-  (void)state;
-  the_budget = mlaas_budget_new(1 << 20);
-  mlaas_arena_init(&the_arena, the_budget);
-  return 0;
-}
-
-static int teardown(void **state) {
-  (void)state;
-  mlaas_memory_fail(0, false);
-  mlaas_arena_reset(&the_arena);
-  mlaas_budget_put(the_budget);
-  return 0;
-}
+enum { ARENA_BYTES = 1 << 20 };
+#include "arena.h"
 
 /* The body is copied to memory of just its size, so that reading beyond it is seen. */
 static char *the_body;
@@ -219,15 +203,15 @@ static void base64_is_decoded(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(a_form_is_read, setup, teardown),
-      cmocka_unit_test_setup_teardown(names_lose_their_backslashes, setup, teardown),
-      cmocka_unit_test_setup_teardown(a_part_may_be_empty, setup, teardown),
-      cmocka_unit_test_setup_teardown(boundaries_are_as_the_type_says, setup, teardown),
-      cmocka_unit_test_setup_teardown(broken_forms_are_refused, setup, teardown),
-      cmocka_unit_test_setup_teardown(every_cut_is_seen, setup, teardown),
-      cmocka_unit_test_setup_teardown(too_much_is_refused, setup, teardown),
-      cmocka_unit_test_setup_teardown(memory_may_be_short, setup, teardown),
-      cmocka_unit_test_setup_teardown(base64_is_decoded, setup, teardown),
+      cmocka_unit_test_setup_teardown(a_form_is_read, make_arena, free_arena),
+      cmocka_unit_test_setup_teardown(names_lose_their_backslashes, make_arena, free_arena),
+      cmocka_unit_test_setup_teardown(a_part_may_be_empty, make_arena, free_arena),
+      cmocka_unit_test_setup_teardown(boundaries_are_as_the_type_says, make_arena, free_arena),
+      cmocka_unit_test_setup_teardown(broken_forms_are_refused, make_arena, free_arena),
+      cmocka_unit_test_setup_teardown(every_cut_is_seen, make_arena, free_arena),
+      cmocka_unit_test_setup_teardown(too_much_is_refused, make_arena, free_arena),
+      cmocka_unit_test_setup_teardown(memory_may_be_short, make_arena, free_arena),
+      cmocka_unit_test_setup_teardown(base64_is_decoded, make_arena, free_arena),
   };
   int failed = cmocka_run_group_tests(tests, NULL, NULL);
   free(the_body);

@@ -8,26 +8,12 @@
 
 #include <cmocka.h>
 
-static struct mlaas_budget *budget;
-static struct mlaas_arena arena;
+enum { ARENA_BYTES = 16 << 20 };
+#include "arena.h"
+
 static struct mlaas_row row;
-static struct mlaas_error error;
 
-static int make_arena(void **state) {
-  (void)state;
-  budget = mlaas_budget_new(16 << 20);
-  mlaas_arena_init(&arena, budget);
-  return 0;
-}
-
-static int free_arena(void **state) {
-  (void)state;
-  mlaas_arena_reset(&arena);
-  mlaas_budget_put(budget);
-  return 0;
-}
-
-#define DECODE(bytes) mlaas_row_decode(MLAAS_SLICE(bytes), &arena, &row, &error)
+#define DECODE(bytes) mlaas_row_decode(MLAAS_SLICE(bytes), &the_arena, &row, &the_error)
 #define ONE "\x00\x00\x80\x3f"
 #define TWO "\x00\x00\x00\x40"
 
@@ -114,8 +100,9 @@ static void what_is_damaged_is_refused(void **state) {
   assert_int_equal(DECODE("{\"keys\": [\"f0\"]}"), MLAAS_ARGUMENT);
   char deep[200];
   memset(deep, ';', sizeof deep);
-  assert_int_equal(mlaas_row_decode((struct mlaas_slice){deep, sizeof deep}, &arena, &row, &error), MLAAS_ARGUMENT);
-  assert_true(error.offset > 0);
+  assert_int_equal(mlaas_row_decode((struct mlaas_slice){deep, sizeof deep}, &the_arena, &row, &the_error),
+                   MLAAS_ARGUMENT);
+  assert_true(the_error.offset > 0);
 }
 
 static void every_cut_is_refused_or_shorter(void **state) {
@@ -124,7 +111,7 @@ static void every_cut_is_refused_or_shorter(void **state) {
                               "f0"
                               "\x12\x08" ONE TWO "\x15" ONE "\x1a\x01m";
   for (size_t size = 0; size < sizeof whole - 1; size++) {
-    enum mlaas_status status = mlaas_row_decode((struct mlaas_slice){whole, size}, &arena, &row, &error);
+    enum mlaas_status status = mlaas_row_decode((struct mlaas_slice){whole, size}, &the_arena, &row, &the_error);
     bool between = size == 0 || size == 4 || size == 14 || size == 19;
     assert_int_equal(status, between ? MLAAS_OK : MLAAS_ARGUMENT);
   }
@@ -134,24 +121,24 @@ static void predictions_are_written(void **state) {
   (void)state;
   static const char *const labels[] = {"qcd", ""};
   static const float scores[] = {1, 0, -0.0f};
-  struct mlaas_slice body = mlaas_predictions_encode(scores, 1, NULL, 0, &arena);
+  struct mlaas_slice body = mlaas_predictions_encode(scores, 1, NULL, 0, &the_arena);
   assert_int_equal(body.size, 7);
   assert_memory_equal(body.data, "\x0a\x05\x15" ONE, 7);
-  body = mlaas_predictions_encode(scores, 3, NULL, 0, &arena);
+  body = mlaas_predictions_encode(scores, 3, NULL, 0, &the_arena);
   assert_int_equal(body.size, 7 + 2 + 7); /* nothing of 0 but the class itself */
   assert_memory_equal(body.data + 7, "\x0a\x00\x0a\x05\x15\x00\x00\x00\x80", 9);
-  body = mlaas_predictions_encode(scores, 3, labels, 2, &arena);
+  body = mlaas_predictions_encode(scores, 3, labels, 2, &the_arena);
   assert_int_equal(body.size, 12 + 2 + 7);
   assert_memory_equal(body.data, "\x0a\x0a\x0a\x03qcd\x15" ONE, 12);
-  assert_non_null(mlaas_predictions_encode(scores, 0, NULL, 0, &arena).data);
+  assert_non_null(mlaas_predictions_encode(scores, 0, NULL, 0, &the_arena).data);
 }
 
 static void failing_memory_is_an_error(void **state) {
   (void)state;
-  mlaas_arena_reset(&arena);
+  mlaas_arena_reset(&the_arena);
   mlaas_memory_fail(1, true);
   assert_int_equal(DECODE("\x1a\x01m"), MLAAS_MEMORY);
-  assert_null(mlaas_predictions_encode((const float[]){1}, 1, NULL, 0, &arena).data);
+  assert_null(mlaas_predictions_encode((const float[]){1}, 1, NULL, 0, &the_arena).data);
   mlaas_memory_fail(0, false);
 }
 

@@ -11,10 +11,9 @@
 
 #include <cmocka.h>
 
-#include "../folders.h"
+#include "../root.h"
 #include "../waiting.h"
 
-static char root[TEST_PATH];
 static struct waiting_loop waiting;
 static bool has_loop;
 static struct mlaas_repository *repository;

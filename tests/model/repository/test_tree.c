@@ -9,29 +9,7 @@
 
 #include <cmocka.h>
 
-#include "../folders.h"
-
-static char root[TEST_PATH];
-
-static int begin(void **state) {
-  (void)state;
-  make_temporary(root);
-  return 0;
-}
-
-static int end(void **state) {
-  (void)state;
-  remove_tree(root);
-  return 0;
-}
-
-static char *below(const char *name) {
-  static char paths[4][2 * TEST_PATH];
-  static int next;
-  char *path = paths[next++ % 4];
-  snprintf(path, sizeof paths[0], "%s/%s", root, name);
-  return path;
-}
+#include "../root.h"
 
 static uint64_t fingerprint(const char *name, bool no_versions) {
   uint64_t value = 0;
@@ -132,7 +110,7 @@ static void folders_that_are_too_deep_are_refused(void **state) {
   assert_int_equal(access(below("a"), F_OK), -1);
 }
 
-#define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, begin, end)
+#define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_root, remove_root)
 
 int main(void) {
   const struct CMUnitTest tests[] = {
