@@ -231,6 +231,12 @@ def test_s3_is_signed(s3):
     assert missing["status"] == "NOT_FOUND"
 
 
+@pytest.mark.parametrize("url", ["s3://data", "s3://data/"])
+def test_a_bucket_is_no_file(url):
+    (answer,) = ask(url, "open", environment={"AWS_ENDPOINT_URL": "http://localhost:9"})
+    assert answer["status"] == "ARGUMENT" and "no object" in answer["message"]
+
+
 def test_s3_over_tls_shares_a_connection(nginx, authority):
     nginx.put("bucket/content.bin", CONTENT)
     environment = {"AWS_ENDPOINT_URL": nginx.https("single")}

@@ -3,6 +3,7 @@
 #include "source/http/exchange.h"
 #include "source/http/file.h"
 #include "source/http/list.h"
+#include "source/http/s3.h"
 #include "source/wires.h"
 
 #include "base/error.h"
@@ -78,9 +79,19 @@ static void close_file(void *handle) {
   mlaas_free(file);
 }
 
+/* "s3://BUCKET" and "s3://BUCKET/": asked for an object, a server answers with the list of the bucket. */
+static bool is_bucket(const char *url) {
+  if (!mlaas_s3_is_url(url))
+    return false;
+  const char *key = strchr(url + 5, '/');
+  return !key || !key[1];
+}
+
 static enum mlaas_status open_file(const char *url, const struct mlaas_remote_options *options,
                                    struct mlaas_wire_file *out, bool *transient, struct mlaas_error *error) {
   *transient = false;
+  if (is_bucket(url))
+    return mlaas_fail(error, MLAAS_ARGUMENT, "this names a bucket but no object: s3://BUCKET/KEY");
   struct mlaas_http_file *file = mlaas_alloc(sizeof *file);
   if (!file)
     return mlaas_fail(error, MLAAS_MEMORY, "no memory to open a file");
