@@ -132,6 +132,8 @@ enum mlaas_status add_certificate(const Settings &settings, bool secure, Address
       add_parameter(&address->url, "xrd.gsiusrkey", settings.key);
     }
     address->access += " and the certificate in '" + settings.certificate + "'";
+    if (!settings.key.empty())
+      address->access += " (XRootD's login wants a proxy of it, in one file: voms-proxy-init or xrdgsiproxy makes one)";
   } else if (!environment("X509_USER_PROXY").empty()) {
     address->access += " and the certificate of X509_USER_PROXY";
   }

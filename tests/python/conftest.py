@@ -88,6 +88,12 @@ def xrootd_tokens():
 
 
 @pytest.fixture(scope="session")
+def xrootd_gsi():
+    """XRootD that lets in who comes with a proxy of a certificate by `xrootd_gsi.authority`."""
+    yield from serving(lambda kinds: kinds.Xrootd(gsi=True))
+
+
+@pytest.fixture(scope="session")
 def cluster():
     """A redirector before two data servers."""
     yield from serving(lambda kinds: kinds.XrootdCluster())

@@ -23,14 +23,19 @@ def openssl(*words, cwd=None):
 
 
 class Authority:
-    """ca.pem, server.pem + server.key (localhost, 127.0.0.1), client.pem + client.key in a folder."""
+    """ca.pem, server.pem + server.key (localhost, 127.0.0.1), client.pem + client.key in a folder. rsa: keys that
+    XRootD's gsi can use, which are slower to make."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, rsa=False):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+        self.kind = [
+            "-newkey",
+            *(["rsa:2048"] if rsa else ["ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]),
+            "-nodes",
+        ]
         openssl(
-            *["req", "-x509", "-days", "30", "-subj", "/O=Test/CN=Authority", *curve, "-keyout", "ca.key"],
+            *["req", "-x509", "-days", "30", "-subj", "/O=Test/CN=Authority", *self.kind, "-keyout", "ca.key"],
             *["-out", "ca.pem", "-addext", "keyUsage=critical,keyCertSign,cRLSign"],
             cwd=self.folder,
         )
@@ -41,15 +46,25 @@ class Authority:
         (self.directory / "ca.pem").write_bytes(self.certificate.read_bytes())
         openssl("rehash", ".", cwd=self.directory)
 
-    def sign(self, name, subject, extension):
-        curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-        openssl("req", *curve, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", subject, cwd=self.folder)
+    def sign(self, name, subject, extension, by="ca"):
+        openssl("req", *self.kind, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", subject, cwd=self.folder)
         (self.folder / "extensions").write_text(extension + "\n")
         openssl(
-            *["x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial"],
+            *["x509", "-req", "-in", f"{name}.csr", "-CA", f"{by}.pem", "-CAkey", f"{by}.key", "-CAcreateserial"],
             *["-days", "30", "-extfile", "extensions", "-out", f"{name}.pem"],
             cwd=self.folder,
         )
+        (self.folder / f"{name}.key").chmod(0o600)
+
+    def proxy(self):
+        """The client's proxy as voms-proxy-init writes it: certificate, key, the client's certificate."""
+        rights = "proxyCertInfo=critical,language:id-ppl-inheritAll\nkeyUsage=critical,digitalSignature,keyEncipherment"
+        self.sign("delegate", "/O=Test/CN=A User/CN=12345", rights, by="client")
+        parts = [(self.folder / name).read_bytes() for name in ("delegate.pem", "delegate.key", "client.pem")]
+        path = self.folder / "proxy.pem"
+        path.touch(0o600)
+        path.write_bytes(b"".join(parts))
+        return path
 
     @property
     def certificate(self):

@@ -28,6 +28,7 @@ WAYS = {
     "busy/": "return 503;",
     "redirect/": "rewrite ^/redirect/(.*)$ $scheme://$http_host/$1 redirect;",
     "permanent/": "rewrite ^/permanent/(.*)$ /$1 permanent;",
+    "certificate/": "if ($ssl_client_s_dn = '') {{ return 403; }}",
     "elsewhere/": "rewrite ^/elsewhere/(.*)$ $scheme://127.0.0.1:$server_port/token/$1 redirect;",  # another host name
     "loop/": "rewrite ^ $request_uri? redirect;",
 }
@@ -76,6 +77,7 @@ http {{
     listen 127.0.0.1:{self.tls_port} ssl http2;
     ssl_certificate {self.authority.folder}/server.pem;
     ssl_certificate_key {self.authority.folder}/server.key;
+    ssl_verify_client optional_no_ca;
 {places}
   }}
 }}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import shutil
 import ssl
 import subprocess
 
@@ -14,16 +15,17 @@ from remote_process import RemoteServer, free_port, need
 class Xrootd(RemoteServer):
     """tls: https:// and roots:// work too (authority: remote_keys.Authority, made when not given).
     tokens: reading needs a token of `server.issuer`, by header, ?authz= or, with tls, the ztn login.
+    gsi: root:// needs a proxy of somebody whom `authority` knows, whose keys are RSA's.
     readv: (most ranges, most bytes of a range) of a vector read. lines: more configuration."""
 
     user = "xrootd"
 
-    def __init__(self, tls=False, tokens=False, authority=None, issuer=None, readv=None, lines=()):
+    def __init__(self, tls=False, tokens=False, authority=None, issuer=None, readv=None, lines=(), gsi=False):
         need("xrootd")
         super().__init__()
-        self.tls, self.tokens, self.readv, self.lines = tls, tokens, readv, list(lines)
+        self.tls, self.tokens, self.readv, self.lines, self.gsi = tls, tokens, readv, list(lines), gsi
         self.make("data", "adm", "run", "cache")
-        self.authority = authority or (Authority(self.folder / "keys") if tls else None)
+        self.authority = authority or (Authority(self.folder / "keys", rsa=gsi) if tls or gsi else None)
         self.issuer = issuer or (Issuer() if tokens else None)
         if tokens:
             self.issuer.store(self.folder / "cache")
@@ -47,13 +49,21 @@ class Xrootd(RemoteServer):
             "xrd.network nodnr",
             *self.lines,
         ]
-        if self.tls:
+        if self.tls or self.gsi:
             keys = self.folder / "server-keys"
-            keys.mkdir(exist_ok=True)
-            for name in ("server.pem", "server.key", "ca.pem"):  # theirs may lie where only we can read
+            shutil.copytree(self.authority.directory, keys, dirs_exist_ok=True)  # ours may lie where only we can read
+            for name in ("server.pem", "server.key"):
+                (keys / name).unlink(missing_ok=True)
                 (keys / name).write_bytes((self.authority.folder / name).read_bytes())
-            (keys / "server.key").chmod(0o600)
+            (keys / "server.key").chmod(0o400)
             self.own(keys)
+        if self.gsi:
+            lines += [
+                "xrootd.seclib libXrdSec.so",
+                f"sec.protocol gsi -certdir:{keys} -cert:{keys / 'server.pem'} -key:{keys / 'server.key'} -crl:0 "
+                "-gridmap:none -gmapopt:10",
+            ]
+        if self.tls:
             lines += [
                 f"xrd.tls {keys / 'server.pem'} {keys / 'server.key'}",
                 f"xrd.tlsca certfile {keys / 'ca.pem'}",
