@@ -27,6 +27,7 @@ struct mlaas_source_scheme {
                                  struct mlaas_error *error);
   void (*count_up)(void *state, struct mlaas_source_counters *counters);
   void (*ahead)(void *state, const struct mlaas_range *ranges, size_t count);
+  void (*warm)(void *state, const struct mlaas_range *ranges, size_t count);                      /* may be NULL */
   enum mlaas_status (*checksum)(void *state, char *text, size_t size, struct mlaas_error *error); /* may be NULL */
   void (*close)(void *state);
 };

@@ -129,6 +129,11 @@ void mlaas_source_ahead(struct mlaas_source *source, const struct mlaas_range *r
     source->scheme->ahead(source->state, ranges, count);
 }
 
+void mlaas_source_warm(struct mlaas_source *source, const struct mlaas_range *ranges, size_t count) {
+  if (source->scheme->warm && count)
+    source->scheme->warm(source->state, ranges, count);
+}
+
 void mlaas_source_counters(const struct mlaas_source *source, struct mlaas_source_counters *counters) {
   *counters = (struct mlaas_source_counters){
       .ranges = atomic_load_explicit(&source->ranges, memory_order_relaxed),

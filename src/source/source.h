@@ -35,6 +35,9 @@ enum mlaas_status mlaas_source_read_many(struct mlaas_source *source, const stru
  * returns. A hint: what does not fit the cache now is fetched when there is room, errors come when the bytes are read,
  * ranges outside the source are left out. Ranges that were announced are given up after they were read once. */
 void mlaas_source_ahead(struct mlaas_source *source, const struct mlaas_range *ranges, size_t count);
+/* These will be read next, in pieces and perhaps not all of them: they come together, with what lies around them where
+ * they are few, and stay while nobody needs the room. Ranges outside the source are left out. */
+void mlaas_source_warm(struct mlaas_source *source, const struct mlaas_range *ranges, size_t count);
 void mlaas_source_counters(const struct mlaas_source *source, struct mlaas_source_counters *counters);
 void mlaas_source_counters_add(struct mlaas_source_counters *sum, const struct mlaas_source_counters *more);
 void mlaas_source_counters_subtract(struct mlaas_source_counters *sum, const struct mlaas_source_counters *less);

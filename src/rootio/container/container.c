@@ -9,6 +9,7 @@
 #include <xxhash.h>
 
 enum { HEAD_BYTES = 512, BIG_FILE = 1000000, BIG_KEY = 1000, KEY_FIXED = 26, DIRECTORY_BYTES = 64 };
+enum { MOST_WARM = 256, WARM_BYTES = 1 << 20 }; /* directories of one list, and bytes of one record, fetched together */
 
 /* The numbers of the file's header that lead further. */
 struct header {
@@ -200,6 +201,52 @@ static bool is_directory(const char *class_name) {
   return strcmp(class_name, "TDirectory") == 0 || strcmp(class_name, "TDirectoryFile") == 0;
 }
 
+/* Where the directories lie that a list names, as far as it can be read. */
+static size_t find_directories(const uint8_t *data, int64_t size, struct mlaas_range *found, size_t most) {
+  struct mlaas_error ignored;
+  struct mlaas_cursor cursor;
+  struct mlaas_key key;
+  size_t count = 0;
+  mlaas_cursor_init(&cursor, data, size, 0, &ignored);
+  if (mlaas_key_decode(&cursor, &key) != MLAAS_OK)
+    return 0;
+  for (int32_t left = mlaas_cursor_i32(&cursor); left > 0 && count < most; left--) {
+    int64_t start = cursor.position, length = 0;
+    if (mlaas_key_decode(&cursor, &key) != MLAAS_OK)
+      break;
+    int64_t next = cursor.position;
+    mlaas_cursor_seek(&cursor, start + KEY_FIXED + (key.version > BIG_KEY ? 8 : 0));
+    const char *name = mlaas_cursor_string(&cursor, &length);
+    mlaas_cursor_seek(&cursor, next);
+    if (name && ((length == 10 && memcmp(name, "TDirectory", 10) == 0) ||
+                 (length == 14 && memcmp(name, "TDirectoryFile", 14) == 0)))
+      found[count++] = (struct mlaas_range){key.offset + key.key_len, DIRECTORY_BYTES, NULL};
+  }
+  return count;
+}
+
+/* From a server the directories of a list come in two round trips, instead of two for each. What is wrong with them is
+ * said where they are read. */
+static void warm_directories(struct mlaas_container *container, const uint8_t *data, int64_t size) {
+  struct mlaas_range ranges[MOST_WARM];
+  struct mlaas_error ignored = {0};
+  struct walk walk = {.container = container, .error = &ignored};
+  size_t lists = 0,
+         count = mlaas_source_is_remote(container->source) ? find_directories(data, size, ranges, MOST_WARM) : 0;
+  if (count < 2)
+    return;
+  mlaas_source_warm(container->source, ranges, count);
+  for (size_t i = 0; i < count; i++) {
+    struct directory directory;
+    enum mlaas_status status = read_directory(&walk, ranges[i].offset, &directory);
+    if (status != MLAAS_OK && status != MLAAS_FORMAT)
+      return; /* the server's, which would cost as much for each */
+    if (status == MLAAS_OK && directory.num_bytes_keys > 0 && directory.num_bytes_keys <= WARM_BYTES)
+      ranges[lists++] = (struct mlaas_range){directory.seek_keys, directory.num_bytes_keys, NULL};
+  }
+  mlaas_source_warm(container->source, ranges, lists);
+}
+
 static enum mlaas_status walk_list(struct walk *walk, const struct directory *directory, const char *path, int depth);
 
 static enum mlaas_status enter_directory(struct walk *walk, const struct mlaas_key *key, const char *path, int depth) {
@@ -250,6 +297,7 @@ static enum mlaas_status walk_list(struct walk *walk, const struct directory *di
       mlaas_source_read_at(container->source, directory->seek_keys, directory->num_bytes_keys, data.data, walk->error);
   if (status == MLAAS_OK) {
     struct mlaas_cursor cursor;
+    warm_directories(container, data.data, directory->num_bytes_keys);
     mlaas_cursor_init(&cursor, data.data, directory->num_bytes_keys, directory->seek_keys, walk->error);
     status = decode_list(walk, &cursor, path, depth);
   }
@@ -300,6 +348,10 @@ static enum mlaas_status read_all(struct walk *walk, const uint8_t *head, int64_
   container->cut = header.end > size ? header.end - size : 0;
   MLAAS_TRY(read_directory(walk, header.begin + header.num_bytes_name, &root));
   write_id(container, root.has_uuid ? root.uuid : header.uuid, head, 64);
+  struct mlaas_range known[] = {{root.seek_keys, root.num_bytes_keys, NULL},
+                                {header.seek_info, header.num_bytes_info, NULL}};
+  if (root.num_bytes_keys <= WARM_BYTES && header.num_bytes_info <= WARM_BYTES)
+    mlaas_source_warm(container->source, known, 2); /* ROOT puts them where there is a gap, as if at random */
   MLAAS_TRY(walk_list(walk, &root, "", 0));
   MLAAS_TRY(read_streamer_key(container, &header, walk->error));
   container->keys = mlaas_arena_alloc(&container->arena, container->num_keys, sizeof *container->keys, walk->error);

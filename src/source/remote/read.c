@@ -157,7 +157,7 @@ static void release(struct reading *reading) {
 /* ---- asking for what is missing ---- */
 
 /* More than one small range needs, forward most of all: what describes a file is read in pieces that lie together. */
-static struct mlaas_range widen(const struct mlaas_remote *remote, struct mlaas_range range) {
+struct mlaas_range mlaas_remote_widen(struct mlaas_remote *remote, struct mlaas_range range) {
   int64_t more = remote->slack < WIDE ? remote->slack : WIDE, stop = end_of(&range);
   if (more <= 0)
     return range;
@@ -172,6 +172,7 @@ static struct mlaas_range widen(const struct mlaas_remote *remote, struct mlaas_
   to = next && to > next->offset ? next->offset : to;
   if (to < stop || from > range.offset)
     return range;
+  remote->slack -= to - from - range.length;
   return (struct mlaas_range){from, to - from, NULL};
 }
 
@@ -255,9 +256,7 @@ static bool add_group(struct reading *reading, size_t first, size_t stop, struct
   const struct mlaas_range *ranges = &reading->missing.items[first];
   bool small = reading->todo.count == 1 && reading->missing.count == 1 && whole.length < SMALL;
   if (small) {
-    struct mlaas_range wider = widen(remote, ranges[0]);
-    remote->slack -= wider.length - whole.length;
-    whole = wider;
+    whole = mlaas_remote_widen(remote, ranges[0]);
   } else if (is_one_run(ranges, stop - first)) {
     whole.data = ranges[0].data;
     return add_direct(reading, &whole);

@@ -19,6 +19,7 @@ enum {
   MOST_TAIL = 256 << 10,
   SMALL = 128 << 10, /* comes whole */
   COMPARED = 4096,
+  FEW = 4, /* ranges that are widened */
   SLACK_SHARE = 50,
   LEAST_SLACK = 64 << 10
 };
@@ -179,6 +180,34 @@ static void announce_remote(void *state, const struct mlaas_range *ranges, size_
   mlaas_remote_announce(state, ranges, count);
 }
 
+/* Whether nothing of the range is here or on its way. With the lock. */
+static bool is_cold(const struct mlaas_remote *remote, const struct mlaas_range *range) {
+  size_t i = mlaas_spans_find(remote, range->offset);
+  return i == remote->num_spans || remote->spans[i]->offset >= range->offset + range->length;
+}
+
+static bool is_inside(const struct mlaas_remote *remote, const struct mlaas_range *range) {
+  return range->offset >= 0 && range->length > 0 && range->length <= remote->size &&
+         range->offset <= remote->size - range->length;
+}
+
+static void warm_remote(void *state, const struct mlaas_range *ranges, size_t count) {
+  struct mlaas_remote *remote = state;
+  struct mlaas_range wider[FEW];
+  if (getpid() != remote->owner)
+    return;
+  if (count <= FEW) {
+    pthread_mutex_lock(&remote->cache->lock);
+    for (size_t i = 0; i < count; i++) {
+      bool widen = is_inside(remote, &ranges[i]) && is_cold(remote, &ranges[i]);
+      wider[i] = widen ? mlaas_remote_widen(remote, ranges[i]) : ranges[i];
+    }
+    pthread_mutex_unlock(&remote->cache->lock);
+    ranges = wider;
+  }
+  mlaas_remote_prefetch(remote, ranges, count);
+}
+
 static void count_remote(void *state, struct mlaas_source_counters *counters) {
   struct mlaas_remote *remote = state;
   if (getpid() != remote->owner)
@@ -222,5 +251,6 @@ const struct mlaas_source_scheme mlaas_source_scheme_remote = {.name = "remote",
                                                                .read_many = read_remote,
                                                                .count_up = count_remote,
                                                                .ahead = announce_remote,
+                                                               .warm = warm_remote,
                                                                .checksum = checksum_remote,
                                                                .close = close_remote};

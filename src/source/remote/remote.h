@@ -251,6 +251,9 @@ enum mlaas_status mlaas_remote_read(struct mlaas_remote *remote, const struct ml
 void mlaas_remote_announce(struct mlaas_remote *remote, const struct mlaas_range *ranges, size_t count);
 /* Announces anew, within the limits of the server in use, what waits beyond them. */
 void mlaas_remote_recut(struct mlaas_remote *remote);
+/* The range and as much around it as slack allows, which is spent, up to what is here or on its way. With the lock
+ * held. */
+struct mlaas_range mlaas_remote_widen(struct mlaas_remote *remote, struct mlaas_range range);
 /* Begins to fetch this into the cache, for nobody in particular. */
 void mlaas_remote_prefetch(struct mlaas_remote *remote, const struct mlaas_range *ranges, size_t count);
 
