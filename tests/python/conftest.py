@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -12,6 +13,8 @@ sys.path.insert(0, os.path.dirname(__file__))
 import mlaas
 import pytest
 from make_sample import write_sample
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's jobs ignore it, and so would what they start
 
 FEATURES = ["a", "b", "c", "jet_pt", "jet_eta"]
 SMALL = {"identifier": ["run", "event"], "exclude_branches": ["genw", "njet"], "batch_size": 200, "epochs": 2}
