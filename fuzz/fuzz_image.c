@@ -1,5 +1,5 @@
 /* PNG and JPEG: the first byte chooses channels and type. */
-#include "serve/image.h"
+#include "serve/body/image.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* The scanner of request bodies: accepts what jansson accepts, and finds the same numbers and texts. */
-#include "../tests/serve/json_oracle.h"
+#include "../tests/serve/body/json_oracle.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* Forms: the first line is the Content-Type, the rest the body. Every view has to lie within what was given. */
-#include "serve/multipart.h"
+#include "serve/body/multipart.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* TFaaS's protobuf messages. What a Row gave can be written as one again, and then gives the same. */
-#include "serve/row.h"
+#include "serve/body/row.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* Archives, plain and gzipped, into a folder that is emptied again: nothing may appear beside it. */
 #define _GNU_SOURCE /* nftw */
-#include "serve/archive.h"
+#include "serve/body/archive.h"
 
 #include <dirent.h>
 #include <ftw.h>

@@ -21,6 +21,7 @@ FLOORS = {
 INNER = {
     "source": {"": 0, "remote": 1, "http": 1},
     "model": {"": 0, "run": 1, "repository": 2},
+    "serve": {"body": 0, "": 1, "tfaas": 2},
     "rootio": {
         "container": 0, "record": 1, "value": 2, "tree": 3, "ntuple": 3, "table": 4, "object": 5, "read": 5,
         "verify": 6,

@@ -5,7 +5,7 @@
 #define MLAAS_SERVE_INPUTS_H
 
 #include "model/repository/repository.h"
-#include "serve/json_scan.h"
+#include "serve/body/json_scan.h"
 
 /* Makes the inputs in `arena`; *rows is their first dimension, *raw whether the recipe made them. Errors: SCHEMA (does
  * not fit: what the model takes, what was given), ARGUMENT (null, unknown names), those of the arena. */

@@ -2,7 +2,7 @@
 #include "serve/metrics.h"
 
 #include "serve/events.h"
-#include "serve/writer.h"
+#include "serve/body/writer.h"
 
 #include <dirent.h>
 #include <stdio.h>

@@ -3,6 +3,7 @@
  */
 #include "base/memory.h"
 #include "dataset/dataset.h"
+#include "dataset/handles.h"
 #include "fake_wire.h"
 #include "source/remote/retry.h"
 #include "source/wires.h"
