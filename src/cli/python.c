@@ -14,9 +14,13 @@
 #include <unistd.h>
 
 /* Run instead of -m, so that a missing package gets a sentence and not a stack of calls, and so does Ctrl-C while the
- * interpreter and the package start: stop_later() has made both signals wait for this handler. */
+ * interpreter and the package start: stop_later() has made both signals wait for this handler. The user's folder comes
+ * behind all packages, or a file of his called numpy.py or xgboost.py would stand for one. */
 static const char bootstrap[] =
-    "import os, signal, sys\n"
+    "import sys\n"
+    "if sys.path[:1] == ['']:\n"
+    "    sys.path.append(sys.path.pop(0))\n"
+    "import os, signal\n"
     "def stop(number, frame):\n"
     "    os.write(2, f'\\nmlaas {sys.argv[1]}: interrupted\\n'.encode())\n"
     "    os._exit(128 + number)\n"

@@ -122,6 +122,16 @@ def test_training_goes_on_without_a_file_and_with_a_token(run, sample, nginx, tm
     assert done.returncode == mlaas.IOError.exit_code and "left out" not in done.stdout + done.stderr
 
 
+def test_files_of_the_folder_stand_for_no_packages(run, sample, tmp_path):
+    for name in ("numpy", "signal", "runpy"):
+        (tmp_path / f"{name}.py").write_text(f"raise SystemExit('{name} of the folder')\n")
+    (tmp_path / "helper.py").write_text("SEED = 3\n")
+    (tmp_path / "sklearn.py").write_text("import helper\n" + MODEL.replace("=0", "=helper.SEED"))
+    files = ["--files", ",".join(map(str, sample)), "--labels", "1,0"]
+    done = run("train", *files, "--model", "sklearn.py", "--out", "bundle", "--quiet", *SETTINGS)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("kind", ["root", "http"])
 def test_server_that_is_not_there_is_said_once(run, kind):
     url = f"{kind}://localhost:{free_port()}//gone.root"

@@ -1,10 +1,13 @@
 """The user's model: where it comes from (file, function, object), how it is built, which framework it belongs to.
 
-Must not import any framework: the user's own code has done so by the time one is needed.
+Must not import any framework but one that the user's file is called after: his own code has done so by the time one is
+needed.
 """
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import importlib.util
 import inspect
 import os
@@ -98,12 +101,19 @@ def _explain(error: Exception, path: str, what: str):
     return ArgumentError(f"{_user_line(error, path)}: {what}: {message}{_advice(error)}")
 
 
+_FRAMEWORKS = ("keras", "numpy", "sklearn", "tensorflow", "torch", "xgboost")
+
+
 def _import_file(path: str):
     if not os.path.exists(path):
         raise NotFoundError(f"{path}: no such model file; it must be a Python file with a function model(idim)")
     if not os.path.isfile(path):
         raise ArgumentError(f"{path}: not a file; --model takes a Python file with a function model(idim)")
-    name = "mlaas_user_" + re.sub(r"\W", "_", os.path.splitext(os.path.basename(path))[0])
+    stem = os.path.splitext(os.path.basename(path))[0]
+    if stem in _FRAMEWORKS:  # else the file would find itself when it imports the framework
+        with contextlib.suppress(ImportError):
+            importlib.import_module(stem)
+    name = "mlaas_user_" + re.sub(r"\W", "_", stem)
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ArgumentError(f"{path}: not a Python file; its name should end in .py")
