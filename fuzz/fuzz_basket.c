@@ -4,6 +4,7 @@
  */
 #include "rootio/value/decode.h"
 #include "rootio/value/class_node.h"
+#include "rootio/value/type_name.h"
 
 #include <stdlib.h>
 #include <string.h>
