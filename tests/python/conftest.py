@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's jobs ignore it, and so would what they start
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 sys.path.insert(0, os.path.dirname(__file__))
