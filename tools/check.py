@@ -126,14 +126,14 @@ def junit_counts(path, log):
     return total
 
 
-def python_stage(environment, build_directory, arguments, drive=None):
+def python_stage(environment, build_directory, arguments, drive=None, part=""):
     """A stage that runs pytest of an environment on the package in a build directory; tests of remote data can `drive`
-    the library of another one."""
+    the library of another one. Stages side by side need names for their parts."""
 
     def stage():
         if not list((ROOT / "tests/python").glob("test_*.py")):
             return Counts()
-        report = ROOT / (drive or build_directory) / f"pytest-{environment.strip('.')}.xml"
+        report = ROOT / (drive or build_directory) / f"pytest-{environment.strip('.')}{part}.xml"
         report.unlink(missing_ok=True)
         command = [f"{environment}/bin/python", "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider"]
         code, output = run(
@@ -258,6 +258,23 @@ def torch_tests():
     return ["-k", "torch", *wanted]
 
 
+def python_tests(build_directory):
+    """All, side by side those that mostly wait for servers, those that compute, and those with PyTorch."""
+    waiting = [
+        str(path.relative_to(ROOT))
+        for name in ("remote", "replay", "xrootd")
+        for path in sorted(ROOT.glob(f"tests/python/test_{name}*.py"))
+    ]
+    others = [f"--ignore={name}" for name in [*torch_files(), *waiting]]
+    stages = [
+        python_stage(".venv", build_directory, [*others, "tests/python"]),
+        python_stage(".venv", build_directory, waiting, part="-servers"),
+    ]
+    if torch_files():
+        stages.append(python_stage(".venv-torch", build_directory, torch_tests()))
+    return together(*stages)
+
+
 def fast_stages():
     torch = [f"--ignore={name}" for name in torch_files()]
     return [
@@ -270,8 +287,7 @@ def fast_stages():
 def full_stages():
     strict = ["-Dwerror=true"]
     plain = [*strict, "-Dbuildtype=debugoptimized", "-Dpython=false", "-Db_lundef=false", "-Ddefault_library=static"]
-    torch = [f"--ignore={name}" for name in torch_files()]
-    stages = [
+    return [
         ("build and C tests (gcc, warnings are errors)", c_stage("build-check", strict)),
         ("build (clang, warnings are errors)", c_stage("build-clang", strict, tests=False, CC="clang")),
         (
@@ -291,11 +307,8 @@ def full_stages():
         ),
         ("lint", lint_stage("build-check")),
         ("installation", install_stage("build-check")),
-        ("Python tests", python_stage(".venv", "build-check", [*torch, "tests/python"])),
+        ("Python tests", python_tests("build-check")),
     ]
-    if torch_files():
-        stages.append(("Python tests with PyTorch", python_stage(".venv-torch", "build-check", torch_tests())))
-    return stages
 
 
 def main(level):
