@@ -171,7 +171,7 @@ def together(*stages):
 def remote_stage(build_directory, sanitizer_directories):
     """Tests with real servers that are struck, by the library under each sanitizer, see tests/python/remote_drive.py.
     TSan leaves out opening and reading under faults: loaders do both too, with more threads."""
-    files = [f"tests/python/test_remote_{name}.py" for name in ("drive", "equal", "faults")]
+    files = [f"tests/python/test_remote_{name}.py" for name in ("drive", "equal", "faults", "opening")]
     fewer = ["-k", "not test_opening_survives and not test_reading_all_columns_survives"]
     return together(
         *(

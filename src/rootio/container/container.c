@@ -201,8 +201,9 @@ static bool is_directory(const char *class_name) {
   return strcmp(class_name, "TDirectory") == 0 || strcmp(class_name, "TDirectoryFile") == 0;
 }
 
-/* Where the directories lie that a list names, as far as it can be read. */
-static size_t find_directories(const uint8_t *data, int64_t size, struct mlaas_range *found, size_t most) {
+/* Where the directories lie that a list names, as far as it can be read and they are within the file. */
+static size_t find_directories(const uint8_t *data, int64_t size, int64_t file_size, struct mlaas_range *found,
+                               size_t most) {
   struct mlaas_error ignored;
   struct mlaas_cursor cursor;
   struct mlaas_key key;
@@ -218,8 +219,10 @@ static size_t find_directories(const uint8_t *data, int64_t size, struct mlaas_r
     mlaas_cursor_seek(&cursor, start + KEY_FIXED + (key.version > BIG_KEY ? 8 : 0));
     const char *name = mlaas_cursor_string(&cursor, &length);
     mlaas_cursor_seek(&cursor, next);
-    if (name && ((length == 10 && memcmp(name, "TDirectory", 10) == 0) ||
-                 (length == 14 && memcmp(name, "TDirectoryFile", 14) == 0)))
+    bool inside = key.offset >= 0 && key.offset <= file_size; /* before anything is added to it */
+    if (inside && name &&
+        ((length == 10 && memcmp(name, "TDirectory", 10) == 0) ||
+         (length == 14 && memcmp(name, "TDirectoryFile", 14) == 0)))
       found[count++] = (struct mlaas_range){key.offset + key.key_len, DIRECTORY_BYTES, NULL};
   }
   return count;
@@ -231,8 +234,9 @@ static void warm_directories(struct mlaas_container *container, const uint8_t *d
   struct mlaas_range ranges[MOST_WARM];
   struct mlaas_error ignored = {0};
   struct walk walk = {.container = container, .error = &ignored};
-  size_t lists = 0,
-         count = mlaas_source_is_remote(container->source) ? find_directories(data, size, ranges, MOST_WARM) : 0;
+  size_t lists = 0, count = 0;
+  if (mlaas_source_is_remote(container->source))
+    count = find_directories(data, size, mlaas_source_size(container->source), ranges, MOST_WARM);
   if (count < 2)
     return;
   mlaas_source_warm(container->source, ranges, count);
