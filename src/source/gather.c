@@ -16,6 +16,10 @@ static int compare_ranges(const void *left, const void *right) {
   return a->length < b->length ? -1 : a->length > b->length;
 }
 
+bool mlaas_range_is_inside(const struct mlaas_range *range, int64_t size) {
+  return range->offset >= 0 && range->length > 0 && range->length <= size && range->offset <= size - range->length;
+}
+
 void mlaas_ranges_sort(struct mlaas_range *ranges, size_t count) {
   for (size_t i = 1; i < count; i++)
     if (compare_ranges(&ranges[i - 1], &ranges[i]) > 0) {

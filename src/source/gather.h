@@ -7,6 +7,9 @@
 /* By offset, then length. Lists that are sorted already, as most are, cost one pass. */
 void mlaas_ranges_sort(struct mlaas_range *ranges, size_t count);
 
+/* It has bytes, and all of them lie in a file of `size`. */
+bool mlaas_range_is_inside(const struct mlaas_range *range, int64_t size);
+
 /* Writes the spans that cover the sorted `ranges` to `spans` (room for `count`) and returns how many. Ranges that touch
  * or overlap become one span, and so do those with at most `gap` bytes between them, the smallest gaps first, as long
  * as all gaps together stay at most a tenth of what is wanted. span.data is left alone. */

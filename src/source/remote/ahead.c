@@ -54,9 +54,7 @@ static bool list_ranges(struct plan *plan, const struct mlaas_range *ranges, siz
     return false;
   for (size_t i = 0; i < count; i++) {
     const struct mlaas_range *range = &ranges[i];
-    bool inside = range->offset >= 0 && range->length > 0 && range->length <= plan->remote->size &&
-                  range->offset <= plan->remote->size - range->length;
-    if (inside)
+    if (mlaas_range_is_inside(range, plan->remote->size))
       plan->ranges[plan->count++] = (struct mlaas_range){range->offset, range->length, NULL};
   }
   mlaas_ranges_sort(plan->ranges, plan->count);

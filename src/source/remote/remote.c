@@ -1,5 +1,6 @@
 /* Files that are reached over a wire: opening and closing them. Must not know which protocol, nor what the bytes mean
  * but that the ends of a file describe it. */
+#include "source/gather.h"
 #include "source/remote/remote.h"
 #include "source/scheme.h"
 #include "source/wires.h"
@@ -186,11 +187,6 @@ static bool is_cold(const struct mlaas_remote *remote, const struct mlaas_range 
   return i == remote->num_spans || remote->spans[i]->offset >= range->offset + range->length;
 }
 
-static bool is_inside(const struct mlaas_remote *remote, const struct mlaas_range *range) {
-  return range->offset >= 0 && range->length > 0 && range->length <= remote->size &&
-         range->offset <= remote->size - range->length;
-}
-
 static void warm_remote(void *state, const struct mlaas_range *ranges, size_t count) {
   struct mlaas_remote *remote = state;
   struct mlaas_range wider[FEW];
@@ -199,7 +195,7 @@ static void warm_remote(void *state, const struct mlaas_range *ranges, size_t co
   if (count <= FEW) {
     pthread_mutex_lock(&remote->cache->lock);
     for (size_t i = 0; i < count; i++) {
-      bool widen = is_inside(remote, &ranges[i]) && is_cold(remote, &ranges[i]);
+      bool widen = mlaas_range_is_inside(&ranges[i], remote->size) && is_cold(remote, &ranges[i]);
       wider[i] = widen ? mlaas_remote_widen(remote, ranges[i]) : ranges[i];
     }
     pthread_mutex_unlock(&remote->cache->lock);
