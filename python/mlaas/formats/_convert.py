@@ -3,6 +3,7 @@ whole or not at all."""
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import json
 import os
@@ -426,7 +427,7 @@ def _write(inputs: list[_Input], columns: Sequence[str] | None, kind: str, path:
                 rows += table.num_rows
                 step.update(table.num_rows)
     except BaseException:
-        if os.path.exists(path):  # closing may wait until all of it is on the disk, and nobody wants it any more
+        with contextlib.suppress(OSError):  # closing may wait until all of it is on the disk, and nobody wants it now
             os.truncate(path, 0)
         raise
     finally:
