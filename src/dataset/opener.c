@@ -84,9 +84,13 @@ void mlaas_opener_init(struct mlaas_opener *opener, const struct mlaas_dataset *
     remote = mlaas_source_is_remote_url(dataset->files[i].place);
   int64_t cache = mlaas_context_remote(dataset->context)->cache;
   opener->ahead = kind == MLAAS_OPENER_ACCESS ? cache / (2 * WALK) : 0;
+  if (!remote)
+    return;
   pthread_mutex_init(&opener->lock, NULL);
-  if (remote) /* without memory for it files are opened one after the other */
-    opener->early = mlaas_early_new(THREADS, open_early, drop_early, opener);
+  /* Without memory for it files are opened one after the other. */
+  opener->early = mlaas_early_new(THREADS, open_early, drop_early, opener);
+  if (!opener->early)
+    pthread_mutex_destroy(&opener->lock);
 }
 
 void mlaas_opener_reset(struct mlaas_opener *opener) {
