@@ -87,7 +87,7 @@ struct mlaas_wire {
   void (*close)(void *handle);
   /* May be NULL. Limits as open left them may be such as every server takes, while the server was asked for its own:
    * puts those into `file` when they are there, after at most `milliseconds`. False: not yet. Called until it is true,
-   * and not beside other functions for the same handle but done. */
+   * by one thread at a time; others may start and cancel fetches of the same handle meanwhile. */
   bool (*settle)(void *handle, struct mlaas_wire_file *file, int milliseconds);
 };
 

@@ -264,7 +264,7 @@ static void start(struct mlaas_flight *flight) {
   flight->starting = true;
   remote->starting++;
   pthread_mutex_unlock(&cache->lock);
-  opened->wire->start(opened->file.handle, &flight->fetch);
+  opened->wire->start(opened->handle, &flight->fetch);
   pthread_mutex_lock(&cache->lock);
   flight->starting = false;
   if (flight->cancelled && flight->state == MLAAS_FLIGHT_STARTED)
@@ -364,7 +364,7 @@ static void tell_wire(struct mlaas_flight *flight) {
   flight->count_refs++;
   opened->count++; /* its handle must outlast the call */
   pthread_mutex_unlock(&cache->lock);
-  opened->wire->cancel(opened->file.handle, &flight->fetch);
+  opened->wire->cancel(opened->handle, &flight->fetch);
   pthread_mutex_lock(&cache->lock);
   mlaas_opened_put(flight->remote, opened);
   mlaas_flight_put(flight);

@@ -232,7 +232,7 @@ static enum mlaas_status checksum_remote(void *state, char *text, size_t size, s
   pthread_mutex_unlock(&remote->cache->lock);
   MLAAS_TRY(status);
   if (opened->wire->checksum)
-    status = opened->wire->checksum(opened->file.handle, text, size, error);
+    status = opened->wire->checksum(opened->handle, text, size, error);
   else
     status = mlaas_fail(error, MLAAS_UNSUPPORTED, "this protocol knows no checksums");
   pthread_mutex_lock(&remote->cache->lock);

@@ -98,8 +98,9 @@ void mlaas_spans_note_read(struct mlaas_remote *remote, int64_t offset, int64_t 
 
 struct mlaas_opened {
   const struct mlaas_wire *wire;
-  struct mlaas_wire_file file;
-  bool settled; /* its limits are the server's own */
+  void *handle;                /* as `wire`, never changed: read without the lock */
+  struct mlaas_wire_file file; /* its limits may become others */
+  bool settled;                /* they are the server's own */
   int replica, count;
   struct mlaas_opened *next; /* of those to be closed */
 };

@@ -262,7 +262,7 @@ void mlaas_remote_tidy(struct mlaas_remote *remote) {
     struct mlaas_opened *opened = remote->unneeded;
     remote->unneeded = opened->next;
     pthread_mutex_unlock(&remote->cache->lock);
-    opened->wire->close(opened->file.handle);
+    opened->wire->close(opened->handle);
     mlaas_free(opened);
     pthread_mutex_lock(&remote->cache->lock);
   }
@@ -288,7 +288,7 @@ static enum mlaas_status compare_head(struct mlaas_remote *remote, const struct 
   for (size_t i = 0, count = mlaas_pieces_of(range.length, most); i < count && status == MLAAS_OK; i++) {
     struct mlaas_range piece = mlaas_piece_of(&range, most, i);
     struct mlaas_fetch fetch;
-    status = mlaas_wire_read(opened->wire, opened->file.handle, &piece, tries->deadline_ms, &fetch, error);
+    status = mlaas_wire_read(opened->wire, opened->handle, &piece, tries->deadline_ms, &fetch, error);
     pthread_mutex_lock(&remote->cache->lock);
     remote->counters.requests += fetch.requests;
     remote->counters.delivered += fetch.delivered;
@@ -324,7 +324,7 @@ static enum mlaas_status compare(struct mlaas_remote *remote, const struct mlaas
 static enum mlaas_status settle(const struct mlaas_remote *remote, const struct mlaas_opened *opened,
                                 const struct mlaas_tries *tries, struct mlaas_wire_file *file,
                                 struct mlaas_error *error) {
-  while (opened->wire->settle && !opened->wire->settle(opened->file.handle, file, LOOK_MS)) {
+  while (opened->wire->settle && !opened->wire->settle(opened->handle, file, LOOK_MS)) {
     if (mlaas_cancelled())
       return mlaas_fail(error, MLAAS_CANCELLED, "cancelled while '%s' was opened", remote->replicas[0].shown);
     if (mlaas_now_ms() >= tries->deadline_ms)
@@ -373,6 +373,7 @@ static enum mlaas_status open_replica(struct mlaas_remote *remote, int i, struct
     mlaas_free(opened);
     return status;
   }
+  opened->handle = opened->file.handle;
   mend_limits(&opened->file);
   status = compare(remote, opened, tries, transient, error);
   opened->settled = remote->size >= 0;
@@ -382,7 +383,7 @@ static enum mlaas_status open_replica(struct mlaas_remote *remote, int i, struct
     *result = opened;
     return MLAAS_OK;
   }
-  replica->wire->close(opened->file.handle);
+  replica->wire->close(opened->handle);
   mlaas_free(opened);
   return status;
 }

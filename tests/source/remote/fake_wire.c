@@ -261,6 +261,8 @@ static void fake_start_fetch(void *opened, struct mlaas_fetch *fetch) {
   struct handle *handle = opened;
   struct fake_file *file = handle->file;
   struct request *request = calloc(1, sizeof *request);
+  if (file->hesitate_us)
+    nanosleep(&(struct timespec){.tv_nsec = file->hesitate_us * 1000L}, NULL);
   atomic_fetch_add(&file->fetches, 1);
   atomic_fetch_add(&file->ranges, (long)fetch->num_ranges);
   long now = atomic_fetch_add(&file->at_once_now, 1) + 1;

@@ -32,8 +32,9 @@ struct fake_file {
   struct mlaas_wire_file limits; /* most_ranges, most_range_bytes, most_request_bytes, gap, most_requests */
   struct mlaas_wire_file early;  /* with most_ranges: limits until a fetch was started and `settle` was called */
   int delay_us;
-  bool at_once;  /* done is called within start */
-  int linger_us; /* so long after it, start returns */
+  bool at_once;    /* done is called within start */
+  int linger_us;   /* so long after it, start returns */
+  int hesitate_us; /* so long start does nothing at first */
   int64_t retry_after_ms;
   /* The next `bad_fetches` and `bad_opens` fail in this way, those before `good_fetches` do not; then one in
    * `bad_one_in` in any way, if that is not 0. */

@@ -151,6 +151,31 @@ static void a_file_is_not_closed_while_a_request_of_it_is_started(void **state) 
   close_all(context, sources[0]);
 }
 
+/* Its near end is there, its far end about to be asked for by another thread: the server's limits replace the early
+ * ones beside that. TSan looks on. */
+static void a_file_gets_its_limits_while_a_request_of_it_is_started(void **state) {
+  (void)state;
+  struct mlaas_context *context = make_context(0, 0, 0);
+  struct fake_file *busy = fake_wire_serve("fake://y/busy", bytes, SIZE);
+  struct fake_file *file = fake_wire_serve("fake://y/file", bytes, SIZE);
+  pthread_t thread;
+  busy->at_once = file->at_once = true;
+  struct mlaas_source *first = open_file(context, "fake://y/busy");
+  busy->linger_us = 40000;
+  file->hesitate_us = 20000;
+  file->early = file->limits;
+  file->early.most_ranges = 1; /* a request for each end */
+  long before = atomic_load(&busy->fetches);
+  assert_int_equal(pthread_create(&thread, NULL, announce_first, first), 0);
+  while (atomic_load(&busy->fetches) == before)
+    sched_yield();
+  struct mlaas_source *source = open_file(context, "fake://y/file");
+  assert_reads(source, SIZE - 100, 100);
+  pthread_join(thread, NULL);
+  mlaas_source_put(first);
+  close_all(context, source);
+}
+
 /* ---- memory ---- */
 
 static enum mlaas_status read_and_announce(struct mlaas_source *source) {
@@ -281,6 +306,7 @@ int main(void) {
       TEST(changing_servers_survives_each_failed_allocation),
       TEST(reading_survives_each_failed_request),
       TEST(a_file_is_not_closed_while_a_request_of_it_is_started),
+      TEST(a_file_gets_its_limits_while_a_request_of_it_is_started),
   };
 #undef TEST
   return cmocka_run_group_tests(tests, NULL, NULL);
