@@ -22,8 +22,9 @@ struct mlaas_events {
 /* By the end of the name; false: no format known. */
 bool mlaas_events_format_of(const char *name, enum mlaas_events_format *format);
 /* Lines of text; "-": standard input. Errors: NOT_FOUND, IO; read: FORMAT with the line. */
-enum mlaas_status mlaas_events_open_text(const char *name, enum mlaas_events_format format,
-                                         struct mlaas_events **events, struct mlaas_error *error);
+enum mlaas_status mlaas_events_open_text(struct mlaas_context *context, const char *name,
+                                         enum mlaas_events_format format, struct mlaas_events **events,
+                                         struct mlaas_error *error);
 /* The recipe's branches of a ROOT file; table NULL: the recipe's. */
 enum mlaas_status mlaas_events_open_root(struct mlaas_context *context, const char *url, const char *table,
                                          const struct mlaas_recipe *recipe, struct mlaas_events **events,

@@ -4,6 +4,9 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "cli/stream.h"
+#include "source/place.h"
+#include "source/source.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -17,6 +20,7 @@ enum { LONGEST_LINE = 16 << 20, MOST_COLUMNS = 100000 };
 struct text_events {
   struct mlaas_events events;
   FILE *in;
+  struct mlaas_error problem; /* of reading from a server */
   const char *name;
   enum mlaas_events_format format;
   char *line;
@@ -37,7 +41,7 @@ bool mlaas_events_format_of(const char *name, enum mlaas_events_format *format) 
               {".ndjson", MLAAS_EVENTS_JSON},
               {".csv", MLAAS_EVENTS_CSV},
               {".root", MLAAS_EVENTS_ROOT}};
-  size_t length = strlen(name);
+  size_t length = (size_t)(mlaas_place_query(name) - name);
   for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
     size_t tail = strlen(ends[i].end);
     if (length > tail && strcasecmp(name + length - tail, ends[i].end) == 0) {
@@ -65,6 +69,11 @@ static enum mlaas_status append_line(struct text_events *text, bool *more, struc
       text->room = room;
     }
     text->line[text->size++] = (char)c;
+  }
+  if (ferror(text->in) && text->problem.status != MLAAS_OK) {
+    if (error)
+      *error = text->problem;
+    return text->problem.status;
   }
   if (ferror(text->in))
     return mlaas_fail_errno(error, errno, "%s cannot be read", text->name);
@@ -288,22 +297,28 @@ static void close_text(struct mlaas_events *events) {
   mlaas_free(text);
 }
 
-enum mlaas_status mlaas_events_open_text(const char *name, enum mlaas_events_format format,
-                                         struct mlaas_events **events, struct mlaas_error *error) {
-  bool standard = strcmp(name, "-") == 0;
-  FILE *in = standard ? stdin : fopen(name, "rb");
-  if (!in)
-    return mlaas_fail_errno(error, errno, "%s cannot be opened", name);
+static enum mlaas_status open_stream(struct text_events *text, struct mlaas_context *context, const char *name,
+                                     struct mlaas_error *error) {
+  if (mlaas_source_is_remote_url(name))
+    return mlaas_stream_open(context, name, &text->in, &text->problem, error);
+  text->in = strcmp(name, "-") == 0 ? stdin : fopen(name, "rb");
+  return text->in ? MLAAS_OK : mlaas_fail_errno(error, errno, "%s cannot be opened", name);
+}
+
+enum mlaas_status mlaas_events_open_text(struct mlaas_context *context, const char *name,
+                                         enum mlaas_events_format format, struct mlaas_events **events,
+                                         struct mlaas_error *error) {
   struct text_events *text = mlaas_alloc(sizeof *text);
-  if (!text) {
-    if (!standard)
-      fclose(in);
+  if (!text)
     return mlaas_fail(error, MLAAS_MEMORY, "no memory to read %s", name);
-  }
   text->events = (struct mlaas_events){-1, 0, read_text, close_text};
-  text->in = in;
-  text->name = standard ? "standard input" : name;
+  text->name = strcmp(name, "-") == 0 ? "standard input" : name;
   text->format = format;
+  enum mlaas_status status = open_stream(text, context, name, error);
+  if (status != MLAAS_OK) {
+    close_text(&text->events);
+    return status;
+  }
   *events = &text->events;
   return MLAAS_OK;
 }

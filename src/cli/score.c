@@ -50,7 +50,17 @@ static const struct mlaas_option options[] = {
      .argument = "N",
      .fallback = "4",
      .help = "Requests under way at once"},
+    {.name = "params",
+     .type = MLAAS_OPTION_FILE,
+     .argument = "FILE",
+     .help = "JSON file of parameters, of which redirector and remote say how files on servers are reached"},
+    {.name = "set",
+     .type = MLAAS_OPTION_TEXT,
+     .argument = "KEY=VALUE",
+     .repeats = true,
+     .help = "Set one parameter, stronger than the file's"},
     MLAAS_OPTIONS_OF_WORK,
+    MLAAS_OPTIONS_OF_LIMITS,
     {0}};
 
 enum { MOST_CONNECTIONS = 256, MOST_BATCH = 1000000, AHEAD = 4 };
@@ -161,7 +171,7 @@ static enum mlaas_status open_events(struct job *job, const char *name, struct m
                                      struct mlaas_error *error) {
   enum mlaas_events_format format = format_of(job, name);
   if (format != MLAAS_EVENTS_ROOT)
-    return mlaas_events_open_text(name, format, events, error);
+    return mlaas_events_open_text(job->context, name, format, events, error);
   return mlaas_events_open_root(job->context, name, mlaas_arguments_text(job->arguments, "table"), job->recipe, events,
                                 error);
 }
@@ -184,7 +194,7 @@ static enum mlaas_status list_files(struct job *job, bool *root, struct mlaas_er
   for (size_t i = 0; i < mlaas_arguments_num_operands(job->arguments); i++) {
     if (format_of(job, operands[i]) == MLAAS_EVENTS_ROOT) {
       *root = true;
-      MLAAS_TRY(mlaas_list_add(&job->list, operands[i], error));
+      MLAAS_TRY(mlaas_arguments_files(job->arguments, job->context, operands[i], &job->list, error));
       continue;
     }
     char **names = mlaas_realloc(job->list.names, (job->list.count + 1) * sizeof *names);
@@ -266,9 +276,6 @@ static enum mlaas_status learn_model(struct job *job, bool root, struct mlaas_er
 
 static enum mlaas_status prepare(struct job *job, struct mlaas_error *error) {
   const struct mlaas_arguments *arguments = job->arguments;
-  struct mlaas_context_options limits = {.size = sizeof limits,
-                                         .memory = mlaas_arguments_number(arguments, "memory", 0),
-                                         .threads = (int)mlaas_arguments_number(arguments, "threads", 0)};
   int64_t connections = mlaas_arguments_number(arguments, "connections", 4);
   int64_t most = mlaas_arguments_number(arguments, "batch", 500);
   const char *format = mlaas_arguments_text(arguments, "format");
@@ -288,9 +295,9 @@ static enum mlaas_status prepare(struct job *job, struct mlaas_error *error) {
   job->ring = mlaas_alloc(job->ring_size * sizeof *job->ring);
   if (!job->batch || !job->ring)
     return mlaas_fail(error, MLAAS_MEMORY, "no memory to begin");
+  MLAAS_TRY(mlaas_arguments_context(arguments, mlaas_arguments_number(arguments, "threads", 0), &job->context, error));
   MLAAS_TRY(list_files(job, &root, error));
   job->rows.files = job->list.count > 1;
-  MLAAS_TRY(mlaas_context_new(&limits, &job->context, error));
   MLAAS_TRY(mlaas_remote_open(arguments, (int)connections, &job->client, error));
   MLAAS_TRY(learn_model(job, root, error));
   return count_events(job, error);
@@ -345,10 +352,13 @@ const struct mlaas_command mlaas_command_score = {
     .operands = "FILE...",
     .summary = "Send events of files to a model server and write their scores",
     .text =
-        "FILE is a ROOT file (or a list of them, as for predict), a CSV file whose first line names the columns, or a "
+        "FILE is a ROOT file (or a list or pattern of them, as for predict), a CSV file whose first line names the "
+        "columns, or a "
         "file with a JSON object of names and values for each event; \"-\" is standard input. Names are those of the "
         "branches in training, jetPt_0 for a slot of a jagged branch or a list for all of it; the server applies the "
-        "model's recipe. Of ROOT files only the branches of the recipe are read and sent.\n\n"
+        "model's recipe. Of ROOT files only the branches of the recipe are read and sent. Any of them may be on a "
+        "server; --params FILE "
+        "or --set remote={...} say how it is reached, with the parameters of docs/remote.md.\n\n"
         "Scores come in the order of the events, with their number in the file, and are those of 'mlaas predict'.",
     .examples = "  mlaas score --model tth data.root --out scores.csv\n"
                 "  mlaas score --model tth --url https://models.example.org events.csv\n"

@@ -72,7 +72,8 @@ static enum mlaas_status take_setting(json_t *params, const char *setting, struc
   return status;
 }
 
-/* --connect-timeout 3 is {"remote": {"connect_timeout": 3}}, over what is there. */
+/* --connect-timeout 3 is {"remote": {"connect_timeout": 3}}, over what is there. Without --connect-timeout a command's
+ * --timeout and --token-file are those of another server. */
 static enum mlaas_status take_remote(json_t *params, const struct mlaas_arguments *arguments,
                                      struct mlaas_error *error) {
   enum { NUMBER, SECONDS, TEXT, FLAG };
@@ -93,6 +94,8 @@ static enum mlaas_status take_remote(json_t *params, const struct mlaas_argument
       {"s3-region", "s3_region", TEXT},
       {"insecure", "insecure", FLAG},
   };
+  if (!mlaas_arguments_knows(arguments, "connect-timeout"))
+    return MLAAS_OK;
   const json_t *there = json_object_get(params, "remote");
   json_t *remote = json_is_object(there) ? json_copy((json_t *)(uintptr_t)there) : json_object();
   bool failed = !remote;

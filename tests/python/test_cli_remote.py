@@ -7,9 +7,13 @@ import os
 import subprocess
 from pathlib import Path
 
+import fault_modes as faults
+import mlaas
 import numpy as np
 import pytest
 from fake_server import FakeServer
+from fault_proxy import FaultProxy
+from remote_nginx import TOKEN
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = Path(os.environ.get("MLAAS_BUILD", ROOT / "build")) / "src/cli/mlaas"
@@ -178,6 +182,21 @@ def test_several_files_are_told_apart(scorer, run, tmp_path):
     assert (tmp_path / "scores.csv").read_text().splitlines() == ["entry,score_0,score_1,second", "0,1,1,0.5"]
 
 
+def test_text_comes_from_servers(scorer, run, tmp_path, nginx, xrootd):
+    lines = [f"{i},{i % 7}.{'0' * 500}" for i in range(6000)]  # more than one piece of reading
+    (tmp_path / "many.csv").write_text("\n".join(["x,y", *lines, ""]))
+    local = scorer("many.csv", "--batch", 5000)
+    for url in (nginx.http(nginx.add(tmp_path / "many.csv")), xrootd.root(xrootd.add(tmp_path / "many.csv"))):
+        assert scorer(url, "--batch", 5000) == local
+    assert len(local) == 6000
+    gone = run("score", "--model", "mine", nginx.http("gone.csv"), "--out", "scores.csv", code=3)
+    assert "gone.csv" in gone and not (tmp_path / "scores.csv").exists()
+    with FaultProxy(nginx.port, mode=faults.ChangedTag(skip=2)) as proxy:
+        url = proxy.http(nginx.add(tmp_path / "many.csv"))
+        changed = run("score", "--model", "mine", url, "--out", "scores.csv", code=mlaas.StaleError.exit_code)
+    assert "many.csv" in changed and "changed" in changed and not (tmp_path / "scores.csv").exists()
+
+
 @pytest.mark.parametrize(
     ("name", "text", "code", "words"),
     [
@@ -239,3 +258,26 @@ def test_root_files_are_sent_by_the_recipe(server, scorer, run, make_dataset, sa
         at += tree.num_entries
     assert at == len(rows)
     assert set(server.body()["events"][0]) == set(branches)
+
+
+def test_files_on_servers_have_settings_of_their_own(server, scorer, run, make_dataset, sample, nginx, tmp_path):
+    """The token of files is not that of the model server, which has options of the same names."""
+    (Path(server.folder) / "mine" / "recipe.json").write_text(make_dataset().recipe.to_json())
+    file = Path(sample[0][0]).resolve()
+    url = nginx.http("token/" + nginx.add(file))
+    (tmp_path / "token").write_text(TOKEN)
+    (tmp_path / "token").chmod(0o600)
+    (tmp_path / "server-token").write_text("for-the-models")
+    how = ["--token-file", "server-token"]
+    refused = run("score", "--model", "mine", url, *how, code=4)
+    assert "401" in refused
+    remote = {"token_file": str(tmp_path / "token"), "insecure": True}
+    (tmp_path / "params.json").write_text(json.dumps({"remote": remote}))
+    expected = scorer(file)
+    assert scorer(url, *how, "--params", "params.json") == expected
+    assert scorer(url, *how, "--set", f"remote={json.dumps(remote)}") == expected
+    assert scorer(nginx.http(nginx.add(file)).replace(".root", ".ro*"), *how) == expected
+    assert {headers["Authorization"] for _, _, headers, *_ in server.requests[-3:]} == {"Bearer for-the-models"}
+    base, name = url.split("/token/")
+    assert scorer(f"token/{name}", *how, "--params", "params.json", "--set", f"redirector={base}") == expected
+    assert "--max-columns" in run("score", "--model", "mine", file, "--max-columns", 1, code=10)
