@@ -26,7 +26,7 @@ struct mlaas_budget {
   void (*let_go)(void *context, int64_t size);
   void *need_context;
   size_t num_kept;
-  struct kept kept[KEPT];
+  struct kept kept[KEPT]; /* the one kept longest first */
 };
 
 struct mlaas_budget *mlaas_budget_new(int64_t ceiling) {
@@ -87,12 +87,20 @@ static void give_back(void *data, int64_t capacity) {
     free(data);
 }
 
+/* The lock is held. */
+static struct kept remove_kept(struct mlaas_budget *budget, size_t i) {
+  struct kept kept = budget->kept[i];
+  budget->idle -= kept.capacity;
+  budget->num_kept--;
+  memmove(&budget->kept[i], &budget->kept[i + 1], (budget->num_kept - i) * sizeof kept);
+  return kept;
+}
+
 /* Lets go of kept blocks until `wanted` bytes fit below the ceiling. The lock is held. */
 static void make_room(struct mlaas_budget *budget, int64_t wanted) {
   while (budget->num_kept && budget->held + budget->idle > budget->ceiling - wanted) {
-    struct kept *last = &budget->kept[--budget->num_kept];
-    budget->idle -= last->capacity;
-    give_back(last->data, last->capacity);
+    struct kept oldest = remove_kept(budget, 0);
+    give_back(oldest.data, oldest.capacity);
   }
 }
 
@@ -169,14 +177,12 @@ static void *take_kept(struct mlaas_budget *budget, int64_t *capacity) {
   void *data = NULL;
   pthread_mutex_lock(&budget->lock);
   for (size_t i = budget->num_kept; i-- > 0 && !data;) {
-    struct kept *kept = &budget->kept[i];
-    if (kept->capacity < *capacity || kept->capacity > *capacity + *capacity / 8)
+    if (budget->kept[i].capacity < *capacity || budget->kept[i].capacity > *capacity + *capacity / 8)
       continue;
-    data = kept->data;
-    *capacity = kept->capacity;
-    budget->idle -= kept->capacity;
-    count_in(budget, kept->capacity);
-    *kept = budget->kept[--budget->num_kept];
+    struct kept kept = remove_kept(budget, i);
+    data = kept.data;
+    *capacity = kept.capacity;
+    count_in(budget, kept.capacity);
   }
   pthread_mutex_unlock(&budget->lock);
   return data;
@@ -256,17 +262,18 @@ void mlaas_block_reset(struct mlaas_block *block) {
   struct mlaas_budget *budget = block->budget;
   if (!budget)
     return;
-  void *unneeded = block->data;
+  struct kept unneeded = {block->data, block->capacity};
   pthread_mutex_lock(&budget->lock);
   budget->held -= block->capacity;
-  if (block->capacity >= MEDIUM && budget->num_kept < KEPT) {
-    budget->kept[budget->num_kept++] = (struct kept){block->data, block->capacity};
-    budget->idle += block->capacity;
-    unneeded = NULL;
+  if (block->capacity >= MEDIUM) { /* what was kept longest is of a size that is asked for no more */
+    struct kept kept = unneeded;
+    unneeded = budget->num_kept == KEPT ? remove_kept(budget, 0) : (struct kept){0};
+    budget->kept[budget->num_kept++] = kept;
+    budget->idle += kept.capacity;
   }
   pthread_mutex_unlock(&budget->lock);
-  if (unneeded)
-    give_back(unneeded, block->capacity);
+  if (unneeded.data)
+    give_back(unneeded.data, unneeded.capacity);
   *block = (struct mlaas_block){0};
   mlaas_budget_put(budget);
 }

@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -78,6 +79,26 @@ static void a_freed_block_is_used_again(void **state) {
   assert_int_equal(mlaas_block_new(budget, 4 * MIB - 1000, &block, NULL), MLAAS_OK);
   assert_ptr_equal(block.data, data);
   mlaas_block_reset(&block);
+  mlaas_budget_put(budget);
+}
+
+/* Fresh memory would be zero. */
+static void sizes_that_nobody_asks_for_any_more_do_not_keep_others_out(void **state) {
+  (void)state;
+  enum { MANY = 2000, SMALL = 20000 };
+  struct mlaas_budget *budget = mlaas_budget_new(64 * MIB);
+  struct mlaas_block block, *small = calloc(MANY, sizeof *small);
+  for (size_t i = 0; i < MANY; i++)
+    assert_int_equal(mlaas_block_new(budget, SMALL, &small[i], NULL), MLAAS_OK);
+  for (size_t i = 0; i < MANY; i++)
+    mlaas_block_reset(&small[i]);
+  free(small);
+  for (int i = 0; i < 2; i++) {
+    assert_int_equal(mlaas_block_new(budget, MIB, &block, NULL), MLAAS_OK);
+    assert_int_equal(*(char *)block.data, i ? 'j' : 0);
+    *(char *)block.data = 'j';
+    mlaas_block_reset(&block);
+  }
   mlaas_budget_put(budget);
 }
 
@@ -175,6 +196,7 @@ int main(void) {
       cmocka_unit_test(the_ceiling_is_an_error_with_numbers),
       cmocka_unit_test(kept_blocks_never_break_the_ceiling),
       cmocka_unit_test(a_freed_block_is_used_again),
+      cmocka_unit_test(sizes_that_nobody_asks_for_any_more_do_not_keep_others_out),
       cmocka_unit_test(growing_keeps_the_content),
       cmocka_unit_test(claims_count_like_blocks),
       cmocka_unit_test(a_block_holds_its_budget),
