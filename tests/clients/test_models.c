@@ -20,7 +20,7 @@ static struct mlaas_client_error error;
 static char folder[] = "/tmp/mlaas-client-XXXXXX";
 
 static void start(const struct fake_reply *script, size_t length) {
-  struct mlaas_client_options options = {.size = sizeof options, .retries = -1, .timeout = 5};
+  struct mlaas_client_options options = {.size = sizeof options, .retries = -1, .timeout = 120};
   server = (struct fake_server){.script = script, .script_length = length};
   assert_true(fake_server_start(&server));
   assert_int_equal(mlaas_client_open(server.url, &options, &client, &error), MLAAS_CLIENT_OK);

@@ -184,7 +184,7 @@ static void a_resumed_epoch_goes_on_with_the_next_batch(void **state) {
 static void files_are_opened_several_at_a_time(void **state) {
   (void)state;
   struct job job;
-  atomic_store(&counted.slow_us, 3000);
+  atomic_store(&counted.slow_us, 20000);
   atomic_store(&counted.most_opening, 0);
   OK(open_data(&job, true, 2, 24, "{}", 0));
   assert_true(atomic_load(&counted.most_opening) > 2);

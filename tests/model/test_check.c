@@ -93,9 +93,9 @@ static const char *script(const char *text) {
 static void a_program_that_cannot_be_started_is_told(void **state) {
   (void)state;
   struct mlaas_error error = {0};
-  assert_int_equal(try_with("/nowhere/mlaas", "m", 1000, &error), MLAAS_IO);
+  assert_int_equal(try_with("/nowhere/mlaas", "m", 60000, &error), MLAAS_IO);
   assert_non_null(strstr(error.message, "/nowhere/mlaas cannot be started"));
-  assert_int_equal(try_with(script("no program\n"), "m", 5000, &error) == MLAAS_OK, false);
+  assert_int_equal(try_with(script("no program\n"), "m", 60000, &error) == MLAAS_OK, false);
 }
 
 static void answers_are_bounded_and_read_to_the_end(void **state) {
@@ -118,18 +118,22 @@ static void answers_are_bounded_and_read_to_the_end(void **state) {
 static void grandchildren_are_ended_too(void **state) {
   (void)state;
   struct mlaas_error error = {0};
-  assert_int_equal(
-      try_with(script("#!/bin/sh\nsleep 1000 &\necho $! > \"$(dirname \"$0\")/pid\"\nsleep 1000\n"), "m", 300, &error),
-      MLAAS_TIMEOUT);
+  const char *program = script("#!/bin/sh\nsleep 1000 &\necho $! > \"$(dirname \"$0\")/pid\"\nsleep 1000\n");
   char path[2 * TEST_PATH];
   int pid = 0;
   snprintf(path, sizeof path, "%s/pid", root);
-  FILE *file = fopen(path, "r");
-  assert_non_null(file);
-  assert_int_equal(fscanf(file, "%d", &pid), 1);
-  fclose(file);
+  FILE *file = NULL;
+  for (int64_t limit_ms = 300; pid == 0 && limit_ms < 60000; limit_ms *= 4) { /* a busy machine starts it late */
+    assert_int_equal(try_with(program, "m", limit_ms, &error), MLAAS_TIMEOUT);
+    file = fopen(path, "r");
+    if (file && fscanf(file, "%d", &pid) != 1)
+      pid = 0;
+    if (file)
+      fclose(file);
+  }
+  assert_true(pid > 0);
   bool gone = false;
-  for (int i = 0; i < 400 && !gone; i++) { /* it may stay as a zombie of init for a moment */
+  for (int i = 0; i < 12000 && !gone; i++) { /* it may stay as a zombie of init for a moment */
     char status[64];
     snprintf(status, sizeof status, "/proc/%d/stat", pid);
     file = fopen(status, "r");
@@ -150,7 +154,7 @@ static void a_bad_model_does_not_take_the_repository_along(void **state) {
   put_text(root, "crash/slow.json", "{\"crash\": \"open\"}");
   put_text(root, "hang/slow.json", "{\"hang\": \"run\"}");
   struct mlaas_repository_options options = {
-      .folder = root, .runners = 1, .most_rows = 1, .checker = MLAAS_TEST_PROGRAM, .check_ms = 2000};
+      .folder = root, .runners = 1, .most_rows = 1, .checker = MLAAS_TEST_PROGRAM, .check_ms = 8000};
   struct mlaas_repository *repository = NULL;
   struct waiting_loop waiting;
   struct waiting_load crash, hang, fine;

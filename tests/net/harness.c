@@ -67,6 +67,21 @@ static void reply_later(struct mlaas_exchange *exchange) {
   uv_timer_start(&later->timer, on_later, (uint64_t)parameter(exchange, "ms"), 0);
 }
 
+static void look_whether_let_go(uv_timer_t *timer) {
+  if (atomic_load(&the_seen.let_go)) {
+    uv_timer_stop(timer);
+    on_later(timer);
+  }
+}
+
+static void reply_when_let_go(struct mlaas_exchange *exchange) {
+  struct later *later = calloc(1, sizeof *later);
+  later->exchange = exchange;
+  exchange->gone = count_gone;
+  uv_timer_init(mlaas_loop_uv(exchange->loop), &later->timer);
+  uv_timer_start(&later->timer, look_whether_let_go, 1, 1);
+}
+
 static void work(void *context) {
   struct mlaas_exchange *exchange = context;
   exchange->user = mlaas_arena_format(&exchange->arena, NULL, "%zu bytes", exchange->request.body.size);
@@ -144,6 +159,8 @@ static void handle(void *context, struct mlaas_exchange *exchange) {
   struct mlaas_error error;
   if (is_at(exchange, "/later")) {
     reply_later(exchange);
+  } else if (is_at(exchange, "/held")) {
+    reply_when_let_go(exchange);
   } else if (is_at(exchange, "/hang")) {
     exchange->gone = reply_when_gone;
   } else if (is_at(exchange, "/work")) {
@@ -230,7 +247,7 @@ void stop_serving(void) {
 }
 
 void wait_until(const atomic_int *value, int least) {
-  for (int64_t end = now_ms() + 10000; atomic_load(value) < least;) {
+  for (int64_t end = now_ms() + 60000; atomic_load(value) < least;) {
     if (now_ms() > end)
       fail_msg("waited in vain: %d of %d", atomic_load(value), least);
     usleep(2000);
@@ -311,7 +328,7 @@ int hear_within(int client, char *head, size_t head_room, char *body, size_t bod
 
 int hear(int client, char *body, size_t room) {
   char head[8192];
-  return hear_within(client, head, sizeof head, body, room, 10000);
+  return hear_within(client, head, sizeof head, body, room, PATIENCE_MS);
 }
 
 int ask(const char *text, char *body, size_t room) {

@@ -16,7 +16,7 @@
 
 #define GET "GET /echo HTTP/1.1\r\nHost: a\r\n\r\n"
 
-enum { LONGEST = 60, CLIENTS = 300 };
+enum { LONGEST = 300, CLIENTS = 300 };
 
 /* ---- the child ---- */
 

@@ -27,34 +27,50 @@ static struct mlaas_server_stats stats(void) {
 
 static void slow_clients_are_timed_out(void **state) {
   (void)state;
-  serve(&(struct mlaas_server_options){
-      .head_timeout_ms = 150, .idle_timeout_ms = 400, .body_timeout_ms = 200, .write_timeout_ms = 300});
-  int idle = dial(), head = dial(), body = dial(), chunks = dial(), drip = dial(), long_idle = dial();
+  serve(&(struct mlaas_server_options){.head_timeout_ms = 150, .body_timeout_ms = 200});
+  int head = dial(), body = dial(), chunks = dial(), drip = dial();
   int64_t began = now_ms();
   say(head, "GET / HTTP/1.1\r\nHo");
   say(body, "POST /echo HTTP/1.1\r\n" HOST "Content-Length: 50000\r\n\r\nabc");
   say(chunks, "POST /echo HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n5\r\nab");
   say(drip, "POST /echo HTTP/1.1\r\n" HOST "Content-Length: 5000\r\n\r\n");
-  say(long_idle, "GET /echo HTTP/1.1\r\n" HOST "\r\n");
-  assert_int_equal(expect_status(long_idle), 200);
   assert_int_equal(expect_status(head), 408);
-  assert_true(is_closed(head, 5000));
+  assert_true(is_closed(head, CLOSED_MS));
   assert_true(now_ms() - began >= 150);
   assert_int_equal(expect_status(body), 408);
   assert_int_equal(expect_status(chunks), 408);
   assert_true(now_ms() - began >= 200);
-  for (int i = 0; i < 60 && atomic_load(&the_seen.finished) < 5; i++) { /* a byte now and then is too few */
+  for (int i = 0; i < 3000 && atomic_load(&the_seen.finished) < 4; i++) { /* a byte now and then is too few */
     say(drip, "x");
     usleep(20000);
   }
   assert_int_equal(expect_status(drip), 408);
-  assert_true(is_closed(idle, 5000));
-  assert_true(is_closed(long_idle, 5000));
-  assert_true(now_ms() - began >= 400);
-  assert_true(stats().timeouts >= 6);
-  const int clients[] = {idle, head, body, chunks, drip, long_idle};
+  assert_true(stats().timeouts >= 4);
+  const int clients[] = {head, body, chunks, drip};
   for (size_t i = 0; i < sizeof clients / sizeof *clients; i++)
     close(clients[i]);
+  stop_serving();
+}
+
+static void idle_clients_are_closed(void **state) {
+  (void)state;
+  serve(&(struct mlaas_server_options){.idle_timeout_ms = 400});
+  int64_t began = now_ms();
+  int idle = dial(), long_idle = -1, status = -1;
+  for (int i = 0; i < 20 && status != 200; i++) { /* unless this thread itself was idle for so long */
+    if (long_idle >= 0)
+      close(long_idle);
+    long_idle = dial();
+    say(long_idle, "GET /echo HTTP/1.1\r\n" HOST "\r\n");
+    status = expect_status(long_idle);
+  }
+  assert_int_equal(status, 200);
+  assert_true(is_closed(idle, CLOSED_MS));
+  assert_true(is_closed(long_idle, CLOSED_MS));
+  assert_true(now_ms() - began >= 400);
+  assert_true(stats().timeouts >= 2);
+  close(idle);
+  close(long_idle);
   stop_serving();
 }
 
@@ -65,30 +81,43 @@ static int dial_narrow(void) {
   return client;
 }
 
-static void slow_readers_are_timed_out_but_not_patient_ones(void **state) {
-  (void)state;
-  serve(&(struct mlaas_server_options){.write_timeout_ms = 800});
-  int dead = dial_narrow(), file = dial_narrow(), slow = dial();
-  say(dead, "GET /big?n=16000000 HTTP/1.1\r\n" HOST "\r\n");
-  say(file, "GET /file?n=299000 HTTP/1.1\r\n" HOST "\r\nGET /big?n=16000000 HTTP/1.1\r\n" HOST "\r\n");
-  say(slow, "GET /big?n=9000000 HTTP/1.1\r\n" HOST "\r\n");
+/* Longer in all than the timeout, but never long without a byte. False: it was cut; *late: this thread itself was kept
+ * from reading for so long that it might be. */
+static bool read_slowly(bool *late) {
+  int slow = dial();
   char *buffer = malloc(100000);
-  int64_t total = 0, began = now_ms();
+  say(slow, "GET /big?n=9000000 HTTP/1.1\r\n" HOST "\r\n");
+  int64_t total = 0, began = now_ms(), before = began, longest = 0;
   while (total < 9000000) {
     ssize_t count = recv(slow, buffer, 100000, 0);
+    int64_t now = now_ms();
+    longest = now - before > longest ? now - before : longest;
+    before = now;
     if (count <= 0)
       break;
     total += count;
-    if (now_ms() - began < 1600)
-      usleep(20000); /* longer in all than the timeout, but never long without a byte */
+    if (now - began < 1600)
+      usleep(20000);
   }
   free(buffer);
-  assert_true(total >= 9000000);
-  assert_true(now_ms() - began >= 1600);
-  wait_until(&the_seen.finished, 4);
+  close(slow);
+  *late = longest >= 300;
+  assert_true(total < 9000000 || now_ms() - began >= 1600);
+  return total >= 9000000;
+}
+
+static void slow_readers_are_timed_out_but_not_patient_ones(void **state) {
+  (void)state;
+  serve(&(struct mlaas_server_options){.write_timeout_ms = 800});
+  int dead = dial_narrow(), file = dial_narrow(), attempts = 0;
+  say(dead, "GET /big?n=16000000 HTTP/1.1\r\n" HOST "\r\n");
+  say(file, "GET /file?n=299000 HTTP/1.1\r\n" HOST "\r\nGET /big?n=16000000 HTTP/1.1\r\n" HOST "\r\n");
+  bool late = false;
+  while (!read_slowly(&late))
+    assert_true(late && ++attempts < 20);
+  wait_until(&the_seen.finished, 4 + attempts);
   assert_true(stats().timeouts >= 2);
   close(dead);
-  close(slow);
   close(file);
   stop_serving();
 }
@@ -103,7 +132,7 @@ static void many_idle_connections_cost_nobody_anything(void **state) {
   getrlimit(RLIMIT_NOFILE, &limit);
   limit.rlim_cur = limit.rlim_max < 4096 ? limit.rlim_max : 4096;
   setrlimit(RLIMIT_NOFILE, &limit);
-  serve(&(struct mlaas_server_options){.loops = 2});
+  serve(&(struct mlaas_server_options){.loops = 2, .head_timeout_ms = 600000});
   for (int i = 0; i < COUNT; i++) {
     clients[i] = dial();
     if (i % 3 == 0)
@@ -135,12 +164,12 @@ static void beyond_the_ceiling_the_idle_leave_and_then_the_new(void **state) {
   int fourth = dial(); /* the second is the oldest that is idle */
   say(fourth, "GET /hang HTTP/1.1\r\n" HOST "\r\n");
   wait_until(&the_seen.handled, 5);
-  assert_true(is_closed(second, 5000));
+  assert_true(is_closed(second, CLOSED_MS));
   say(third, "GET /hang HTTP/1.1\r\n" HOST "\r\n");
   wait_until(&the_seen.handled, 6);
   int fifth = dial(); /* and now none is idle */
   assert_int_equal(expect_status(fifth), 503);
-  assert_true(is_closed(fifth, 5000));
+  assert_true(is_closed(fifth, CLOSED_MS));
   assert_int_equal(stats().refused, 1);
   close(first);
   wait_until(&the_seen.finished, 4);
@@ -194,8 +223,7 @@ static void bodies_share_a_ceiling(void **state) {
   char *zeros = calloc(1, 2 << 20);
   say(first, "POST /echo HTTP/1.1\r\n" HOST "Content-Length: 2097152\r\n\r\n");
   say_bytes(first, zeros, 100000);
-  for (int64_t end = now_ms() + 5000; atomic_load(&the_seen.begun) < 1 && now_ms() < end;)
-    usleep(1000);
+  wait_until(&the_seen.begun, 1);
   say(second, "POST /echo HTTP/1.1\r\n" HOST "Content-Length: 2097152\r\n\r\n");
   assert_int_equal(expect_status(second), 503);
   say(chunked, "POST /echo HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n200000\r\n");
@@ -242,7 +270,7 @@ static void allocations_may_fail(void **state) {
       mlaas_memory_fail(nth, false);
       int client = dial();
       say(client, i < count ? cases[i] : i == count ? long_body : chunked);
-      int status = hear_within(client, head_text, sizeof head_text, the_body, sizeof the_body, 3000);
+      int status = hear_within(client, head_text, sizeof head_text, the_body, sizeof the_body, PATIENCE_MS);
       assert_true(status == -1 || status == 200 || status == 404 || status == 500 || status == 503);
       failures += status == -1 || status == 503;
       close(client);
@@ -315,25 +343,25 @@ static void what_was_set_up_is_torn_down_when_the_run_fails(void **state) {
 
 static void stopping_finishes_what_runs(void **state) {
   (void)state;
-  serve(&(struct mlaas_server_options){.loops = 2});
+  serve(&(struct mlaas_server_options){.loops = 2, .drain_ms = 600000});
   int running = dial(), idle = dial(), kept = dial(), half = dial();
   char head[4096];
   say(idle, "GET /echo HTTP/1.1\r\n" HOST "\r\n");
   assert_int_equal(expect_status(idle), 200);
   say(half, "POST /echo HTTP/1.1\r\n" HOST "Content-Length: 4\r\n\r\nab");
-  int64_t began = now_ms();
-  say(running, "GET /later?ms=1000 HTTP/1.1\r\n" HOST "\r\n");
+  say(running, "GET /held HTTP/1.1\r\n" HOST "\r\n");
   wait_until(&the_seen.handled, 2);
   wait_until(&the_seen.begun, 3);
   mlaas_server_stop(the_server);
-  assert_true(is_closed(idle, 5000));
-  assert_true(is_closed(kept, 5000));
+  assert_true(is_closed(idle, CLOSED_MS));
+  assert_true(is_closed(kept, CLOSED_MS));
   say(half, "cd");
-  assert_int_equal(hear_within(half, head, sizeof head, the_body, sizeof the_body, 5000), 200);
+  assert_int_equal(hear_within(half, head, sizeof head, the_body, sizeof the_body, PATIENCE_MS), 200);
   assert_non_null(strstr(head, "\r\nConnection: close\r\n"));
-  assert_int_equal(hear_within(running, head, sizeof head, the_body, sizeof the_body, 5000), 200);
+  assert_int_equal(hear_within(running, head, sizeof head, the_body, sizeof the_body, 100), -2); /* not cut */
+  atomic_store(&the_seen.let_go, true);
+  assert_int_equal(hear_within(running, head, sizeof head, the_body, sizeof the_body, PATIENCE_MS), 200);
   assert_non_null(strstr(head, "\r\nConnection: close\r\n"));
-  assert_true(now_ms() - began >= 990);
   close(running);
   close(idle);
   close(kept);
@@ -357,7 +385,7 @@ static void a_second_stop_hurries_and_so_does_time(void **state) {
     }
     stop_serving();
     assert_int_equal(atomic_load(&the_seen.gone), 1);
-    assert_true(now_ms() - began < 10000);
+    assert_true(now_ms() - began < 30000);
     close(client);
   }
 }
@@ -373,6 +401,7 @@ static void a_stop_may_come_before_the_run(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(slow_clients_are_timed_out),
+      cmocka_unit_test(idle_clients_are_closed),
       cmocka_unit_test(slow_readers_are_timed_out_but_not_patient_ones),
       cmocka_unit_test(many_idle_connections_cost_nobody_anything),
       cmocka_unit_test(beyond_the_ceiling_the_idle_leave_and_then_the_new),

@@ -132,8 +132,11 @@ static void late_answers_are_refused(void **state) {
   (void)state;
   static const char body[] = "{\"values\":[1],\"model\":\"slow\"}";
   assert_int_equal(post("/json", body), 200); /* loaded now */
-  assert_int_equal(ask("POST", "/json", "X-Request-Timeout-Ms: 30\r\n", body, sizeof body - 1), 504);
-  assert_int_equal(ask("POST", "/json", "X-Request-Timeout-Ms: 20000\r\n", body, sizeof body - 1), 200);
+  int status = 200;
+  for (int i = 0; i < 20 && status == 200; i++) /* a server that does not run for so long finds the answer there */
+    status = ask("POST", "/json", "X-Request-Timeout-Ms: 30\r\n", body, sizeof body - 1);
+  assert_int_equal(status, 504);
+  assert_int_equal(ask("POST", "/json", "X-Request-Timeout-Ms: 120000\r\n", body, sizeof body - 1), 200);
 }
 
 static void clients_that_vanish_do_no_harm(void **state) {
@@ -294,7 +297,7 @@ static void a_base_path_limits_and_json_log(void **state) {
   assert_int_equal(harness.status, 400); /* a control character in the path */
   ask("GET", "/tf/x?%22", "User-Agent: \"quoted\\\"\r\n", NULL, 0);
   size_t lines = 0;
-  for (int i = 0; i < 500 && lines < 13; i++) { /* a reply may be read before its line is written */
+  for (int i = 0; i < 6000 && lines < 13; i++) { /* a reply may be read before its line is written */
     usleep(i ? 10000 : 0);
     lines = count_log();
   }

@@ -242,7 +242,7 @@ static void what_is_put_there_by_hand_is_found(void **state) {
 /* ---- changes ---- */
 
 static void wait_for_outputs(const char *name, int64_t width) {
-  for (int i = 0; i < 2000 && outputs_of(name, 0) != width; i++)
+  for (int i = 0; i < 12000 && outputs_of(name, 0) != width; i++)
     usleep(5000);
   assert_int_equal(outputs_of(name, 0), width);
 }
@@ -293,7 +293,7 @@ static void polling_finds_changes(void **state) {
   remove_tree(path);
   struct mlaas_instance *instance = NULL;
   enum mlaas_status status = MLAAS_OK;
-  for (int i = 0; i < 2000 && status == MLAAS_OK; i++) {
+  for (int i = 0; i < 12000 && status == MLAAS_OK; i++) {
     status = mlaas_repository_get(repository, mlaas_slice_of("m"), 0, &instance, NULL);
     if (status == MLAAS_OK)
       mlaas_instance_put(instance);
@@ -376,7 +376,7 @@ static void everything_is_loaded_at_start_if_wanted(void **state) {
   struct mlaas_repository_options options = usual();
   options.load_all = true;
   open_with(&options);
-  for (int i = 0; i < 2000 && !mlaas_repository_ready(repository); i++)
+  for (int i = 0; i < 12000 && !mlaas_repository_ready(repository); i++)
     usleep(5000);
   assert_true(mlaas_repository_ready(repository));
   mlaas_instance_put(get("a", 0));

@@ -182,7 +182,7 @@ static inline void check_subject(struct subject *subject) {
     pthread_cond_wait(&subject->fake.moved, &subject->fake.lock);
   pthread_mutex_unlock(&subject->fake.lock);
   assert_int_equal(subject->instance.stats.waiting, 0);
-  for (int i = 0; i < 5000 && atomic_load(&subject->count) > 0; i++)
+  for (int i = 0; i < 60000 && atomic_load(&subject->count) > 0; i++)
     usleep(1000); /* a runner's last step */
   assert_int_equal(atomic_load(&subject->count), 0);
   pthread_mutex_destroy(&subject->fake.lock);

@@ -33,13 +33,13 @@ struct request {
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static pthread_cond_t changed; /* by the monotonic clock */
 static pthread_t thread;
-static bool stopping;
+static bool stopping, leaving;
 static struct request *requests; /* by due time */
 static struct fake_file files[MOST_FILES];
 static size_t num_files;
-static long handles, in_flight, openings, violations;
+static long handles, in_flight, answering, openings, violations;
 static unsigned long long random_state;
 
 static unsigned draw(void) {
@@ -49,7 +49,7 @@ static unsigned draw(void) {
 
 static int64_t now_us(void) {
   struct timespec now;
-  clock_gettime(CLOCK_REALTIME, &now);
+  clock_gettime(CLOCK_MONOTONIC, &now);
   return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
@@ -108,12 +108,16 @@ static void answer(struct request *request) {
     fetch->retry_after_ms = file->retry_after_ms;
   pthread_mutex_lock(&lock);
   in_flight--;
+  answering++;
   request->handle->in_flight--;
   fetch->wire = NULL;
   pthread_mutex_unlock(&lock);
   atomic_fetch_sub(&file->at_once_now, 1);
   free(request);
   fetch->done(fetch);
+  pthread_mutex_lock(&lock);
+  answering--;
+  pthread_mutex_unlock(&lock);
 }
 
 static void *serve(void *unused) {
@@ -176,7 +180,7 @@ static void refuse_open(struct mlaas_fetch *fetch, enum fake_fault fault, bool *
 
 static enum mlaas_status fail_open(enum fake_fault fault, struct mlaas_error *error, bool *transient) {
   struct mlaas_fetch fetch = {0};
-  if (fault == FAKE_SILENT)
+  if (fault == FAKE_SILENT || fault == FAKE_STALL)
     refuse(&fetch, MLAAS_TIMEOUT, *transient = true, "no answer");
   else if (fault == FAKE_MISTAKE)
     refuse(&fetch, MLAAS_ARGUMENT, false, "there is no token");
@@ -185,6 +189,16 @@ static enum mlaas_status fail_open(enum fake_fault fault, struct mlaas_error *er
   if (error)
     *error = fetch.error;
   return fetch.status;
+}
+
+/* Until the test ends; its caller has left by then. */
+static void stall(void) {
+  for (bool ends = false; !ends;) {
+    nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+    pthread_mutex_lock(&lock);
+    ends = leaving;
+    pthread_mutex_unlock(&lock);
+  }
 }
 
 static enum mlaas_status open_file(const char *url, const struct mlaas_remote_options *options,
@@ -199,9 +213,10 @@ static enum mlaas_status open_file(const char *url, const struct mlaas_remote_op
     nanosleep(&(struct timespec){.tv_sec = file->delay_us / 1000000, .tv_nsec = file->delay_us % 1000000 * 1000L},
               NULL);
   if (take_one(&file->bad_opens)) {
-    if (atomic_load(&file->open_fault) == FAKE_STALL) /* as long as the test's patience */
-      nanosleep(&(struct timespec){.tv_nsec = 400000000}, NULL);
-    return fail_open((enum fake_fault)atomic_load(&file->open_fault), error, transient);
+    enum fake_fault fault = (enum fake_fault)atomic_load(&file->open_fault);
+    if (fault == FAKE_STALL)
+      stall();
+    return fail_open(fault, error, transient);
   }
   struct handle *handle = calloc(1, sizeof *handle);
   handle->file = file;
@@ -371,17 +386,23 @@ const struct mlaas_wire fake_wire = {.version = MLAAS_WIRE_VERSION,
 /* ---- for tests ---- */
 
 void fake_wire_start(unsigned seed) {
-  stopping = false;
+  pthread_condattr_t monotonic;
+  pthread_condattr_init(&monotonic);
+  pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+  pthread_cond_init(&changed, &monotonic);
+  pthread_condattr_destroy(&monotonic);
+  stopping = leaving = false;
   num_files = 0;
-  handles = in_flight = violations = 0;
+  handles = in_flight = answering = violations = 0;
   random_state = seed;
   mlaas_wire_lend(&fake_wire);
   assert_int_equal(pthread_create(&thread, NULL, serve, NULL), 0);
 }
 
 void fake_wire_stop(void) {
-  for (int i = 0; i < 2000; i++) { /* an opening that its caller left closes its handle in its own time */
+  for (int i = 0; i < 60000; i++) { /* an opening that its caller left closes its handle in its own time */
     pthread_mutex_lock(&lock);
+    leaving = true;
     bool busy = handles > 0 || openings > 0;
     pthread_mutex_unlock(&lock);
     if (!busy)
@@ -393,6 +414,7 @@ void fake_wire_stop(void) {
   pthread_cond_broadcast(&changed);
   pthread_mutex_unlock(&lock);
   pthread_join(thread, NULL);
+  pthread_cond_destroy(&changed);
   mlaas_wire_lend(NULL);
   assert_int_equal(handles, 0);
   assert_int_equal(in_flight, 0);
@@ -417,4 +439,14 @@ long fake_wire_in_flight(void) {
   long now = in_flight;
   pthread_mutex_unlock(&lock);
   return now;
+}
+
+void fake_wire_await_quiet(void) {
+  for (bool quiet = false; !quiet;) {
+    pthread_mutex_lock(&lock);
+    quiet = in_flight == 0 && answering == 0;
+    pthread_mutex_unlock(&lock);
+    if (!quiet)
+      nanosleep(&(struct timespec){.tv_nsec = 500000}, NULL);
+  }
 }

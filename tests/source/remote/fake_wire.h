@@ -16,7 +16,7 @@ enum fake_fault {
   FAKE_FINAL,     /* permission denied */
   FAKE_MISSING,   /* no such file */
   FAKE_SHORT,     /* ends in the middle, after some bytes came */
-  FAKE_STALL,     /* never answers, until it is cancelled */
+  FAKE_STALL,     /* never answers, until it is cancelled; an opening: until the test ends */
   FAKE_SILENT,    /* the wire's own patience ended, at once */
   FAKE_MISTAKE,   /* a setting is wrong */
   FAKE_STALE,     /* the file changed */
@@ -52,6 +52,8 @@ void fake_wire_stop(void);
 struct fake_file *fake_wire_serve(const char *url, const unsigned char *bytes, int64_t size);
 /* Requests of all files that were not answered yet. */
 long fake_wire_in_flight(void);
+/* Until all are answered, and what the answers led to is done. */
+void fake_wire_await_quiet(void);
 
 extern const struct mlaas_wire fake_wire;
 

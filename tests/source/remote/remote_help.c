@@ -43,6 +43,19 @@ struct mlaas_source *open_file(struct mlaas_context *context, const char *name) 
   return source;
 }
 
+struct mlaas_source *open_in_the_end(struct mlaas_context *context, const char *name) {
+  struct mlaas_source *source = NULL;
+  struct mlaas_error error = {0};
+  enum mlaas_status status = MLAAS_TIMEOUT;
+  for (int i = 0; i < 1000 && status == MLAAS_TIMEOUT; i++)
+    status = mlaas_source_open(context, name, &source, &error);
+  if (status != MLAAS_OK)
+    print_error("%s\n", error.message);
+  assert_int_equal(status, MLAAS_OK);
+  fake_wire_await_quiet();
+  return source;
+}
+
 void close_all(struct mlaas_context *context, struct mlaas_source *source) {
   mlaas_source_put(source);
   assert_int_equal(mlaas_context_memory_held(context), 0);

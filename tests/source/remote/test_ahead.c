@@ -2,7 +2,6 @@
 #include "remote_help.h"
 
 #include <pthread.h>
-#include <unistd.h>
 
 static const int64_t first = 500000; /* behind what opening reads */
 
@@ -13,15 +12,10 @@ static void fill_ranges(int64_t (*ranges)[2], size_t count, int64_t start, int64
   }
 }
 
-static void wait_until_quiet(void) {
-  while (fake_wire_in_flight() > 0)
-    usleep(500);
-}
-
 /* The file's ends are there. */
 static struct mlaas_source *open_quietly(struct mlaas_context *of, const char *name) {
   struct mlaas_source *opened = open_file(of, name);
-  wait_until_quiet();
+  fake_wire_await_quiet();
   return opened;
 }
 
@@ -44,7 +38,7 @@ static void what_was_announced_comes_once(void **state) {
   long before = file->delivered, fetches = file->fetches;
   fill_ranges(ranges, 100, first, 10000, 9000); /* the gaps together are more than a tenth */
   announce(source, ranges, 100);
-  wait_until_quiet();
+  fake_wire_await_quiet();
   assert_int_equal(file->delivered - before, 900000);
   assert_true(file->fetches - fetches <= 2);
   fetches = file->fetches;
@@ -116,7 +110,7 @@ static void announcements_wait_for_room(void **state) {
   fill_ranges(ranges, 200, first, 10000, 10000);
   long before = file->delivered;
   announce(source, ranges, 200);
-  wait_until_quiet();
+  fake_wire_await_quiet();
   assert_true(file->delivered - before <= CACHE);
   assert_true(file->delivered - before > CACHE / 4);
   for (int i = 0; i < 200; i++) {
@@ -134,7 +128,7 @@ static void a_reader_starts_what_still_waits(void **state) {
   int64_t ranges[200][2];
   fill_ranges(ranges, 200, first, 10000, 10000);
   announce(source, ranges, 200);
-  wait_until_quiet();
+  fake_wire_await_quiet();
   assert_reads(source, ranges[199][0], ranges[199][1]);
   assert_reads(source, ranges[150][0], 60000); /* several together */
   close_all(context, source);
@@ -149,7 +143,7 @@ static void a_hiccup_does_not_lose_what_was_announced(void **state) {
   file->bad_fetches = 1;
   long before = file->delivered;
   announce(source, ranges, 10);
-  wait_until_quiet();
+  fake_wire_await_quiet();
   for (int i = 0; i < 10; i++)
     assert_reads(source, ranges[i][0], ranges[i][1]);
   assert_int_equal(file->delivered - before, 900000);
@@ -165,7 +159,7 @@ static void failures_ahead_are_the_readers(void **state) {
   file->fetch_fault = FAKE_FINAL;
   file->bad_fetches = 2;
   announce(source, ranges, 1);
-  wait_until_quiet();
+  fake_wire_await_quiet();
   assert_int_equal(read_ranges(source, ranges, 1, NULL), MLAAS_IO);
   assert_reads(source, first, 100000);
   close_all(context, source);
@@ -215,9 +209,9 @@ static void files_share_the_cache(void **state) {
   }
   announce(source, ranges, 60); /* never read */
   announce(second, ranges, 60);
-  wait_until_quiet();
+  fake_wire_await_quiet();
   mlaas_source_put(source);
-  wait_until_quiet();
+  fake_wire_await_quiet();
   long before = other->fetches;
   for (int i = 0; i < 30; i++)
     assert_reads(second, ranges[i][0], ranges[i][1]);
@@ -262,7 +256,7 @@ static void work_has_room_before_the_cache(void **state) {
   int64_t ranges[][2] = {{first, 1000000}};
   struct mlaas_block block;
   announce(source, ranges, 1);
-  wait_until_quiet();
+  fake_wire_await_quiet();
   struct mlaas_budget *budget = mlaas_context_budget(context);
   int64_t ceiling = mlaas_budget_ceiling(budget);
   assert_true(mlaas_budget_held(budget) > 1000000);
@@ -295,12 +289,12 @@ static void not_all_is_asked_for_at_once(void **state) {
   char byte;
   struct mlaas_error error;
   assert_int_equal(mlaas_source_read_at(source, first + COUNT * (int64_t)EACH - 1, 1, &byte, &error), MLAAS_OK);
-  wait_until_quiet();
+  fake_wire_await_quiet();
   assert_true(file->most_at_once <= 5); /* one of somebody who waits */
   file->delay_us = 0;
   for (int64_t i = 0; i < COUNT - 1; i++)
     assert_int_equal(mlaas_source_read_at(source, first + (i + 1) * EACH - 1, 1, &byte, &error), MLAAS_OK);
-  wait_until_quiet();
+  fake_wire_await_quiet();
   assert_in_range(file->delivered, COUNT * (int64_t)EACH, COUNT * (int64_t)EACH + MIB);
   close_all(context, source);
   free(large);

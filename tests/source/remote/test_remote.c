@@ -260,7 +260,7 @@ static void a_deadline_ends_waiting(void **state) {
   (void)state;
   struct mlaas_context *context = make_context(0, 150, 0);
   struct fake_file *file = fake_wire_serve(url, bytes, SIZE);
-  struct mlaas_source *source = open_file(context, url);
+  struct mlaas_source *source = open_in_the_end(context, url);
   struct mlaas_error error = {0};
   int64_t direct[][2] = {{700000, 100000}}, gaps[][2] = {{900000, 50000}, {950010, 50000}};
   file->fetch_fault = FAKE_STALL;
@@ -302,7 +302,7 @@ struct canceller {
 
 static void *cancel_when_it_stalls(void *argument) {
   struct canceller *canceller = argument;
-  while (fake_wire_in_flight() == 0)
+  while (atomic_load(&canceller->file->bad_fetches) > 0)
     usleep(1000);
   atomic_store(&canceller->flag, true);
   return NULL;
@@ -372,7 +372,7 @@ static void limits_come_with_the_ends(void **state) {
   (void)state;
   struct fake_file *file = fake_wire_serve(url, bytes, SIZE);
   file->early = narrow;
-  struct mlaas_context *context = make_context(0, 2000, 1);
+  struct mlaas_context *context = make_context(0, 60000, 1);
   struct mlaas_source *source = open_file(context, url);
   assert_int_equal(file->fetches, 1); /* both ends, in pieces that these limits allow */
   int64_t wanted[20][2];

@@ -112,16 +112,23 @@ static void a_deadline_does_not_hide_what_failed_before_it(void **state) {
   (void)state;
   struct fake_file *file = fake_wire_serve("fake://z/x.root", bytes, SIZE);
   struct mlaas_context *context = make_context(0, 200, 9);
-  struct mlaas_source *source = open_file(context, "fake://z/x.root");
   struct mlaas_error error = {0};
   file->fetch_fault = FAKE_TRANSIENT;
-  file->bad_fetches = 100;
   file->open_fault = FAKE_STALL; /* after two failures it is opened again */
-  file->bad_opens = 1;
-  assert_int_equal(read_ranges(source, (int64_t[][2]){{500000, 100}}, 1, &error), MLAAS_TIMEOUT);
-  assert_non_null(strstr(error.message, "in time; before that: "));
-  assert_non_null(strstr(error.message, "the connection was lost"));
-  close_all(context, source);
+  bool failed_before = false;
+  for (int i = 0; i < 20 && !failed_before; i++) { /* a busy machine may spend a deadline before anything has failed */
+    struct mlaas_source *source = open_in_the_end(context, "fake://z/x.root");
+    file->bad_fetches = 100;
+    file->bad_opens = 1;
+    assert_int_equal(read_ranges(source, (int64_t[][2]){{500000, 100}}, 1, &error), MLAAS_TIMEOUT);
+    failed_before = strstr(error.message, "in time; before that: ") && strstr(error.message, "the connection was lost");
+    file->bad_fetches = file->bad_opens = 0;
+    mlaas_source_put(source);
+    assert_int_equal(mlaas_context_memory_held(context), 0);
+  }
+  if (!failed_before)
+    fail_msg("%s", error.message);
+  mlaas_context_put(context);
 }
 
 static void a_busy_server_is_left_for_another(void **state) {
