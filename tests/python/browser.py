@@ -47,7 +47,7 @@ class Browser:
         try:
             self._session = None
             self.call("Browser.close", wait=False)
-            self._process.wait(10)
+            self._process.wait(60)
         except (OSError, subprocess.TimeoutExpired):
             self._process.kill()
             self._process.wait()
@@ -82,7 +82,7 @@ class Browser:
         if self._session:
             message["sessionId"] = self._session
         os.write(self._write, json.dumps(message).encode() + b"\0")
-        until = time.monotonic() + 30
+        until = time.monotonic() + 120
         while wait:
             reply = self._message(until)
             if reply.get("id") != self._number:
@@ -101,7 +101,7 @@ class Browser:
             raise RuntimeError(details.get("exception", {}).get("description") or details["text"])
         return result["result"].get("value")
 
-    def wait(self, script, seconds=15):
+    def wait(self, script, seconds=120):
         """Until the expression is true."""
         until = time.monotonic() + seconds
         while not self.run(f"!!({script})"):

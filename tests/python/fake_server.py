@@ -172,12 +172,16 @@ class FakeServer(ThreadingHTTPServer):
     def __init__(self, folder, base="/base", describes=True):
         super().__init__(("127.0.0.1", 0), Handler)
         self.folder, self.base, self.describes = str(folder), base, describes
-        self.script, self.requests, self.connections = [], [], 0
+        self.script, self.requests, self.connections, self.closed = [], [], 0, 0
         self.lock = threading.Lock()
         self.url = f"http://127.0.0.1:{self.server_address[1]}{base}"
         os.makedirs(self.folder, exist_ok=True)
         self.thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self.thread.start()
+
+    def shutdown_request(self, request):
+        super().shutdown_request(request)
+        self.closed += 1
 
     def close(self):
         self.shutdown()

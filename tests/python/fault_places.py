@@ -3,14 +3,32 @@ which. Through TLS a proxy sees nothing but bytes, so there only those are cut, 
 
 from __future__ import annotations
 
+import time
+
 import fault_modes as faults
+import mlaas
 from fault_proxy import FaultProxy
 
-# Patience of seconds, so that what is given up is given up soon; the cache is smaller than a file, so that reading goes
-# on while batches are taken.
-REMOTE = {"connect_timeout": 1, "timeout": 0.7, "deadline": 6, "retries": 4, "cache": 1_000_000}
-IN_TIME = REMOTE["deadline"] + 4
-IMPATIENT = {**REMOTE, "deadline": 1.2, "timeout": 0.4, "connect_timeout": 0.4}
+# The cache is smaller than a file, so that reading goes on while batches are taken. For faults that pass: what is
+# silent is given up after a second, and tried again as often as a busy machine may need.
+REMOTE = {"connect_timeout": 1, "timeout": 1, "deadline": 120, "retries": 10, "cache": 1_000_000}
+IN_TIME = REMOTE["deadline"] + 30
+# For servers that answer, or refuse, what they do not like: nothing of it takes its time, unless the machine does.
+PATIENT = {**REMOTE, "connect_timeout": 60, "timeout": 60, "deadline": 600, "retries": 1}
+# For silent ones, where a good answer may be late too: who needs one asks again, see `in_the_end`.
+IMPATIENT = {**REMOTE, "connect_timeout": 0.4, "timeout": 0.4, "deadline": 1.2, "retries": 4}
+
+
+def in_the_end(work, seconds=120):
+    """The result of `work()`, which is tried again where the machine was too slow for its times."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            return work()
+        except (mlaas.IOError, mlaas.TimeoutError):
+            if time.monotonic() > end:
+                raise
+
 
 # The fixture of the server, and the scheme.
 KINDS = {

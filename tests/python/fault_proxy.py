@@ -23,6 +23,7 @@ import fault_modes
 from fault_connection import Connection
 from fault_modes import Plain, Refuse
 from fault_streams import Buffers, reset_socket
+from remote_process import hold_port
 
 
 class FaultProxy:
@@ -36,6 +37,7 @@ class FaultProxy:
         self.rtt, self.port, self._mode = rtt, port, mode or Plain()
         self.buffers = Buffers()
         self.open_connections: set[Connection] = set()
+        self.held, self.returning = None, None
         self.reset()
 
     def reset(self):
@@ -64,7 +66,7 @@ class FaultProxy:
     def mode(self, mode):
         self._mode = mode or Plain()
         if isinstance(mode, Refuse):
-            asyncio.run_coroutine_threadsafe(self.go_away(mode.seconds), self.loop).result(10)
+            asyncio.run_coroutine_threadsafe(self.go_away(mode.seconds), self.loop).result(120)
 
     def drop(self):
         "Resets all connections now."
@@ -76,22 +78,25 @@ class FaultProxy:
             done.set()
 
         self.loop.call_soon_threadsafe(drop)
-        done.wait(10)
+        done.wait(120)
 
     # ---- life ----
 
     def __enter__(self):
         self.loop = asyncio.new_event_loop()
+        self.held = hold_port(self.port)
+        self.port = self.held.getsockname()[1]
         self.listen()
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self.thread.start()
         return self
 
     def __exit__(self, *_):
-        asyncio.run_coroutine_threadsafe(self.end(), self.loop).result(10)
+        asyncio.run_coroutine_threadsafe(self.end(), self.loop).result(120)
         self.loop.call_soon_threadsafe(self.loop.stop)
-        self.thread.join(10)
+        self.thread.join(120)
         self.loop.close()
+        self.held.close()
 
     async def end(self):
         self.stop_listening()
@@ -108,10 +113,10 @@ class FaultProxy:
         self.listener.bind(("127.0.0.1", self.port))
         self.listener.listen(128)
         self.listener.setblocking(False)
-        self.port = self.listener.getsockname()[1]
         self.loop.add_reader(self.listener.fileno(), self.accept)
 
     def stop_listening(self):
+        self.forget_returning()
         if self.listener is not None:
             self.loop.remove_reader(self.listener.fileno())
             self.listener.close()
@@ -122,9 +127,16 @@ class FaultProxy:
         for connection in list(self.open_connections):
             connection.close(reset=True)
         self.mode.struck += 1
-        self.loop.call_later(seconds, self.listen_again)
+        self.returning = self.loop.call_later(seconds, self.listen_again)
+
+    def forget_returning(self):
+        "What a Refuse of before has planned must not end the next one."
+        if self.returning is not None:
+            self.returning.cancel()
+            self.returning = None
 
     def listen_again(self):
+        self.forget_returning()
         if self.listener is None:
             self.listen()
 
@@ -134,7 +146,7 @@ class FaultProxy:
         async def again():
             self.listen_again()
 
-        asyncio.run_coroutine_threadsafe(again(), self.loop).result(10)
+        asyncio.run_coroutine_threadsafe(again(), self.loop).result(120)
 
     def accept(self):
         try:
@@ -197,7 +209,7 @@ class FaultProxyProcess:
 
     def __exit__(self, *_):
         self.process.stdin.close()
-        self.process.wait(10)
+        self.process.wait(120)
 
     root, http = FaultProxy.root, FaultProxy.http
 

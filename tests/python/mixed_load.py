@@ -64,7 +64,7 @@ class Mix:
             % (len(body), b"Connection: close\r\n" if i == count - 1 else b"", body)
             for i, body in enumerate(bodies)
         )
-        reply = self.server.raw(ask)
+        reply = self.server.raw(ask, ends=False)  # the last one says that it is
         self.note("pipelined", reply.count(b"HTTP/1.1 200 ") == count, reply[:200])
 
     def churn(self, pick):

@@ -107,7 +107,7 @@ class XrootdCluster(RemoteServer):
     def finds(self, xrdfs, name):
         try:
             words = [xrdfs, f"localhost:{self.port}", "stat", name]
-            return subprocess.run(words, capture_output=True, timeout=3).returncode == 0
+            return subprocess.run(words, capture_output=True, timeout=20).returncode == 0
         except subprocess.TimeoutExpired:
             return False
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import mlaas
 
-END_SECONDS = 60
+END_SECONDS = 120
 WORDS = ("Sanitizer", "runtime error")
 
 FOLDER = Path(__file__).resolve().parents[1] / "remote"

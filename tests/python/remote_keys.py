@@ -85,7 +85,7 @@ class Issuer:
             raise MissingServerError(f"tokens are signed by Python's cryptography, which is missing: {error}") from None
         self.key = ec.generate_private_key(ec.SECP256R1())
 
-    def token(self, scope="storage.read:/", seconds=600, **claims):
+    def token(self, scope="storage.read:/", seconds=86400, **claims):
         from cryptography.hazmat.primitives import hashes
         from cryptography.hazmat.primitives.asymmetric import ec, utils
 
@@ -94,8 +94,8 @@ class Issuer:
             **{"iss": ISSUER, "sub": "somebody", "aud": "https://wlcg.cern.ch/jwt/v1/any", "wlcg.ver": "1.0"},
             **{
                 "scope": scope,
-                "iat": now - 5,
-                "nbf": now - 5,
+                "iat": min(now, now + seconds) - 600,
+                "nbf": min(now, now + seconds) - 600,
                 "exp": now + seconds,
                 "jti": str(uuid.uuid4()),
                 **claims,

@@ -12,7 +12,8 @@ import tempfile
 import time
 from pathlib import Path
 
-READY_SECONDS = 20
+READY_SECONDS = 120
+HELD: list[socket.socket] = []
 
 
 class MissingServerError(Exception):
@@ -30,10 +31,20 @@ def need(*programs):
     return found
 
 
+def hold_port(port=0):
+    """A port for who listens with SO_REUSEADDR, as servers do, and for nobody else: as long as this socket is bound the
+    system gives it to no other process, neither before a server starts nor while it is dead. Connections are refused
+    until somebody listens."""
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", port))
+    return held
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """One that stays free, and refuses, until a server takes it."""
+    HELD.append(hold_port())
+    return HELD[-1].getsockname()[1]
 
 
 def listens(port):
@@ -143,7 +154,7 @@ class RemoteServer:
                 process.send_signal(signal.SIGCONT)
                 process.send_signal(number)
         for process in self.processes:
-            process.wait(timeout=10)
+            process.wait(timeout=120)
 
     def pause(self):
         """As a machine that hangs: connections stay, nothing is answered; `go_on` ends that. Returns when it is so, for

@@ -54,7 +54,7 @@ class S3(RemoteServer):
         self.key, self.secret = made["AccessKeyId"], made["SecretAccessKey"]
         url, plain = self.endpoint + "/moto-api/reset-auth", {"Content-Type": "text/plain"}
         request = urllib.request.Request(url, data=b"0", headers=plain, method="POST")  # from now on all is checked
-        urllib.request.urlopen(request, timeout=10).close()
+        urllib.request.urlopen(request, timeout=120).close()
         self.client = boto3.client(
             "s3", **{**first, "aws_access_key_id": self.key, "aws_secret_access_key": self.secret}
         )

@@ -102,9 +102,11 @@ class Xrootd(RemoteServer):
 def answers(port, tls=False):
     """An HTTP server replies, whatever it says."""
     if tls:
-        connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=5, context=ssl._create_unverified_context())
+        connection = http.client.HTTPSConnection(
+            "127.0.0.1", port, timeout=60, context=ssl._create_unverified_context()
+        )
     else:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         connection.request("GET", "/")
         connection.getresponse().read()

@@ -117,7 +117,7 @@ class Server:
     def stop(self, sign=signal.SIGTERM):
         self.process.send_signal(sign)
         try:
-            return self.process.wait(30)
+            return self.process.wait(120)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -126,10 +126,10 @@ class Server:
             self.process.stdout.close()
             self.log.close()
 
-    def connect(self, timeout=20):
+    def connect(self, timeout=120):
         return socket.create_connection(("127.0.0.1", self.port), timeout)
 
-    def ask(self, method, path, body=None, headers=None, timeout=30):
+    def ask(self, method, path, body=None, headers=None, timeout=120):
         """(status, headers, body) of one request on a connection of its own."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
@@ -139,12 +139,14 @@ class Server:
         finally:
             connection.close()
 
-    def raw(self, data, timeout=20):
-        """All that comes back for these bytes, until the server closes or says nothing for a while."""
+    def raw(self, data, timeout=120, ends=True):
+        """All that comes back for these bytes, until the server closes or says nothing for a while. `ends`: the server
+        is told that no more will come, and takes it for leaving where an answer takes longer than a moment."""
         with self.connect(timeout) as sock:
             try:
                 sock.sendall(data)
-                sock.shutdown(socket.SHUT_WR)
+                if ends:
+                    sock.shutdown(socket.SHUT_WR)
             except OSError:
                 pass
             return read_all(sock)
@@ -166,7 +168,7 @@ class Server:
         status, _, text = self.ask("POST", "/upload", body, {"Content-Type": content_type, **headers})
         return status, text
 
-    def score(self, model, values, timeout=30):
+    def score(self, model, values, timeout=120):
         """(status, parsed body) of POST /json."""
         body = json.dumps({"values": values, **({"model": model} if model else {})})
         status, _, text = self.ask("POST", "/json", body, {"Content-Type": "application/json"}, timeout)
@@ -199,7 +201,7 @@ def read_all(sock):
         data += piece
 
 
-def wait_for(condition, seconds=30):
+def wait_for(condition, seconds=120):
     """The condition's first true value; fails after some seconds."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

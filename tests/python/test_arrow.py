@@ -117,7 +117,7 @@ def test_an_iterator_belongs_to_one_thread_at_a_time(table):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(120)
     assert stop.is_set()
 
 

@@ -214,7 +214,7 @@ class Slow(LogisticRegression):
         thing = Thing()
         watch = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGINT))
         del thing
-        time.sleep(60)
+        time.sleep(600)
 def model(): return Slow()
 """
 
@@ -251,7 +251,7 @@ def one_line(text, *parts):
 def test_a_full_disk(command, tmp_path, what):
     "A limit on the size of files fails as a full disk does: first the bundle's files, then even the log."
     process = command(file_limit=8 if what == "export" else 1)
-    _, err = process.communicate(timeout=120)
+    _, err = process.communicate(timeout=300)
     assert process.returncode == mlaas.IOError.exit_code, err
     one_line(err, "mlaas train: ", str(tmp_path / "out" / "new"), "cannot be written", "File too large")
     assert os.listdir(tmp_path / "out") == ["new.checkpoint"]
@@ -268,7 +268,7 @@ def test_an_interrupt_at_any_moment(command, pair, tmp_path, what, number):
         process = command(what)
         time.sleep(delay)
         process.send_signal(number)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=300)
         if process.returncode == 0:
             break  # it was faster
         stopped += 1
@@ -287,7 +287,7 @@ def test_an_interrupt_at_any_moment(command, pair, tmp_path, what, number):
 @pytest.mark.slow
 def test_an_interrupt_that_python_forgets_is_raised_again(command, tmp_path):
     process = command(model=LOST)
-    _, err = process.communicate(timeout=50)
+    _, err = process.communicate(timeout=300)
     assert process.returncode == 130, err
     one_line(err, "mlaas train: interrupted; the same command with --resume goes on from the last checkpoint")
 
@@ -320,7 +320,7 @@ def test_an_interrupt_waits_for_an_import(tmp_path):
 import sys, mlaas, mlaas.run
 def command(options):
     import slow
-    import time; time.sleep(60)
+    import time; time.sleep(600)
 mlaas.run.COMMANDS["predict"] = command
 sys.exit(mlaas.run.main(["predict", "{}"]))
 """
@@ -329,7 +329,7 @@ sys.exit(mlaas.run.main(["predict", "{}"]))
         env={**os.environ, "PYTHONPATH": f"{PACKAGE}{os.pathsep}{tmp_path}"},
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=300,
     )
     assert (done.returncode, done.stdout) == (130, "imported\n"), done.stderr
     one_line(done.stderr, "mlaas predict: interrupted")

@@ -173,7 +173,7 @@ def test_loader_left_open_does_not_hinder_the_end(tmp_path):
     )
     for _ in range(2):
         done = subprocess.run(
-            [sys.executable, "-c", code, str(tmp_path / "x.parquet")], capture_output=True, text=True, timeout=60
+            [sys.executable, "-c", code, str(tmp_path / "x.parquet")], capture_output=True, text=True, timeout=300
         )
         assert done.returncode == 0 and done.stdout.split() == ["100"], done.stderr
 

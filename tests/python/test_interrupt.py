@@ -30,13 +30,24 @@ def interrupt_soon():
     return timer
 
 
-@pytest.mark.parametrize("call", [mlaas.open, lambda url: mlaas.chain([url]), lambda url: mlaas.specs([url])])
+PATIENT = {"connect_timeout": 600, "timeout": 600, "deadline": 600}  # nothing but the keyboard ends it
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda url: mlaas.open(url, remote=PATIENT),
+        lambda url: mlaas.chain([url], remote=PATIENT),
+        lambda url: mlaas.specs([url], {"remote": PATIENT}),
+    ],
+)
 def test_a_silent_server_does_not_hold_the_keyboard(silent, call):
-    timer, start = interrupt_soon(), time.monotonic()
+    start = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
+        timer = interrupt_soon()
         call(silent)
     timer.join()
-    assert time.monotonic() - start < 8  # the request's own time is 15 s
+    assert time.monotonic() - start < 60
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
@@ -68,14 +79,14 @@ def start(folder, *words):
 
 def interrupted(process, condition):
     """As the shell sees it: its exit code and what it said, once it was told to stop when the condition holds."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not condition() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
     assert process.poll() is None, process.communicate()
     began = time.monotonic()
     os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=30)
-    assert time.monotonic() - began < 8  # the request's own time is 15 s
+    out, err = process.communicate(timeout=120)
+    assert time.monotonic() - began < 60
     return process.returncode if process.returncode >= 0 else 128 - process.returncode, out, err
 
 
@@ -87,8 +98,9 @@ def test_a_silent_server_does_not_hold_a_command(tmp_path, words, end):
         pytest.skip("for ROOT files only")
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/file.{end}"
-        listener.settimeout(30)
-        process = start(tmp_path, *words, url, *(["out.csv"] if words == ["convert"] else []))
+        listener.settimeout(120)
+        patience = ["--connect-timeout", "600", "--timeout", "600", "--deadline", "600"]
+        process = start(tmp_path, *words, url, *(["out.csv"] if words == ["convert"] else []), *patience)
         connection, _ = listener.accept()
         code, out, err = interrupted(process, lambda: True)
         connection.close()
@@ -123,6 +135,7 @@ def test_what_does_not_come_back_is_ended_all_the_same(tmp_path):
         "from mlaas import _core, run\n"
         "def stuck(options):\n"
         "    open('half', 'w').close(); _core.guard_file('half')\n"
+        "    print('stuck', flush=True)\n"
         "    lock, mutex = ctypes.PyDLL(None).pthread_mutex_lock, (ctypes.c_char * 64)()\n"
         "    lock(mutex); lock(mutex)\n"
         "run.COMMANDS['convert'] = stuck\n"
@@ -132,15 +145,15 @@ def test_what_does_not_come_back_is_ended_all_the_same(tmp_path):
     process = subprocess.Popen(
         [sys.executable, "-c", program],
         env=env,
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         cwd=tmp_path,
         start_new_session=True,
     )
-    while not (tmp_path / "half").exists():
-        time.sleep(0.02)
-    time.sleep(0.3)
+    assert process.stdout.readline() == "stuck\n", process.communicate()
+    time.sleep(1)  # now it is
     process.send_signal(signal.SIGTERM)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=120)
     assert process.returncode == 143 and err == "\nmlaas convert: terminated; nothing was written\n"
     assert os.listdir(tmp_path) == []

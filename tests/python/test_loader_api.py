@@ -441,8 +441,8 @@ INTERRUPTED = """
             print("interrupted", len(dataset.loader()) > 0)
     else:
         loader = dataset.loader()
-        threading.Thread(target=interrupt, daemon=True).start()
         try:
+            threading.Thread(target=interrupt, daemon=True).start()
             while True:
                 for batch in loader:
                     pass
@@ -457,7 +457,7 @@ def test_ctrl_c(sample, mode):
         [sys.executable, "-c", textwrap.dedent(INTERRUPTED), *sample[0], mode],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         env={**os.environ, "PYTHONPATH": os.path.dirname(mlaas.__path__[0])},
     )
     assert run.stdout.split() == ["interrupted", "True"], run.stderr
@@ -485,7 +485,7 @@ def test_one_thread_at_a_time(dataset):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(120)
     assert all("one thread at a time" in text for text in failures) and len(rows) >= len(loader)
 
 

@@ -21,7 +21,7 @@ MODEL = (
     "def model(): return SGDClassifier(loss='log_loss', random_state=0)\n"
 )
 SETTINGS = ["--set", "identifier=event", "--set", "epochs=2", "--set", "width=5"]
-QUICKLY = ["--connect-timeout", "1", "--timeout", "1", "--deadline", "2", "--retries", "1"]
+ONCE_MORE = ["--retries", "1"]
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def run(tmp_path):
             **{"MPLBACKEND": "Agg", "HOME": str(tmp_path)},
         }
         words = [str(word) for word in (COMMAND, *words)]
-        return subprocess.run(words, env=environment, capture_output=True, text=True, timeout=120, cwd=tmp_path)
+        return subprocess.run(words, env=environment, capture_output=True, text=True, timeout=600, cwd=tmp_path)
 
     (tmp_path / "model.py").write_text(MODEL)
     return run
@@ -135,7 +135,7 @@ def test_files_of_the_folder_stand_for_no_packages(run, sample, tmp_path):
 @pytest.mark.parametrize("kind", ["root", "http"])
 def test_server_that_is_not_there_is_said_once(run, kind):
     url = f"{kind}://localhost:{free_port()}//gone.root"
-    done = specs(run, [url], *QUICKLY, code=mlaas.IOError.exit_code)
+    done = specs(run, [url], *ONCE_MORE, code=mlaas.IOError.exit_code)
     assert done.stdout == "" and len(done.stderr.strip().splitlines()) == 1
     assert "localhost" in done.stderr and "gone.root" in done.stderr
 

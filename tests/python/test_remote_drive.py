@@ -72,5 +72,5 @@ def test_program_that_hangs_is_ended(sample, driven):
         file.process.send_signal(19)
         with pytest.raises(AssertionError, match="nothing came within"):
             within(0.2, lambda: file.info)
-        assert file.process.wait(10) == -9
+        assert file.process.wait(120) == -9
         file.log.close()

@@ -17,16 +17,16 @@ EMPTY = hashlib.sha256(b"").hexdigest()
 
 
 def run(*words, **environment):
-    patience = {"XRD_CONNECTIONRETRY": "1", "XRD_CONNECTIONWINDOW": "3", "XRD_REQUESTTIMEOUT": "10"}
+    patience = {"XRD_CONNECTIONRETRY": "1", "XRD_CONNECTIONWINDOW": "30", "XRD_REQUESTTIMEOUT": "60"}
     return subprocess.run(
         [str(word) for word in words],
-        **{"capture_output": True, "timeout": 30, "env": {**os.environ, **patience, **environment}},
+        **{"capture_output": True, "timeout": 300, "env": {**os.environ, **patience, **environment}},
     )
 
 
 def curl(*words):
     """(exit code, status, body)"""
-    done = run("curl", "-s", "-m", "10", "-o", "-", "-w", "%{stderr}%{http_code}", *words)
+    done = run("curl", "-s", "-m", "120", "-o", "-", "-w", "%{stderr}%{http_code}", *words)
     return done.returncode, int(done.stderr or 0), done.stdout
 
 
@@ -191,9 +191,13 @@ def test_proxy_delays_by_round_trips_without_limiting(proxy):
     _, first, _, second = (float(word) for word in done.stdout.split())
     assert first >= 0.115 and second >= 0.055  # the first pays for connecting
     proxy.rtt = 600
-    start = time.monotonic()
-    assert fetch(proxy) == (0, 200, CONTENT)
-    assert time.monotonic() - start < 6  # 1 MB: not a round trip for each piece
+    for _ in range(10):  # a busy machine may be slow, but not each time
+        start = time.monotonic()
+        assert fetch(proxy) == (0, 200, CONTENT)
+        took = time.monotonic() - start
+        if took < 6:
+            break
+    assert took < 6  # 1 MB: not a round trip for each piece
 
 
 def test_proxy_cuts_resets_and_stalls_after_bytes(proxy):
@@ -204,9 +208,13 @@ def test_proxy_cuts_resets_and_stalls_after_bytes(proxy):
     proxy.mode = faults.Reset(after=50000, skip=1)
     assert fetch(proxy) == (0, 200, CONTENT)
     assert fetch(proxy)[0] == 56 and proxy.mode.struck == 1
-    proxy.mode = faults.Stall(after=50000)
-    code, _, body = fetch(proxy, "-m", "0.3")
-    assert code == 28 and 49000 < len(body) < 50000 and proxy.mode.struck == 1
+    for seconds in ("0.3", "1", "3", "10", "30"):
+        proxy.mode = faults.Stall(after=50000)
+        code, _, body = fetch(proxy, "-m", seconds)
+        assert code == 28 and len(body) < 50000
+        if len(body) > 49000:
+            break
+    assert len(body) > 49000 and proxy.mode.struck == 1
     proxy.rtt = 20
     proxy.mode = faults.Cut(after=50000)
     code, _, body = fetch(proxy)
@@ -215,15 +223,24 @@ def test_proxy_cuts_resets_and_stalls_after_bytes(proxy):
 
 def test_proxy_drips(proxy):
     proxy.mode = faults.Drip(rate=20000)
-    code, _, body = fetch(proxy, "-m", "0.5")
-    assert code == 28 and 1000 < len(body) < 20000
+    for seconds in (0.5, 2, 8):
+        code, _, body = fetch(proxy, "-m", str(seconds))
+        assert code == 28 and len(body) < 20000 * (seconds + 0.5)
+        if len(body) > 1000:
+            break
+    assert len(body) > 1000
 
 
 def test_proxy_refuses_for_a_time(proxy):
-    proxy.mode = faults.Refuse(0.3)
-    assert fetch(proxy)[0] == 7
-    time.sleep(0.4)
+    proxy.mode = faults.Refuse(3600)
+    assert [fetch(proxy)[0] for _ in range(2)] == [7, 7]
+    proxy.come_back()
     assert fetch(proxy) == (0, 200, CONTENT)
+    proxy.mode = faults.Refuse(0.3)
+    end = time.monotonic() + 120
+    while (found := fetch(proxy))[0] == 7 and time.monotonic() < end:
+        time.sleep(0.05)
+    assert found == (0, 200, CONTENT)  # by itself
 
 
 def test_proxy_damages_http(proxy):
@@ -308,7 +325,7 @@ def test_proxy_before_nobody_resets(tmp_path):
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         with FaultProxy(nobody.getsockname()[1]) as proxy, socket.create_connection(("127.0.0.1", proxy.port)) as sock:
-            sock.settimeout(5)
+            sock.settimeout(120)
             with pytest.raises(ConnectionResetError):
                 sock.recv(1)
 

@@ -113,7 +113,7 @@ def test_an_interrupt_leaves_nothing_half_written_and_can_be_resumed(options, tm
     while not state.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(number)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=300)
     assert process.returncode == expected, err
     assert "Traceback" not in err
     assert not (tmp_path / "bundle").exists()

