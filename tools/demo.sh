@@ -29,7 +29,7 @@ printf '\n$ mlaas serve --models %s --port 0 &\n' "$out/models"
 mlaas serve --models "$out/models" --port 0 --log-file "$out/serve.log" >"$out/serve.txt" 2>&1 &
 server=$!
 trap 'kill $server 2>/dev/null || true' EXIT
-for _ in $(seq 100); do
+for _ in $(seq 1200); do
   url=$(sed -n 's|.*\(http://[0-9.:]*\).*|\1|p' "$out/serve.txt")
   [ -n "$url" ] && curl -sf -o "$out/ready.txt" "$url/readyz" && break
   kill -0 $server 2>/dev/null || { cat "$out/serve.txt"; exit 1; }
