@@ -67,10 +67,13 @@ static PyObject *chain_new(PyTypeObject *type, PyObject *arguments, PyObject *ke
     return NULL;
   self->owner = getpid();
   if (PyObject_TypeCheck(what, core_file_type)) {
-    struct mlaas_file *file = core_file_handle(what);
-    keep = file && second ? core_name(second) : NULL;
-    if (keep)
-      status = mlaas_chain_from(file, PyBytes_AsString(keep), &self->chain, &error);
+    keep = second ? core_name(second) : NULL;
+    struct mlaas_file *file = keep ? core_file_take(what) : NULL;
+    if (file) {
+      const char *path = PyBytes_AsString(keep);
+      CORE_WAIT(status, mlaas_chain_from(file, path, &self->chain, &error));
+      core_file_leave(what);
+    }
   } else {
     Py_ssize_t count = PySequence_Size(what);
     long long memory = second ? PyLong_AsLongLong(second) : 0;

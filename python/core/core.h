@@ -113,6 +113,9 @@ PyObject *core_place_show(PyObject *module, PyObject *name);
 
 /* The handle behind a Python object, borrowed; NULL with an exception if it is closed or from before a fork(). */
 struct mlaas_file *core_file_handle(PyObject *file);
+/* The same for a call without the GIL: closed meanwhile, it stays until it is left again, which NULL need not be. */
+struct mlaas_file *core_file_take(PyObject *file);
+void core_file_leave(PyObject *file);
 struct mlaas_table *core_table_handle(PyObject *table);
 /* Iterator of Array over [start, stop) of the columns (NULL: all readable). */
 PyObject *core_stream_new(PyObject *table, const size_t *columns, size_t num_columns, int64_t start, int64_t stop,

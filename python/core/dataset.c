@@ -7,7 +7,7 @@ struct dataset {
   PyObject_HEAD struct mlaas_context *context;
   struct mlaas_dataset *dataset;
   pid_t owner;
-  bool busy; /* a scan runs, perhaps in another thread */
+  bool busy; /* it is being made ready, perhaps in another thread */
 };
 
 PyTypeObject *core_dataset_type;
@@ -17,7 +17,8 @@ struct mlaas_dataset *core_dataset_handle(PyObject *object) {
   if (core_forked(self->owner))
     return NULL;
   if (self->busy)
-    return (struct mlaas_dataset *)core_raise_status(MLAAS_STATE, "this data set is being scanned; wait for that");
+    return (struct mlaas_dataset *)core_raise_status(
+        MLAAS_STATE, "this data set is being made ready by another thread; wait for that");
   return self->dataset;
 }
 
@@ -139,7 +140,9 @@ static PyObject *dataset_set_specs(PyObject *object, PyObject *arguments) {
   if (!dataset || !PyArg_ParseTuple(arguments, "O!:set_specs", core_specs_type, &specs))
     return NULL;
   enum mlaas_status status;
+  ((struct dataset *)object)->busy = true;
   CORE_WAIT(status, mlaas_dataset_set_specs(dataset, core_specs_handle(specs), &error));
+  ((struct dataset *)object)->busy = false;
   if (status != MLAAS_OK)
     return core_raise(&error);
   Py_RETURN_NONE;
@@ -153,7 +156,9 @@ static PyObject *dataset_set_recipe(PyObject *object, PyObject *arguments) {
   if (!dataset || !PyArg_ParseTuple(arguments, "O!z:set_recipe", core_recipe_type, &recipe, &rename))
     return NULL;
   enum mlaas_status status;
+  ((struct dataset *)object)->busy = true;
   CORE_WAIT(status, mlaas_dataset_set_recipe(dataset, core_recipe_handle(recipe), rename, &error));
+  ((struct dataset *)object)->busy = false;
   if (status != MLAAS_OK)
     return core_raise(&error);
   Py_RETURN_NONE;

@@ -1,17 +1,20 @@
-/* File: an open ROOT file with a context of its own. Tables hold the file in the library, so closing is always safe. */
+/* File: an open ROOT file with a context of its own. Tables hold the file in the library, and so does who opens one, so
+ * closing is always safe. */
 #include "core.h"
 
 struct file {
   PyObject_HEAD struct mlaas_context *context;
   struct mlaas_file *file;
   pid_t owner;
+  int users;    /* calls that use it without the GIL */
+  bool closing; /* when the last of them is through */
 };
 
 PyTypeObject *core_file_type;
 
 struct mlaas_file *core_file_handle(PyObject *object) {
   struct file *self = (struct file *)object;
-  if (!self->file)
+  if (!self->file || self->closing)
     return (struct mlaas_file *)core_raise_status(MLAAS_STATE, "the file is closed; open it again");
   return core_forked(self->owner) ? NULL : self->file;
 }
@@ -48,6 +51,9 @@ static PyObject *file_close(PyObject *object, PyObject *unused) {
   (void)unused;
   struct file *self = (struct file *)object;
   struct mlaas_file *file = self->file;
+  self->closing = true;
+  if (self->users > 0)
+    Py_RETURN_NONE;
   struct mlaas_context *context = self->context;
   self->file = NULL;
   self->context = NULL;
@@ -57,6 +63,18 @@ static PyObject *file_close(PyObject *object, PyObject *unused) {
     Py_END_ALLOW_THREADS
   }
   Py_RETURN_NONE;
+}
+
+struct mlaas_file *core_file_take(PyObject *object) {
+  struct mlaas_file *file = core_file_handle(object);
+  ((struct file *)object)->users += file != NULL;
+  return file;
+}
+
+void core_file_leave(PyObject *object) {
+  struct file *self = (struct file *)object;
+  if (--self->users == 0 && self->closing)
+    Py_XDECREF(file_close(object, NULL));
 }
 
 static void file_dealloc(PyObject *object) {

@@ -4,10 +4,11 @@
 #include "core.h"
 
 #include <mlaas/foreign.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-static volatile bool stopped; /* the interpreter is on its way out: nobody may ask for the GIL any more */
+static atomic_bool stopped; /* the interpreter is on its way out: nobody may ask for the GIL any more */
 
 static PyObject *host(void) { return PyImport_ImportModule("mlaas.formats._host"); }
 

@@ -71,6 +71,13 @@ static void loader_dealloc(PyObject *object) {
   core_object_free(object);
 }
 
+/* Gives the loader back to whoever comes next, or closes it where another thread wanted that meanwhile. */
+static void end_busy(struct loader *self) {
+  self->busy = false;
+  if (self->closing)
+    Py_XDECREF(loader_close((PyObject *)self, NULL));
+}
+
 static PyObject *loader_next(PyObject *object, PyObject *unused) {
   (void)unused;
   struct loader *self = (struct loader *)object;
@@ -86,11 +93,9 @@ static PyObject *loader_next(PyObject *object, PyObject *unused) {
     Py_BEGIN_ALLOW_THREADS status = mlaas_loader_next(loader, SLICE_MS, &batch, &error);
     Py_END_ALLOW_THREADS interrupted = status == MLAAS_TIMEOUT && PyErr_CheckSignals() < 0;
   }
-  self->busy = false;
   if (interrupted)
     mlaas_loader_cancel(loader);
-  if (self->closing)
-    Py_XDECREF(loader_close(object, NULL));
+  end_busy(self);
   if (interrupted)
     return NULL;
   if (status != MLAAS_OK)
@@ -115,25 +120,31 @@ static PyObject *loader_size(PyObject *object, PyObject *unused) {
 }
 
 static PyObject *loader_set_epoch(PyObject *object, PyObject *number) {
-  struct mlaas_loader *loader = handle_of((struct loader *)object);
-  long long epoch = loader ? PyLong_AsLongLong(number) : -1;
-  if (!loader || PyErr_Occurred())
+  struct loader *self = (struct loader *)object;
+  long long epoch = PyLong_AsLongLong(number);
+  struct mlaas_loader *loader = PyErr_Occurred() ? NULL : handle_of(self);
+  if (!loader)
     return NULL;
   struct mlaas_error error;
   enum mlaas_status status;
+  self->busy = true;
   Py_BEGIN_ALLOW_THREADS status = mlaas_loader_set_epoch(loader, epoch, &error);
-  Py_END_ALLOW_THREADS return status == MLAAS_OK ? Py_NewRef(Py_None) : core_raise(&error);
+  Py_END_ALLOW_THREADS end_busy(self);
+  return status == MLAAS_OK ? Py_NewRef(Py_None) : core_raise(&error);
 }
 
 static PyObject *loader_restore(PyObject *object, PyObject *text) {
-  struct mlaas_loader *loader = handle_of((struct loader *)object);
-  const char *json = loader ? PyUnicode_AsUTF8AndSize(text, NULL) : NULL;
-  if (!json)
+  struct loader *self = (struct loader *)object;
+  const char *json = PyUnicode_AsUTF8AndSize(text, NULL);
+  struct mlaas_loader *loader = json ? handle_of(self) : NULL;
+  if (!loader)
     return NULL;
   struct mlaas_error error;
   enum mlaas_status status;
+  self->busy = true;
   Py_BEGIN_ALLOW_THREADS status = mlaas_loader_restore(loader, json, &error);
-  Py_END_ALLOW_THREADS return status == MLAAS_OK ? Py_NewRef(Py_None) : core_raise(&error);
+  Py_END_ALLOW_THREADS end_busy(self);
+  return status == MLAAS_OK ? Py_NewRef(Py_None) : core_raise(&error);
 }
 
 static PyObject *text_of(PyObject *object,

@@ -10,7 +10,7 @@
 struct model {
   PyObject_HEAD struct mlaas_model *model;
   pid_t owner;
-  int running; /* under the GIL */
+  int running; /* calls that use the model; under the GIL */
 };
 
 PyTypeObject *core_model_type;
@@ -130,11 +130,13 @@ static PyObject *model_apply_mask(PyObject *object, PyObject *arguments) {
   struct mlaas_model *model = handle_of(object);
   PyObject *values, *marks;
   Py_buffer x, mask;
-  if (!model || !PyArg_ParseTuple(arguments, "OO:apply_mask", &values, &marks) ||
-      PyObject_GetBuffer(values, &x, PyBUF_WRITABLE) < 0)
+  if (!model || !PyArg_ParseTuple(arguments, "OO:apply_mask", &values, &marks))
     return NULL;
   PyObject *result = NULL;
-  if (PyObject_GetBuffer(marks, &mask, PyBUF_SIMPLE) == 0) {
+  struct model *self = (struct model *)object;
+  self->running++;
+  bool good = PyObject_GetBuffer(values, &x, PyBUF_WRITABLE) == 0;
+  if (good && PyObject_GetBuffer(marks, &mask, PyBUF_SIMPLE) == 0) {
     if (x.len == mask.len * (Py_ssize_t)sizeof(float)) {
       Py_BEGIN_ALLOW_THREADS mlaas_model_apply_mask(model, x.buf, mask.buf, (size_t)mask.len);
       Py_END_ALLOW_THREADS result = Py_NewRef(Py_None);
@@ -143,7 +145,9 @@ static PyObject *model_apply_mask(PyObject *object, PyObject *arguments) {
     }
     PyBuffer_Release(&mask);
   }
-  PyBuffer_Release(&x);
+  if (good)
+    PyBuffer_Release(&x);
+  self->running--;
   return result;
 }
 
@@ -259,17 +263,14 @@ static PyObject *give_outputs(const struct taken *taken) {
   return all;
 }
 
-static PyObject *run_taken(struct model *self, struct taken *taken) {
+static PyObject *run_taken(struct mlaas_model *model, struct taken *taken) {
   struct mlaas_error error;
   enum mlaas_status status;
   void *held;
-  self->running++;
-  Py_BEGIN_ALLOW_THREADS status = mlaas_model_run(self->model, taken->inputs, taken->outputs, &held, &error);
-  Py_END_ALLOW_THREADS self->running--;
-  if (status != MLAAS_OK)
-    return core_raise(&error);
+  Py_BEGIN_ALLOW_THREADS status = mlaas_model_run(model, taken->inputs, taken->outputs, &held, &error);
+  Py_END_ALLOW_THREADS if (status != MLAAS_OK) return core_raise(&error);
   PyObject *outputs = give_outputs(taken);
-  mlaas_model_release(self->model, held);
+  mlaas_model_release(model, held);
   return outputs;
 }
 
@@ -279,6 +280,8 @@ static PyObject *model_run(PyObject *object, PyObject *inputs) {
   PyObject *result = NULL;
   if (!model)
     return NULL;
+  struct model *self = (struct model *)object;
+  self->running++; /* until its outputs were copied; buffers may be Python's own code */
   bool good = taken_init(&taken, model);
   if (good && (!PyList_Check(inputs) || PyList_Size(inputs) != (Py_ssize_t)taken.num_inputs)) {
     PyErr_Format(PyExc_ValueError, "a list of %zu inputs was expected", taken.num_inputs);
@@ -287,8 +290,9 @@ static PyObject *model_run(PyObject *object, PyObject *inputs) {
   for (size_t i = 0; good && i < taken.num_inputs; i++)
     good = take_input(PyList_GetItem(inputs, (Py_ssize_t)i), i, &taken);
   if (good)
-    result = run_taken((struct model *)object, &taken);
+    result = run_taken(model, &taken);
   taken_reset(&taken);
+  self->running--;
   return result;
 }
 

@@ -159,15 +159,18 @@ PyObject *core_object_read(PyObject *module, PyObject *arguments) {
   PyObject *file, *path, *function;
   if (!PyArg_ParseTuple(arguments, "O!OO:object_read", core_file_type, &file, &path, &function))
     return NULL;
-  struct mlaas_file *handle = core_file_handle(file);
-  PyObject *bytes = handle ? core_name(path) : NULL;
-  if (!bytes)
+  PyObject *bytes = core_name(path);
+  struct mlaas_file *handle = bytes ? core_file_take(file) : NULL;
+  if (!handle) {
+    Py_XDECREF(bytes);
     return NULL;
+  }
   struct mlaas_object *object = NULL;
   struct mlaas_error error;
   enum mlaas_status status;
   const char *text = PyBytes_AsString(bytes);
   CORE_WAIT(status, mlaas_object_open(handle, text, &object, &error));
+  core_file_leave(file);
   Py_DECREF(bytes);
   if (status != MLAAS_OK)
     return core_raise(&error);

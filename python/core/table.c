@@ -33,11 +33,12 @@ static PyObject *table_new(PyTypeObject *type, PyObject *arguments, PyObject *ke
   int friends = 0;
   if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "O!|Op:Table", names, core_file_type, &file, &path, &friends))
     return NULL;
-  struct mlaas_file *handle = core_file_handle(file);
-  PyObject *bytes = !handle ? NULL : path == Py_None ? Py_NewRef(Py_None) : core_name(path);
+  PyObject *bytes = path == Py_None ? Py_NewRef(Py_None) : core_name(path);
   struct table *self = bytes ? (struct table *)PyType_GenericAlloc(type, 0) : NULL;
-  if (!self) {
+  struct mlaas_file *handle = self ? core_file_take(file) : NULL;
+  if (!handle) {
     Py_XDECREF(bytes);
+    Py_CLEAR(self);
     return NULL;
   }
   const char *text = path == Py_None ? NULL : PyBytes_AsString(bytes);
@@ -47,6 +48,7 @@ static PyObject *table_new(PyTypeObject *type, PyObject *arguments, PyObject *ke
   CORE_WAIT(status, mlaas_table_open(handle, text, &self->table, &error));
   if (status == MLAAS_OK && friends)
     CORE_WAIT(status, join_friends(self, &error));
+  core_file_leave(file);
   Py_DECREF(bytes);
   if (status == MLAAS_OK)
     return (PyObject *)self;

@@ -62,7 +62,7 @@ PyObject *core_verify(PyObject *module, PyObject *arguments) {
   if (!scene.findings || (table != Py_None && !(name = core_name(table))))
     goto out;
   if (is_file)
-    file = core_file_handle(what);
+    file = core_file_take(what);
   else if (PyUnicode_FSConverter(what, &url))
     own = core_context_new(memory, threads, limits);
   if (!file && !own)
@@ -84,6 +84,8 @@ PyObject *core_verify(PyObject *module, PyObject *arguments) {
   if (!scene.failed && status == MLAAS_OK)
     result = report_dict(&report, scene.findings);
 out:
+  if (file)
+    core_file_leave(what);
   Py_XDECREF(scene.findings);
   Py_XDECREF(name);
   Py_XDECREF(url);

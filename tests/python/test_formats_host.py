@@ -7,6 +7,8 @@ import importlib
 import os
 import subprocess
 import sys
+import threading
+import time
 
 import fsspec
 import h5py
@@ -52,6 +54,58 @@ def test_rows_of_another_type_than_promised_are_refused(tmp_path, monkeypatch):
         with pytest.raises(mlaas.Error, match=f"column {'ab'.index(column)} is of another type") as caught:
             mlaas.open(tmp_path / "x.parquet")[None].arrays()
         assert caught.value.status == "INTERNAL" and "x.parquet" in str(caught.value)
+
+
+def test_a_file_closed_while_it_is_used_stays_until_then(tmp_path, monkeypatch):
+    """Here by what the call itself calls; another thread may be as fast."""
+    pq.write_table(pa.table({"a": np.arange(1000.0)}), tmp_path / "x.parquet")
+    names = mlaas.open(os.path.join(os.path.dirname(os.path.dirname(__file__)), "data", "names.root"))
+    assert not names.verify(progress=lambda *_: names.close()).findings
+    broken = mlaas.open(tmp_path / "x.parquet")
+
+    def fail(self, i):
+        broken.close()
+        raise mlaas.FormatError("not today")
+
+    monkeypatch.setattr(mlaas.formats._host.File, "table", fail)
+    with pytest.raises(mlaas.FormatError, match="x.parquet.*not today"):
+        broken[None]
+    for closed in (names, broken):
+        with pytest.raises(mlaas.StateError, match="closed"):
+            closed.verify()
+
+
+def test_a_loader_closed_while_it_is_used_stays_until_then(tmp_path, monkeypatch):
+    """Turning to another epoch waits for the read at hand: here until the test says so."""
+    pq.write_table(pa.table({"a": np.arange(1000.0)}), tmp_path / "x.parquet", row_group_size=100)
+    rows = importlib.import_module("mlaas.formats._rows")
+    right, calls, slow, go = rows.Reader.read, [], threading.Event(), threading.Event()
+
+    def wait(self, start, stop):
+        calls.append(start)
+        if len(calls) > 1:
+            slow.set()
+            assert go.wait(30)
+        return right(self, start, stop)
+
+    dataset = mlaas.Dataset([str(tmp_path / "x.parquet")], [1], {"batch_size": 50, "shuffle_buffer": 50})
+    dataset.scan()
+    core = dataset.loader(split="all", shuffle=True)._open()
+    monkeypatch.setattr(rows.Reader, "read", wait)
+    try:
+        assert core.next() is not None and slow.wait(30)
+        thread = threading.Thread(target=core.set_epoch, args=(1,))
+        thread.start()
+        with pytest.raises(mlaas.StateError, match="another thread"):
+            until = time.monotonic() + 20
+            while time.monotonic() < until:
+                core.size()
+        core.close()
+    finally:
+        go.set()
+    thread.join()
+    with pytest.raises(mlaas.StateError, match="closed"):
+        core.next()
 
 
 def test_memory_is_not_claimed_for_a_reader_that_is_closed(tmp_path, monkeypatch):
