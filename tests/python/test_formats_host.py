@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -260,6 +261,19 @@ def test_pickled_and_forked(tmp_path):
         rows = sum(batch.rows for batch in dataset.loader("all", shuffle=False))
         os._exit(0 if rows == 500 else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_a_child_does_not_wait_for_threads_of_its_parent(tmp_path):
+    """They may have been in the middle of anything when it was forked."""
+    (tmp_path / "x.csv").write_text("a,b\n" + "".join(f"{i},{2 * i}\n" for i in range(500)))
+    rows = importlib.import_module("mlaas.formats._rows")
+    spool = importlib.import_module("mlaas.formats._spool")
+    with rows._lock, spool._lock:
+        child = os.fork()
+        if child == 0:
+            signal.alarm(20)
+            os._exit(0 if mlaas.open(tmp_path / "x.csv")[None].num_entries == 500 else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@ decoded whole, and one for those where any range can be had."""
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import Any
 
@@ -233,3 +234,12 @@ def table_of(rows: Rows, identity: Any) -> Table:
                 _known.clear()
             _known[identity] = columns
     return Table(rows, columns)
+
+
+def _after_fork() -> None:
+    """A lock that another thread of the parent held would never be released."""
+    global _lock
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
