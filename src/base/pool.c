@@ -2,6 +2,7 @@
 #include "base/pool.h"
 
 #include "base/cancel.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
 
@@ -9,6 +10,8 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <unistd.h>
+
+enum { POLL_MS = 20 }; /* who waits for his turn looks so often whether he is still to */
 
 struct job {
   mlaas_work *work;
@@ -23,10 +26,9 @@ struct job {
 struct mlaas_pool {
   int threads, started;
   pid_t owner;
-  pthread_mutex_t turn; /* one job at a time */
-  pthread_mutex_t lock; /* guards all below */
-  pthread_cond_t work_ready, job_done;
-  struct job *job;
+  pthread_mutex_t lock; /* guards all below; nothing else is locked under it */
+  pthread_cond_t turn, work_ready, job_done;
+  struct job *job; /* one at a time */
   bool stopping;
   struct worker {
     struct mlaas_pool *pool;
@@ -43,8 +45,8 @@ struct mlaas_pool *mlaas_pool_new(int threads) {
     return NULL;
   pool->threads = threads;
   pool->owner = getpid();
-  pthread_mutex_init(&pool->turn, NULL);
   pthread_mutex_init(&pool->lock, NULL);
+  mlaas_condition_init(&pool->turn);
   pthread_cond_init(&pool->work_ready, NULL);
   pthread_cond_init(&pool->job_done, NULL);
   return pool;
@@ -112,13 +114,27 @@ static void start_workers(struct mlaas_pool *pool) {
   pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
+/* Another's job may wait for a server that says nothing. Whoever was woken and finds the pool free takes it, cancelled
+ * or not, and so wakes the next one when his job, which then ends at once, is over. */
+static bool wait_for_turn(struct mlaas_pool *pool) {
+  while (pool->job && !mlaas_cancelled())
+    if (mlaas_cancel_watched())
+      mlaas_condition_wait(&pool->turn, &pool->lock, POLL_MS);
+    else
+      pthread_cond_wait(&pool->turn, &pool->lock);
+  return !pool->job;
+}
+
 enum mlaas_status mlaas_pool_run(struct mlaas_pool *pool, size_t count, mlaas_work *work, void *context,
                                  struct mlaas_error *error) {
   if (getpid() != pool->owner)
     return mlaas_fail(error, MLAAS_STATE, "this handle was opened before fork(); open it again in the child");
   struct job job = {.work = work, .context = context, .cancel = mlaas_cancel_watched(), .count = count};
-  pthread_mutex_lock(&pool->turn);
   pthread_mutex_lock(&pool->lock);
+  if (!wait_for_turn(pool)) {
+    pthread_mutex_unlock(&pool->lock);
+    return mlaas_fail(error, MLAAS_CANCELLED, "the work was cancelled");
+  }
   if (count > 1)
     start_workers(pool);
   pool->job = &job;
@@ -128,8 +144,8 @@ enum mlaas_status mlaas_pool_run(struct mlaas_pool *pool, size_t count, mlaas_wo
   while (job.running > 0)
     pthread_cond_wait(&pool->job_done, &pool->lock);
   pool->job = NULL;
+  pthread_cond_signal(&pool->turn);
   pthread_mutex_unlock(&pool->lock);
-  pthread_mutex_unlock(&pool->turn);
   if (job.status != MLAAS_OK && error)
     *error = job.error;
   return job.status;

@@ -16,8 +16,8 @@ int mlaas_pool_threads(const struct mlaas_pool *pool);
 /* Runs work(context, 0 .. count-1), each once, in no particular order but starting with the low ones, on the pool and
  * on the caller. After a failure no new item starts; the error of the lowest failed item is returned, so it does not
  * depend on the number of threads as long as items fail for reasons of their own. Nor does one start once the flag that
- * the caller watches (cancel.h) is set: CANCELLED. Several callers take turns. In a
- * child after fork(): MLAAS_STATE. Must not be called from inside `work`. */
+ * the caller watches (cancel.h) is set: CANCELLED, also while it waits, for several callers take turns. In a child
+ * after fork(): MLAAS_STATE. Must not be called from inside `work`. */
 enum mlaas_status mlaas_pool_run(struct mlaas_pool *pool, size_t count, mlaas_work *work, void *context,
                                  struct mlaas_error *error);
 

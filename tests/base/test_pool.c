@@ -146,6 +146,60 @@ static void several_callers_take_turns(void **state) {
   mlaas_pool_free(pool);
 }
 
+struct holding {
+  struct mlaas_pool *pool;
+  atomic_bool begun, released, cancelled;
+};
+
+static enum mlaas_status hold(void *context, size_t i, int worker, struct mlaas_error *error) {
+  struct holding *holding = context;
+  (void)i;
+  (void)worker;
+  (void)error;
+  atomic_store(&holding->begun, true);
+  while (!atomic_load(&holding->released))
+    usleep(100);
+  return MLAAS_OK;
+}
+
+static void *run_long(void *argument) {
+  struct holding *holding = argument;
+  return mlaas_pool_run(holding->pool, 1, hold, holding, NULL) == MLAAS_OK ? argument : NULL;
+}
+
+static void *run_cancelled(void *argument) {
+  struct holding *holding = argument;
+  struct mlaas_error error = {0};
+  mlaas_cancel_watch(&holding->cancelled);
+  enum mlaas_status status = mlaas_pool_run(holding->pool, 1, hold, holding, &error);
+  return status == MLAAS_CANCELLED && error.status == status ? argument : NULL;
+}
+
+/* Else a loader that is closed would wait for the server of another one, whose turn it is. */
+static void a_cancel_ends_waiting_for_a_turn(void **state) {
+  (void)state;
+  struct holding holding = {.pool = mlaas_pool_new(2)};
+  pthread_t longer, cancelled[3];
+  void *result = NULL;
+  assert_int_equal(pthread_create(&longer, NULL, run_long, &holding), 0);
+  while (!atomic_load(&holding.begun))
+    usleep(100);
+  for (int i = 0; i < 3; i++)
+    assert_int_equal(pthread_create(&cancelled[i], NULL, run_cancelled, &holding), 0);
+  usleep(5000);
+  atomic_store(&holding.cancelled, true);
+  for (int i = 0; i < 3; i++) {
+    pthread_join(cancelled[i], &result); /* while the long one goes on */
+    assert_ptr_equal(result, &holding);
+  }
+  atomic_store(&holding.released, true);
+  pthread_join(longer, &result);
+  assert_ptr_equal(result, &holding);
+  clear_work();
+  assert_int_equal(mlaas_pool_run(holding.pool, 10, visit, &the_work, NULL), MLAAS_OK);
+  mlaas_pool_free(holding.pool);
+}
+
 static void a_forked_child_is_refused(void **state) {
   (void)state;
   struct mlaas_pool *pool = mlaas_pool_new(2);
@@ -174,9 +228,13 @@ static void silly_sizes_are_allowed(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(nothing_begins_after_a_cancel), cmocka_unit_test(every_item_runs_once),
-      cmocka_unit_test(the_lowest_error_wins),         cmocka_unit_test(several_callers_take_turns),
-      cmocka_unit_test(a_forked_child_is_refused),     cmocka_unit_test(silly_sizes_are_allowed),
+      cmocka_unit_test(nothing_begins_after_a_cancel),
+      cmocka_unit_test(every_item_runs_once),
+      cmocka_unit_test(the_lowest_error_wins),
+      cmocka_unit_test(several_callers_take_turns),
+      cmocka_unit_test(a_cancel_ends_waiting_for_a_turn),
+      cmocka_unit_test(a_forked_child_is_refused),
+      cmocka_unit_test(silly_sizes_are_allowed),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
