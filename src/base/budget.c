@@ -17,22 +17,33 @@ struct kept {
 };
 
 struct mlaas_budget {
-  pthread_mutex_t lock;
+  int forks;                         /* how often the process it was made in had been forked off */
+  pthread_mutex_t lock;              /* nothing else is locked under it */
   int64_t ceiling, held, idle, peak; /* held + idle <= ceiling; peak is of held + idle */
   int64_t limits[MLAAS_NUM_CEILINGS];
   bool trust_pages;
   long count;
   pthread_mutex_t need_lock; /* before whatever let_go locks */
-  void (*let_go)(void *context, int64_t size);
-  void *need_context;
+  struct mlaas_need *needs;
   size_t num_kept;
   struct kept kept[KEPT]; /* the one kept longest first */
 };
+
+static int forks; /* changes in a child that has no other threads yet */
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void count_fork(void) { forks++; }
+static void watch_forks(void) { pthread_atfork(NULL, NULL, count_fork); }
+
+/* A child of fork() gives back without counting: the lock may be held by a thread that did not come along. */
+static bool is_ours(const struct mlaas_budget *budget) { return budget->forks == forks; }
 
 struct mlaas_budget *mlaas_budget_new(int64_t ceiling) {
   struct mlaas_budget *budget = mlaas_alloc(sizeof *budget);
   if (!budget)
     return NULL;
+  pthread_once(&once, watch_forks);
+  budget->forks = forks;
   pthread_mutex_init(&budget->lock, NULL);
   pthread_mutex_init(&budget->need_lock, NULL);
   budget->ceiling = ceiling;
@@ -147,10 +158,20 @@ static enum mlaas_status claim(struct mlaas_budget *budget, int64_t size, struct
                     (unsigned long long)size + (unsigned long long)held);
 }
 
-void mlaas_budget_on_need(struct mlaas_budget *budget, void (*let_go)(void *context, int64_t size), void *context) {
+void mlaas_budget_add_need(struct mlaas_budget *budget, struct mlaas_need *need) {
   pthread_mutex_lock(&budget->need_lock);
-  budget->let_go = let_go;
-  budget->need_context = context;
+  need->next = budget->needs;
+  budget->needs = need;
+  pthread_mutex_unlock(&budget->need_lock);
+}
+
+void mlaas_budget_remove_need(struct mlaas_budget *budget, struct mlaas_need *need) {
+  pthread_mutex_lock(&budget->need_lock);
+  struct mlaas_need **link = &budget->needs;
+  while (*link && *link != need)
+    link = &(*link)->next;
+  if (*link)
+    *link = need->next;
   pthread_mutex_unlock(&budget->need_lock);
 }
 
@@ -159,14 +180,17 @@ enum mlaas_status mlaas_budget_claim(struct mlaas_budget *budget, int64_t size, 
   if (status == MLAAS_OK || size > budget->ceiling)
     return status;
   pthread_mutex_lock(&budget->need_lock);
-  bool asked = budget->let_go;
-  if (asked)
-    budget->let_go(budget->need_context, size);
+  for (struct mlaas_need *need = budget->needs; need && status != MLAAS_OK; need = need->next) {
+    need->let_go(need->context, size);
+    status = claim(budget, size, error);
+  }
   pthread_mutex_unlock(&budget->need_lock);
-  return asked ? claim(budget, size, error) : status;
+  return status;
 }
 
 void mlaas_budget_return(struct mlaas_budget *budget, int64_t size) {
+  if (!is_ours(budget))
+    return;
   pthread_mutex_lock(&budget->lock);
   budget->held -= size;
   pthread_mutex_unlock(&budget->lock);
@@ -262,6 +286,11 @@ void mlaas_block_reset(struct mlaas_block *block) {
   struct mlaas_budget *budget = block->budget;
   if (!budget)
     return;
+  if (!is_ours(budget)) {
+    give_back(block->data, block->capacity);
+    *block = (struct mlaas_block){0};
+    return;
+  }
   struct kept unneeded = {block->data, block->capacity};
   pthread_mutex_lock(&budget->lock);
   budget->held -= block->capacity;

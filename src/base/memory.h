@@ -34,10 +34,17 @@ int64_t mlaas_budget_peak(struct mlaas_budget *budget);
 /* Counts bytes that somebody else allocates (a codec's context): LIMIT beyond the ceiling. */
 enum mlaas_status mlaas_budget_claim(struct mlaas_budget *budget, int64_t size, struct mlaas_error *error);
 void mlaas_budget_return(struct mlaas_budget *budget, int64_t size);
-/* From now on `let_go` is asked, by whoever finds no room for `size` bytes, to let go of what it holds and can do
- * without; NULL: nobody is, and nobody is being asked any more when this returns. It must not take memory of the
- * budget. */
-void mlaas_budget_on_need(struct mlaas_budget *budget, void (*let_go)(void *context, int64_t size), void *context);
+/* Somebody who can do without some of what he holds; his memory. */
+struct mlaas_need {
+  void (*let_go)(void *context, int64_t size); /* must not take memory of the budget */
+  void *context;
+  struct mlaas_need *next; /* private */
+};
+/* From now on it is asked, after those that came later and only if these did not do, by whoever finds no room for
+ * `size` bytes. */
+void mlaas_budget_add_need(struct mlaas_budget *budget, struct mlaas_need *need);
+/* It is not, nor is it still being asked when this returns. */
+void mlaas_budget_remove_need(struct mlaas_budget *budget, struct mlaas_need *need);
 
 /* Ceilings on single things that a file claims, beside the one on all memory: see struct mlaas_limits. They travel with
  * the budget because whatever decodes has one. */

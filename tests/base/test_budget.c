@@ -5,8 +5,11 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -190,6 +193,97 @@ static void many_threads_keep_the_ceiling(void **state) {
   mlaas_budget_put(budget);
 }
 
+struct giver {
+  struct mlaas_block block;
+  int asked;
+};
+
+static void give(void *context, int64_t size) {
+  struct giver *giver = context;
+  assert_true(size > 0);
+  giver->asked++;
+  mlaas_block_reset(&giver->block);
+}
+
+static void make_giver(struct giver *giver, struct mlaas_need *need, struct mlaas_budget *budget) {
+  *giver = (struct giver){.asked = 0};
+  *need = (struct mlaas_need){.let_go = give, .context = giver};
+  assert_int_equal(mlaas_block_new(budget, MIB, &giver->block, NULL), MLAAS_OK);
+  mlaas_budget_add_need(budget, need);
+}
+
+static void all_who_can_are_asked_for_room_until_there_is_some(void **state) {
+  (void)state;
+  struct mlaas_budget *budget = mlaas_budget_new(3 * MIB);
+  struct giver givers[2];
+  struct mlaas_need needs[2];
+  struct mlaas_block block = {0};
+  for (int first = 0; first < 2; first++) { /* who goes first does not stop the other from being asked */
+    make_giver(&givers[0], &needs[0], budget);
+    make_giver(&givers[1], &needs[1], budget);
+    assert_int_equal(mlaas_block_new(budget, 2 * MIB, &block, NULL), MLAAS_OK);
+    assert_int_equal(givers[0].asked + givers[1].asked, 1);
+    mlaas_block_reset(&block);
+    assert_int_equal(mlaas_block_new(budget, 3 * MIB, &block, NULL), MLAAS_OK);
+    assert_true(givers[0].asked > 0 && givers[1].asked > 0);
+    mlaas_block_reset(&block);
+    mlaas_budget_remove_need(budget, &needs[first]);
+    givers[0].asked = givers[1].asked = 0;
+    assert_int_equal(mlaas_block_new(budget, 3 * MIB, &block, NULL), MLAAS_OK);
+    struct mlaas_error error;
+    assert_int_equal(mlaas_budget_claim(budget, 1, &error), MLAAS_LIMIT);
+    assert_int_equal(givers[first].asked, 0);
+    assert_int_equal(givers[1 - first].asked, 1);
+    mlaas_block_reset(&block);
+    mlaas_budget_remove_need(budget, &needs[1 - first]);
+    assert_int_equal(mlaas_budget_held(budget), 0);
+  }
+  mlaas_budget_put(budget);
+}
+
+struct asker {
+  struct mlaas_budget *budget;
+  atomic_bool stop;
+};
+
+static void *ask_on_and_on(void *argument) {
+  struct asker *asker = argument;
+  while (!atomic_load(&asker->stop))
+    mlaas_budget_held(asker->budget);
+  return NULL;
+}
+
+/* Arrays may be released in a child of the process that read them, which was forked while others had the lock. */
+static void a_forked_child_may_give_back(void **state) {
+  (void)state;
+  struct asker asker = {.budget = mlaas_budget_new(3 * MIB)};
+  struct mlaas_block blocks[2];
+  pthread_t thread;
+  assert_int_equal(mlaas_block_new(asker.budget, 1000, &blocks[0], NULL), MLAAS_OK);
+  assert_int_equal(mlaas_block_new(asker.budget, MIB, &blocks[1], NULL), MLAAS_OK);
+  int64_t held = mlaas_budget_held(asker.budget);
+  assert_int_equal(pthread_create(&thread, NULL, ask_on_and_on, &asker), 0);
+  for (int i = 0; i < 30; i++) {
+    int result = -1;
+    pid_t child = fork();
+    if (child == 0) {
+      alarm(10);
+      mlaas_block_reset(&blocks[0]);
+      mlaas_block_reset(&blocks[1]);
+      mlaas_budget_return(asker.budget, 1);
+      _exit(0);
+    }
+    assert_int_equal(waitpid(child, &result, 0), child);
+    assert_int_equal(result, 0);
+  }
+  atomic_store(&asker.stop, true);
+  pthread_join(thread, NULL);
+  assert_int_equal(mlaas_budget_held(asker.budget), held);
+  mlaas_block_reset(&blocks[0]);
+  mlaas_block_reset(&blocks[1]);
+  mlaas_budget_put(asker.budget);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(blocks_are_counted_and_aligned),
@@ -201,6 +295,8 @@ int main(void) {
       cmocka_unit_test(claims_count_like_blocks),
       cmocka_unit_test(a_block_holds_its_budget),
       cmocka_unit_test(many_threads_keep_the_ceiling),
+      cmocka_unit_test(all_who_can_are_asked_for_room_until_there_is_some),
+      cmocka_unit_test(a_forked_child_may_give_back),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

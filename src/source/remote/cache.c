@@ -57,7 +57,8 @@ static struct mlaas_cache *make_cache(struct mlaas_context *context) {
   cache->ceiling = mlaas_context_remote(context)->cache;
   cache->next = table;
   table = cache;
-  mlaas_budget_on_need(cache->budget, let_go, cache);
+  cache->need = (struct mlaas_need){.let_go = let_go, .context = cache};
+  mlaas_budget_add_need(cache->budget, &cache->need);
   return cache;
 }
 
@@ -91,7 +92,7 @@ void mlaas_cache_put(struct mlaas_cache *cache) {
       break;
     }
   if (last)
-    mlaas_budget_on_need(cache->budget, NULL, NULL);
+    mlaas_budget_remove_need(cache->budget, &cache->need);
   unlock_table();
   if (!last)
     return;

@@ -53,7 +53,8 @@ struct mlaas_cache {
   struct mlaas_cache *next;
   int count; /* guarded by the table of caches */
   pthread_mutex_t lock;
-  struct mlaas_budget *budget;
+  struct mlaas_budget *budget; /* which caches of contexts that differ in options only share */
+  struct mlaas_need need;
   int64_t ceiling, held;
   struct mlaas_span *oldest, *newest;   /* ready, unused, nobody announced them or all was read: may go */
   struct mlaas_flight *demands, *queue; /* wait for a free request: asked for; announced, which wait for room too */
