@@ -2,7 +2,8 @@
  *
  * Only one file is open at a time, when its rows are asked for (and of remote ones the next, a little before them), so
  * a chain of thousands of files costs no more than one. The first file says which columns there are and of which types;
- * a file that has other types for them is an error that names it.
+ * a file that has other types for them is an error that names it. Several threads may use one chain, each with readers
+ * of its own.
  */
 #ifndef MLAAS_CHAIN_H
 #define MLAAS_CHAIN_H

@@ -32,7 +32,7 @@ enum mlaas_status mlaas_chain_open_table(const struct mlaas_chain *chain, size_t
 }
 
 void mlaas_chain_note(struct mlaas_chain *chain, size_t i, const struct mlaas_table *table) {
-  chain->entries[i] = mlaas_table_num_entries(table);
+  __atomic_store_n(&chain->entries[i], mlaas_table_num_entries(table), __ATOMIC_RELAXED);
 }
 
 /* ---- opening ---- */
@@ -141,12 +141,14 @@ enum mlaas_status mlaas_chain_count(struct mlaas_chain *chain, int64_t *entries,
   *entries = 0;
   for (size_t i = 0; i < chain->num_files; i++) {
     struct mlaas_table *table = NULL;
-    if (chain->entries[i] == UNCOUNTED) {
+    int64_t more = __atomic_load_n(&chain->entries[i], __ATOMIC_RELAXED);
+    if (more == UNCOUNTED) {
       MLAAS_TRY(mlaas_chain_open_table(chain, i, &table, error));
       mlaas_chain_note(chain, i, table);
+      more = mlaas_table_num_entries(table);
       mlaas_table_close(table);
     }
-    if (__builtin_add_overflow(*entries, chain->entries[i], entries))
+    if (__builtin_add_overflow(*entries, more, entries))
       return mlaas_fail(error, MLAAS_LIMIT, "the files have more than 2^63 entries");
   }
   return MLAAS_OK;

@@ -11,7 +11,7 @@ struct mlaas_chain {
   struct mlaas_context *context;
   struct mlaas_chain_file *files;
   size_t num_files;
-  int64_t *entries; /* by file; -1 until it was opened */
+  int64_t *entries; /* by file, atomic; -1 until somebody opened it */
   struct mlaas_table *first;
   struct mlaas_arena arena;
 };

@@ -5,7 +5,9 @@
 #include "../opened.h"
 #include "source/source.h"
 
+#include <mlaas/chain.h>
 #include <mlaas/file.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -299,6 +301,64 @@ static void the_stream_gives_the_same_rows(void **state) {
   free(whole);
 }
 
+enum { LINKS = 4, READERS = 3 };
+
+struct chained {
+  struct mlaas_chain *chain;
+  pthread_barrier_t *start;
+  int64_t rows, counted;
+};
+
+static void *read_chain(void *argument) {
+  struct chained *chained = argument;
+  struct mlaas_chain_reader *reader;
+  struct ArrowArray array = {0};
+  pthread_barrier_wait(chained->start);
+  if (mlaas_chain_count(chained->chain, &chained->counted, NULL) != MLAAS_OK ||
+      mlaas_chain_reader_open(chained->chain, NULL, 0, 0, &reader, NULL) != MLAAS_OK)
+    return NULL;
+  while (mlaas_chain_reader_next(reader, &array, NULL) == MLAAS_OK && array.release) {
+    chained->rows += array.length;
+    array.release(&array);
+  }
+  mlaas_chain_reader_close(reader);
+  return chained;
+}
+
+/* Each with a reader of its own: they remember how long the files are for each other. TSan looks on. */
+static void threads_may_read_one_chain(void **state) {
+  (void)state;
+  struct mlaas_context *context;
+  struct mlaas_context_options options = {.size = sizeof options, .threads = 2};
+  struct mlaas_chain_file links[LINKS];
+  pthread_barrier_t start;
+  pthread_barrier_init(&start, NULL, READERS);
+  assert_int_equal(mlaas_context_new(&options, &context, NULL), MLAAS_OK);
+  for (int i = 0; i < LINKS; i++)
+    links[i] = (struct mlaas_chain_file){.url = DATA "vectors-nested.root"};
+  for (int round = 0; round < 10; round++) {
+    struct chained chained[READERS];
+    pthread_t threads[READERS];
+    struct mlaas_chain *chain;
+    assert_int_equal(mlaas_chain_open(context, links, LINKS, &chain, NULL), MLAAS_OK);
+    int64_t rows = LINKS * mlaas_table_num_entries(mlaas_chain_table(chain));
+    for (int i = 0; i < READERS; i++) {
+      chained[i] = (struct chained){.chain = chain, .start = &start};
+      assert_int_equal(pthread_create(&threads[i], NULL, read_chain, &chained[i]), 0);
+    }
+    for (int i = 0; i < READERS; i++) {
+      void *result = NULL;
+      pthread_join(threads[i], &result);
+      assert_ptr_equal(result, &chained[i]);
+      assert_int_equal(chained[i].rows, rows);
+      assert_int_equal(chained[i].counted, rows);
+    }
+    mlaas_chain_close(chain);
+  }
+  mlaas_context_put(context);
+  pthread_barrier_destroy(&start);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(any_cut_and_any_thread_gives_the_same_rows),
@@ -311,6 +371,7 @@ int main(void) {
       cmocka_unit_test(every_read_may_fail),
       cmocka_unit_test(damage_is_named_with_its_place),
       cmocka_unit_test(the_stream_gives_the_same_rows),
+      cmocka_unit_test(threads_may_read_one_chain),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
