@@ -400,15 +400,21 @@ void send_or_wait(Handle *handle, const SharedJob &job) {
     send(job);
     return;
   }
-  bool first = false;
+  bool first = false, cancelled = false;
   try {
     std::lock_guard<std::mutex> guard(handle->lock);
-    handle->waiting.push_back(job);
-    first = !handle->opening;
-    handle->opening = true;
+    cancelled =
+        job->cancelled; /* a cancel that came before found it in no queue, and would have to wait for the file */
+    if (!cancelled) {
+      handle->waiting.push_back(job);
+      first = !handle->opening;
+      handle->opening = true;
+    }
   } catch (const std::bad_alloc &) {
     finish_without_memory(job.get());
   }
+  if (cancelled)
+    finish_with(job.get(), XrdCl::XRootDStatus());
   try {
     if (first)
       open_again(handle);
