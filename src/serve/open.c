@@ -145,10 +145,10 @@ void mlaas_service_stop(struct mlaas_service *service) { mlaas_server_stop(servi
 void mlaas_service_close(struct mlaas_service *service) {
   if (!service)
     return;
+  if (service->repository) /* first: its threads post to the loops */
+    mlaas_repository_close(service->repository);
   if (service->server)
     mlaas_server_close(service->server);
-  if (service->repository)
-    mlaas_repository_close(service->repository);
   mlaas_log_close(service->log);
   mlaas_defaults_free(service->defaults);
   mlaas_limiter_free(service->limiter);
